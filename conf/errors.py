@@ -1,0 +1,29 @@
+"""The exceptions of Kindred. A message says what was found, what was expected, where, and what to do."""
+
+
+class KindredError(Exception):
+    """Anything that Kindred itself reports; the command line prints it without a traceback."""
+
+
+class ConfigError(KindredError):
+    """A setting that is unknown, wrong, or does not fit the lake at hand."""
+
+
+class ContractError(KindredError):
+    """A table whose rows or columns are not what its row model says."""
+
+
+class ArchiveError(KindredError):
+    """An input file that cannot be read, or holds more bad lines than allowed."""
+
+
+class TeacherError(KindredError):
+    """The teacher model cannot be loaded or does not answer."""
+
+
+class EncoderError(KindredError):
+    """No registered encoder, or one that does not fit."""
+
+
+class VectorStoreError(KindredError):
+    """Milvus refuses, is not reachable, or holds another encoder's vectors."""

@@ -1,0 +1,72 @@
+"""Tables of the archive as parsed: `acts`, `rejects`, and `ingested_files`, the record of each input file."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from lake.tables import Row, TableSpec
+
+
+class Act(Row):
+    """One parsed act of an archive, platform-neutral, before its context."""
+
+    platform: str = Field(description="Name of the parser that made it, e.g. 'reddit'.")
+    unit_id: str = Field(description="'<platform>:<native id>', e.g. 'reddit:t1_c0ffee'. Never generated.")
+    user_id: str | None = Field(description="Keyed pseudonym of '<platform>:<lower-cased name>', hex; null where the account is deleted.")
+    action: str = Field(description="comment, post, search, watch, review, ...")
+    community: str | None = Field(description="Subreddit, channel, site; a person's profile is pseudonymised.")
+    created_at: datetime = Field(description="UTC.")
+    title: str | None = Field(description="Title of a post; null for a comment.")
+    text: str | None = Field(description="The user's own words, HTML-unescaped once, NUL removed; null where deleted or absent.")
+    state: Literal["kept", "deleted", "removed"] = Field(description="What became of the act on its platform.")
+    thread_id: str | None = Field(description="`unit_id` of what opened the thread.")
+    parent_unit_id: str | None = Field(description="`unit_id` of what was answered; null where the act opens a thread.")
+    session_id: str | None = Field(description="Session on the platform; null where it has none.")
+    thread_group: str = Field(description="What is looked up together: a pure function of the thread's id; the partition.")
+    url: str | None = Field(description="Link of a link post.")
+    language: str | None = Field(description="Language tag, where the platform or a detector gives one.")
+    attributes: dict[str, str] = Field(description="Further facts as strings: score, over_18, ...")
+    source_text: str | None = Field(description="Raw-ish form, where a platform allows it.")
+    retrieved_at: datetime | None = Field(description="When the archive fetched it, UTC.")
+    source_file: str = Field(description="Path of the input file below the dump root.")
+    line: int = Field(ge=1, description="Line in that file, from 1.")
+
+
+class Reject(Row):
+    """One input line that was set aside. The only table with raw text; it expires."""
+
+    platform: str = Field(description="Parser that refused it.")
+    source_file: str = Field(description="Path of the input file below the dump root.")
+    line: int = Field(ge=1, description="Line in that file, from 1.")
+    reason: str = Field(description="Short, countable: 'not json', 'no id', 'created_utc: not a time', ...")
+    raw: str = Field(description="The line as it stood, capped; invalid bytes replaced.")
+    user_id: str | None = Field(description="Pseudonym, where the account could be read.")
+    rejected_at: datetime = Field(description="UTC; what expiry goes by.")
+
+
+class IngestedFile(Row):
+    """One input file that is wholly in the lake."""
+
+    source_file: str = Field(description="Path of the input file below the dump root.")
+    platform: str = Field(description="Parser that read it.")
+    kind: str = Field(description="What it holds in the platform's words, e.g. 'comments'.")
+    sha256: str = Field(description="Digest of the file's bytes, hex.")
+    bytes: int = Field(description="Size of the file.")
+    json_bytes: int = Field(description="Size of the decoded stream.")
+    lines: int = Field(description="Lines read; equals rows + rejects.")
+    rows: int = Field(description="Acts written.")
+    rejects: int = Field(description="Lines set aside.")
+    rejects_by_reason: dict[str, int] = Field(description="Count of each reason.")
+    casts_by_kind: dict[str, int] = Field(description="Count of each drift that was coerced, e.g. 'created_utc: string'.")
+    first_created_at: datetime | None = Field(description="Oldest act, UTC.")
+    last_created_at: datetime | None = Field(description="Newest act, UTC.")
+    seconds: float = Field(description="Wall time of the file's task.")
+    parser_version: str = Field(description="Version of the parser that read it.")
+    key_id: str = Field(description="Id of the pseudonym key that made its user ids.")
+    ingested_at: datetime = Field(description="UTC.")
+
+
+ACTS = TableSpec(name="acts", row=Act, key=("source_file", "line"), partition_by=("platform", "thread_group"), write_mode="append", written_by="etl")
+REJECTS = TableSpec(name="rejects", row=Reject, key=("source_file", "line"), write_mode="append", written_by="etl")
+INGESTED_FILES = TableSpec(name="ingested_files", row=IngestedFile, key=("source_file",), write_mode="append", written_by="etl")

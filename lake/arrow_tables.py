@@ -1,0 +1,121 @@
+"""Reading and writing Delta tables without a JVM, through delta-rs and Arrow (edge).
+
+Follows https://delta-io.github.io/delta-rs/ (deltalake 1.x). Every write is one atomic commit.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from conf.errors import ContractError
+from lake.config import LakeConfig
+from lake.schema import arrow_schema, check_columns, checked_table, rows_table
+from lake.tables import Row, TableSpec, table_uri
+
+BATCH_ROWS = 8192
+
+
+def find_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) -> DeltaTable | None:
+    """The Delta table, at a version if one is given; None where nobody has written it yet."""
+    try:
+        return DeltaTable(table_uri(lake.path, spec), version=version, storage_options=lake.storage_options or None)
+    except TableNotFoundError:
+        return None
+
+
+def open_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) -> DeltaTable:
+    """The Delta table, its columns checked. Raises ContractError where it is absent or does not fit."""
+    table = find_table(lake, spec, version)
+    if table is None:
+        raise ContractError(f"{spec.name}: no table at {table_uri(lake.path, spec)}; it is written by 'kindred {spec.written_by} ...'")
+    found = {field.name: _type_name(field.type) for field in _dataset(table).schema}
+    check_columns(spec, found, {field.name: _type_name(field.type) for field in arrow_schema(spec)})
+    return table
+
+
+def create_table(lake: LakeConfig, spec: TableSpec, properties: Mapping[str, str | None] | None = None) -> DeltaTable:
+    """The Delta table, made empty with the spec's schema and partitions where it is absent."""
+    table = find_table(lake, spec)
+    if table is not None:
+        return table
+    return DeltaTable.create(
+        table_uri(lake.path, spec), arrow_schema(spec), partition_by=list(spec.partition_by), mode="ignore", name=spec.name,
+        configuration=dict(properties or {}), storage_options=lake.storage_options or None, raise_if_key_not_exists=False,
+    )  # fmt: skip
+
+
+def table_version(lake: LakeConfig, spec: TableSpec) -> int | None:
+    """Delta version of the table now; None where it is absent."""
+    table = find_table(lake, spec)
+    return None if table is None else table.version()
+
+
+def read(lake: LakeConfig, spec: TableSpec, columns: Sequence[str] | None = None, where: ds.Expression | None = None, version: int | None = None) -> pa.Table:
+    """Rows of a table as Arrow. Raises ContractError where it is absent or does not fit."""
+    return _dataset(open_table(lake, spec, version)).to_table(columns=list(columns or spec.columns), filter=where)
+
+
+def read_batches(
+    lake: LakeConfig, spec: TableSpec, columns: Sequence[str] | None = None, where: ds.Expression | None = None,
+    version: int | None = None, batch_rows: int = BATCH_ROWS,
+) -> Iterator[pa.RecordBatch]:  # fmt: skip
+    """Rows of a table as a stream of batches, so that no table need fit in memory."""
+    dataset = _dataset(open_table(lake, spec, version))
+    yield from dataset.to_batches(columns=list(columns or spec.columns), filter=where, batch_size=batch_rows)
+
+
+def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], transaction: tuple[str, int] | None = None) -> int:
+    """Append rows in one commit and return the table's version.
+
+    With a transaction (application id, version) the append happens once: a second call with the same pair writes nothing.
+    """
+    table = create_table(lake, spec)
+    if transaction and is_committed(table, transaction):
+        return table.version()
+    properties = CommitProperties(app_transactions=[Transaction(*transaction)]) if transaction else None
+    write_deltalake(table, _as_table(spec, rows), mode="append", commit_properties=properties)
+    return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
+
+
+def is_committed(table: DeltaTable, transaction: tuple[str, int]) -> bool:
+    """Whether the table holds this application transaction (id, version) or a later one of the same id."""
+    committed = table.transaction_version(transaction[0])
+    return committed is not None and committed >= transaction[1]
+
+
+def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:
+    """Replace all rows in one commit and return the table's version."""
+    table = create_table(lake, spec)
+    write_deltalake(table, _as_table(spec, rows), mode="overwrite")
+    return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
+
+
+def merge(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:
+    """Insert or update rows by the spec's key in one commit and return the table's version."""
+    table = create_table(lake, spec)
+    on_key = " AND ".join(f"target.{column} = source.{column}" for column in spec.key)
+    merger = table.merge(_as_table(spec, rows), on_key, source_alias="source", target_alias="target")
+    merger.when_matched_update_all().when_not_matched_insert_all().execute()
+    return table.version()
+
+
+def _as_table(spec: TableSpec, rows: pa.Table | Sequence[Row]) -> pa.Table:
+    return checked_table(spec, rows if isinstance(rows, pa.Table) else rows_table(spec, list(rows)))
+
+
+def _dataset(table: DeltaTable) -> ds.Dataset:
+    return table.to_pyarrow_dataset()
+
+
+def _type_name(arrow_type: pa.DataType) -> str:
+    """Name of a type without the nullability and field names below it that writers choose differently."""
+    if pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type):
+        return f"list<{_type_name(arrow_type.value_type)}>"
+    if pa.types.is_map(arrow_type):
+        return f"map<{_type_name(arrow_type.key_type)}, {_type_name(arrow_type.item_type)}>"
+    if pa.types.is_struct(arrow_type):
+        return "struct<" + ", ".join(f"{field.name}: {_type_name(field.type)}" for field in arrow_type) + ">"
+    return "string" if pa.types.is_large_string(arrow_type) else str(arrow_type)

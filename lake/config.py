@@ -1,0 +1,36 @@
+"""Settings of the lake: where tables, registry and key live, and how a Spark session starts."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from conf.settings import StageConfig
+
+
+class LakeConfig(StageConfig):
+    """The `lake` section."""
+
+    path: str = Field("lake-local", description="Folder or URI that holds one Delta table per folder.")
+    storage_options: dict[str, str] = Field({}, description="Options of the object store for readers without Spark (delta-rs names).")
+    spark_master: str | None = Field(None, description="Spark master; None leaves it to spark-submit, or local[*] without one.")
+    spark_settings: dict[str, str] = Field({}, description="Further Spark settings, e.g. spark.executor.memory.")
+    shuffle_partitions: int | None = Field(
+        None, gt=0, description="Spark's shuffle partitions; None is the cores' number on one machine, Spark's default elsewhere."
+    )
+    driver_memory: str = Field("4g", description="Memory of a local Spark's one JVM; spark-submit's own setting wins.")
+    mlflow_uri: str | None = Field(None, description="MLflow tracking and registry; None is SQLite in <lake>/_local.")
+    registered_model: str = Field("kindred-encoder", description="Name of the encoder in the MLflow registry.")
+    encoder_alias: str = Field("champion", description="Alias by which the encoder is loaded.")
+    pseudonym_key_file: str = Field("~/.config/kindred/pseudonym.key", description="File of the key that makes user ids; made at the first ingest if absent.")
+    keep_names: bool = Field(False, description="Keep the account's name in an act's attributes ('user_name'). Off: the lake has no names.")
+    cache_dir: str = Field("~/.cache/kindred", description="Converted models and a fetched Java.")
+
+    def local_dir(self) -> Path:
+        """Folder of what lives beside a local lake's tables (MLflow's SQLite, Milvus Lite)."""
+        return Path(self.path).expanduser().resolve() / "_local"
+
+
+class Secrets(StageConfig):
+    """Secrets come from the environment, never from YAML."""
+
+    pseudonym_key: SecretStr | None = None

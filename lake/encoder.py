@@ -1,0 +1,142 @@
+"""The encoder as it crosses from training to serving: a SentenceTransformer folder with a card, loaded from the registry by alias."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sentence_transformers import SentenceTransformer
+
+from conf.errors import EncoderError
+from lake import registry, rendering
+from lake.config import LakeConfig
+from lake.labels import Level
+
+CARD_FILE = "kindred.json"
+Unit = Mapping[str, Any]
+
+
+class EncoderCard(BaseModel):
+    """What one must know to use an encoder's vectors; part of its content, so part of its version."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_model: str = Field(description="Name of the model that was fine-tuned.")
+    rendering_version: str = Field(description="Rendering of units to words that it was trained on.")
+    query_format: Literal["units"] = Field("units", description="What a history is rendered from.")
+    max_tokens: int = Field(gt=0, description="Longest text in tokens, special tokens included.")
+    own_chars: int = Field(480, gt=0, description="Characters of a unit's own words in a history.")
+    context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
+    prompts: dict[Literal["query", "specific", "broad"], str] = Field({}, description="What stands before a text, by side and level.")
+    dimensions: list[int] = Field([], description="Sizes to which a vector may be cut (Matryoshka); the last is its own.")
+    trained_on: dict[str, int] = Field({}, description="Table -> Delta version; empty for a base encoder.")
+
+
+class Encoder:
+    """A SentenceTransformer with its card. Vectors are float32 and of unit length."""
+
+    def __init__(self, model: SentenceTransformer, card: EncoderCard, version: str) -> None:
+        if card.rendering_version != rendering.RENDERING_VERSION:
+            raise EncoderError(
+                f"encoder {version} was trained on rendering {card.rendering_version}, this program renders {rendering.RENDERING_VERSION}; "
+                "train again, or run the program's version that made it"
+            )
+        self.model, self.card, self.version = model, card, version
+        self.model.max_seq_length = card.max_tokens
+
+    @property
+    def dimension(self) -> int:
+        """Length D of a vector."""
+        return int(self.model.get_embedding_dimension() or 0)
+
+    def history_text(self, history: Sequence[Unit]) -> tuple[str, int]:
+        """The newest units that fit the token budget as text, oldest first, and how many they are."""
+        return history_text(history, self.card, self.token_count)
+
+    def token_count(self, text: str) -> int:
+        """Tokens of a text, special tokens left out."""
+        return len(self.model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def encode_texts(self, texts: Sequence[str], side: Literal["query", "specific", "broad"], batch_size: int = 32, progress: bool = False) -> np.ndarray:
+        """Vectors of texts on one side, shape (N, D)."""
+        prompted = [self.card.prompts.get(side, "") + text for text in texts]
+        if not prompted:
+            return np.zeros((0, self.dimension), np.float32)
+        return self.model.encode(prompted, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=progress)
+
+    def encode_histories(self, histories: Iterable[Sequence[Unit]], batch_size: int = 8, progress: bool = False) -> np.ndarray:
+        """Vectors of histories (units oldest first), shape (N, D)."""
+        return self.encode_texts([self.history_text(history)[0] for history in histories], "query", batch_size, progress)
+
+    def encode_items(self, texts: Sequence[str], level: Level | None, batch_size: int = 128) -> np.ndarray:
+        """Vectors of items' words at a level, shape (N, D); an app's own item (no level) is read as a specific one."""
+        return self.encode_texts(texts, level or "specific", batch_size)
+
+
+def history_text(history: Sequence[Unit], card: EncoderCard, token_count: Any) -> tuple[str, int]:
+    """The newest units that fit the card's token budget as text, oldest first, and how many they are.
+
+    Units are rendered from the newest back until the budget is full, so that a history of millions costs no more than its tail.
+    """
+    budget = card.max_tokens - 2 - token_count(card.prompts.get("query", ""))
+    lines: list[str] = []
+    counts: list[int] = []
+    for unit in reversed(history):
+        line = rendering.render_history_unit(unit, card.own_chars, card.context_chars)
+        counts.append(token_count(line))
+        lines.append(line)
+        if sum(counts) > budget:
+            break
+    kept = rendering.newest_that_fit(counts[::-1], budget)
+    return rendering.join_history(lines[:kept][::-1]), kept
+
+
+def save_encoder(model: SentenceTransformer, card: EncoderCard, folder: Path) -> None:
+    """Write a SentenceTransformer folder (safetensors) with its card."""
+    model.save(str(folder), create_model_card=False)
+    (folder / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def load_encoder(folder: Path, device: str | None = None) -> Encoder:
+    """The encoder of a folder. Raises EncoderError where there is none or it does not fit."""
+    try:
+        card = EncoderCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, ValidationError) as error:
+        raise EncoderError(f"{folder}: no encoder of this program ({error}); expected a SentenceTransformer folder with {CARD_FILE}") from None
+    model = SentenceTransformer(str(folder), device=device, model_kwargs={"use_safetensors": True})
+    return Encoder(model, card, encoder_version(folder))
+
+
+def load_registered(lake: LakeConfig, device: str | None = None) -> Encoder:
+    """The encoder that the registry's alias names. Raises EncoderError where there is none."""
+    return load_encoder(registered_folder(lake), device)
+
+
+def registered_folder(lake: LakeConfig) -> Path:
+    """Folder of the registered encoder on this machine. Raises EncoderError where the alias names none."""
+    from mlflow.exceptions import MlflowException
+
+    registry.connect(lake)
+    try:
+        folder = registry.local_folder(registry.model_uri(lake))
+    except MlflowException as error:
+        raise EncoderError(f"{registry.model_uri(lake)}: no such encoder ({error.message}); it is written by 'kindred trainer train'") from None
+    cards = sorted(folder.rglob(CARD_FILE))
+    if not cards:
+        raise EncoderError(f"{registry.model_uri(lake)}: no {CARD_FILE} among its files; it was not registered by this program")
+    return cards[0].parent
+
+
+@lru_cache(maxsize=32)
+def encoder_version(folder: Path) -> str:
+    """Hash of an encoder's content (weights, tokenizer, settings, card), 16 hex digits."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".safetensors", ".json", ".txt", ".model"}:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]

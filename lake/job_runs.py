@@ -1,0 +1,88 @@
+"""Table `job_runs`: one row for each run of each job, written when the run ends, also when it fails."""
+
+import json
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from lake.config import LakeConfig
+from lake.tables import Row, TableSpec
+
+logger = logging.getLogger(__name__)
+
+
+class JobRun(Row):
+    """One run of one job."""
+
+    run_id: str = Field(description="Made at the start of the run.")
+    job: str = Field(description="As on the command line, e.g. 'etl units'.")
+    status: Literal["done", "failed"]
+    error: str | None = Field(description="Message of the failure.")
+    config: str = Field(description="The resolved sections as JSON, secrets masked.")
+    versions_read: dict[str, int] = Field(description="Table -> Delta version read.")
+    versions_written: dict[str, int] = Field(description="Table -> Delta version after the run.")
+    rows: dict[str, int] = Field(description="Counts of the run in domain words, e.g. 'acts', 'units'.")
+    dropped: dict[str, int] = Field(description="Rows left out on purpose, by reason.")
+    seconds: float
+    started_at: datetime
+    ended_at: datetime
+
+
+JOB_RUNS = TableSpec(name="job_runs", row=JobRun, key=("run_id",), write_mode="append", written_by="every job")
+
+
+class RunRecord:
+    """What a job tells of itself while it runs."""
+
+    def __init__(self) -> None:
+        self.versions_read: dict[str, int] = {}
+        self.versions_written: dict[str, int] = {}
+        self.rows: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+
+    def read(self, spec: TableSpec, version: int | None) -> None:
+        """Note the version of a table that was read; an absent table (None) is left out."""
+        if version is not None:
+            self.versions_read[spec.name] = version
+
+    def wrote(self, spec: TableSpec, version: int | None) -> None:
+        """Note the version of a table after it was written."""
+        if version is not None:
+            self.versions_written[spec.name] = version
+
+
+@contextmanager
+def job_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel]) -> Iterator[RunRecord]:
+    """Log start and end of a job and append its row to `job_runs`; `config` is section -> model."""
+    from lake import arrow_tables
+
+    record, started_at, clock = RunRecord(), datetime.now(UTC), time.monotonic()
+    resolved = _as_json(config)
+    logger.info("%s starts: %s", job, resolved)
+    error: str | None = None
+    try:
+        yield record
+    except BaseException as failure:
+        error = f"{type(failure).__name__}: {failure}"[:2000]
+        raise
+    finally:
+        seconds = time.monotonic() - clock
+        status: Literal["done", "failed"] = "failed" if error else "done"
+        row = JobRun(
+            run_id=uuid.uuid4().hex, job=job, status=status, error=error, config=resolved, versions_read=record.versions_read,
+            versions_written=record.versions_written, rows=dict(record.rows), dropped=dict(record.dropped), seconds=seconds,
+            started_at=started_at, ended_at=datetime.now(UTC),
+        )  # fmt: skip
+        arrow_tables.append(lake, JOB_RUNS, [row])
+        logger.info("%s %s: rows %s, dropped %s, %.1f s", job, status, dict(record.rows), dict(record.dropped), seconds)
+
+
+def _as_json(config: Mapping[str, BaseModel]) -> str:
+    return json.dumps({name: model.model_dump(mode="json") for name, model in config.items()}, sort_keys=True)

@@ -1,0 +1,69 @@
+"""Tables of what the teacher said: `labels`, `label_rejects`, and the `items` that labels become."""
+
+import hashlib
+import re
+import unicodedata
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from lake.tables import Row, TableSpec
+
+Level = Literal["specific", "broad"]
+LEVELS: tuple[Level, ...] = ("specific", "broad")
+
+
+class Label(Row):
+    """The teacher's two labels of one content, with provenance."""
+
+    unit_hash: str = Field(description="The content: `coalesce(duplicate_group, unit_hash)` of the units that carry it.")
+    teacher_version: str = Field(description="Hash of model, prompt, rendering and decoding; of the file where imported.")
+    specific: str = Field(description="Topic, entity, action, opinion; 2 to 12 words, item-like.")
+    broad: str = Field(description="Category; 1 to 5 words.")
+    teacher_model: str = Field(description="Name of the model.")
+    prompt_version: str = Field(description="Name and version of the prompt file.")
+    rendering_version: str = Field(description="Version of the rendering of a unit to words.")
+    decoding: str = Field(description="Decoding settings, one line.")
+    prompt_tokens: int | None = Field(description="Tokens read; null where imported.")
+    completion_tokens: int | None = Field(description="Tokens written; null where imported.")
+    batch: str | None = Field(description="Batch that it was committed with, fixed by content; null where imported.")
+    labelled_at: datetime | None = Field(description="UTC; null where imported.")
+
+
+class LabelReject(Row):
+    """A completion that is no valid label."""
+
+    unit_hash: str = Field(description="The content; for an import whose unit is unknown, its given id.")
+    teacher_version: str = Field(description="As in `labels`.")
+    reason: str = Field(description="Short, countable: 'specific: first person', 'unknown unit', ...")
+    raw: str = Field(description="What the teacher wrote, capped.")
+    batch: str | None = Field(description="As in `labels`.")
+    labelled_at: datetime | None = Field(description="UTC; null where imported.")
+
+
+class Item(Row):
+    """One thing that can be recommended: a label text at one level, or an app's own item."""
+
+    item_id: str = Field(description="Hash of (source, level, normalised text) for labels, of (source, external_id) for an app's own.")
+    source: str = Field(description="'labels', or the name of an app's catalogue.")
+    level: Level | None = Field(description="null for an app's own item.")
+    text: str = Field(description="The words: of a label, its most frequent spelling.")
+    external_id: str | None = Field(description="Id in the app's catalogue.")
+    label_count: int | None = Field(description="Contents that carry this label; null for an app's own item.")
+
+
+LABELS = TableSpec(name="labels", row=Label, key=("unit_hash", "teacher_version"), write_mode="append", written_by="teacher")
+LABEL_REJECTS = TableSpec(name="label_rejects", row=LabelReject, key=("unit_hash", "teacher_version"), write_mode="append", written_by="teacher")
+ITEMS = TableSpec(name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by="teacher")
+
+
+def normalised(text: str) -> str:
+    """A label's text with casing, white space and punctuation levelled; meaning is left to the encoder."""
+    words = re.sub(r"[^\w\s+#]", " ", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(words.split())
+
+
+def label_item_id(level: Level, text: str) -> str:
+    """`item_id` of a label's text at a level, 32 hex digits."""
+    return hashlib.sha256(f"labels\x1f{level}\x1f{normalised(text)}".encode()).hexdigest()[:32]

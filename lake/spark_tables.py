@@ -1,0 +1,121 @@
+"""Spark sessions, and reading and writing Delta tables with Spark (edge).
+
+Tables are created by delta-rs from the row model, so that Spark only ever fills a table whose schema is right.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from delta import DeltaTable, configure_spark_with_delta_pip
+from pyspark.sql import DataFrame, SparkSession
+
+from conf.errors import ContractError
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.java import ensure_java
+from lake.schema import check_columns, spark_schema
+from lake.tables import TableSpec, table_uri
+
+
+@contextmanager
+def spark_session(job: str, lake: LakeConfig) -> Iterator[SparkSession]:
+    """A session that knows the lake's Delta tables: the running one if there is one, else its own, stopped at the end."""
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        yield running
+        return
+    session = start_session(job, lake)
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def start_session(job: str, lake: LakeConfig) -> SparkSession:
+    """A new session in UTC with Delta. Under spark-submit, master and jars are spark-submit's."""
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    settings = {
+        "spark.app.name": f"kindred {job}",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.adaptive.enabled": "true",
+    }
+    if not submitted:
+        cores = os.cpu_count() or 2
+        settings |= {
+            "spark.master": lake.spark_master or "local[*]",
+            "spark.driver.memory": lake.driver_memory,
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.sql.shuffle.partitions": str(lake.shuffle_partitions or cores),
+            "spark.databricks.delta.snapshotPartitions": "2",
+        }
+        os.environ["JAVA_HOME"] = str(ensure_java(lake.cache_dir))
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    elif lake.shuffle_partitions:
+        settings["spark.sql.shuffle.partitions"] = str(lake.shuffle_partitions)
+    builder = SparkSession.builder
+    for key, value in (settings | lake.spark_settings).items():
+        builder = builder.config(key, value)
+    session = (builder if submitted else configure_spark_with_delta_pip(builder)).getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def read(spark: SparkSession, lake: LakeConfig, spec: TableSpec, version: int | None = None) -> DataFrame:
+    """Rows of a table, its columns checked. Raises ContractError where it is absent or does not fit."""
+    if arrow_tables.find_table(lake, spec) is None:
+        raise ContractError(f"{spec.name}: no table at {table_uri(lake.path, spec)}; it is written by 'kindred {spec.written_by} ...'")
+    reader = spark.read.format("delta")
+    rows = (reader if version is None else reader.option("versionAsOf", version)).load(table_uri(lake.path, spec))
+    _check(spec, rows)
+    return rows
+
+
+def read_or_empty(spark: SparkSession, lake: LakeConfig, spec: TableSpec) -> DataFrame:
+    """Rows of an optional table; no rows where it is absent."""
+    if arrow_tables.find_table(lake, spec) is None:
+        return spark.createDataFrame([], spark_schema(spec))
+    return read(spark, lake, spec)
+
+
+def append(rows: DataFrame, lake: LakeConfig, spec: TableSpec, transaction: tuple[str, int] | None = None) -> None:
+    """Append rows in one commit; with a transaction (application id, version) a second call writes nothing."""
+    arrow_tables.create_table(lake, spec)
+    writer = _checked(rows, spec).write.format("delta").mode("append")
+    if transaction:
+        writer = writer.option("txnAppId", transaction[0]).option("txnVersion", transaction[1])
+    writer.save(table_uri(lake.path, spec))
+
+
+def overwrite(rows: DataFrame, lake: LakeConfig, spec: TableSpec, where: str | None = None) -> None:
+    """Replace all rows, or those that `where` (an SQL predicate) names, in one commit."""
+    arrow_tables.create_table(lake, spec)
+    writer = _checked(rows, spec).write.format("delta").mode("overwrite")
+    (writer.option("replaceWhere", where) if where else writer).save(table_uri(lake.path, spec))
+
+
+def delta_table(spark: SparkSession, lake: LakeConfig, spec: TableSpec) -> DeltaTable:
+    """The Delta table for merges and deletes, created where absent."""
+    arrow_tables.create_table(lake, spec)
+    return DeltaTable.forPath(spark, table_uri(lake.path, spec))
+
+
+def _checked(rows: DataFrame, spec: TableSpec) -> DataFrame:
+    """Rows in the spec's column order. Raises ContractError before anything is written."""
+    unknown = sorted(set(rows.columns) - set(spec.columns))
+    if unknown:
+        raise ContractError(f"{spec.name}: unknown columns {unknown}; expected {list(spec.columns)}")
+    _check(spec, rows)
+    return rows.select(*spec.columns)
+
+
+def _check(spec: TableSpec, rows: DataFrame) -> None:
+    found = {field.name: field.dataType.simpleString() for field in rows.schema}
+    check_columns(spec, found, {field.name: field.dataType.simpleString() for field in spark_schema(spec)})

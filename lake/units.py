@@ -1,0 +1,89 @@
+"""Tables of what people did: `units` with their context, `sequences` of one person's units, and `identities`."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from lake.tables import Row, TableSpec
+
+Role = Literal["root", "parent", "earlier", "object"]
+RootState = Literal["present", "missing", "deleted", "none"]
+ChainState = Literal["complete", "truncated", "missing", "deleted", "cycle", "none"]
+
+
+class ContextEntry(Row):
+    """One thing that surrounded a unit. `unit_id` and `speaker_id` are never rendered; erasure needs them."""
+
+    role: Role = Field(description="root (what opened the thread), parent (a link of the chain), earlier, object.")
+    unit_id: str | None = Field(description="The act that this is, where it is one.")
+    speaker: str = Field(description="'self', 'other-1', ... stable within a unit; 'unknown' for a deleted account.")
+    speaker_id: str | None = Field(description="`user_id` of the speaker.")
+    text: str = Field(description="Title and body of a root, words of a parent; cut.")
+    created_at: datetime | None = Field(description="UTC.")
+
+
+class Unit(Row):
+    """One act of one user on one platform, with what surrounded it."""
+
+    unit_id: str = Field(description="'<platform>:<native id>', e.g. 'reddit:t1_c0ffee'. Never generated.")
+    user_id: str = Field(description="Keyed pseudonym of '<platform>:<lower-cased name>', hex.")
+    action: str = Field(description="comment, post, search, watch, review, ...")
+    community: str | None = Field(description="Subreddit, channel, site.")
+    created_at: datetime = Field(description="UTC.")
+    title: str | None = Field(description="Title of a post; None for a comment.")
+    text: str = Field(description="The user's own words; empty only where there is a title.")
+    context: list[ContextEntry] = Field(description="From outermost to nearest.")
+    root_state: RootState = Field(description="Whether what opened the thread is in `context`; 'none' where the unit opens it.")
+    chain_state: ChainState = Field(description="Whether the chain of parents is whole; 'none' where there is no parent but the root.")
+    thread_id: str | None = Field(description="`unit_id` of what opened the thread.")
+    parent_unit_id: str | None = Field(description="`unit_id` of what was answered.")
+    session_id: str | None = Field(description="Session on the platform.")
+    url: str | None = Field(description="Link of a link post.")
+    language: str | None = Field(description="Language tag, where known.")
+    attributes: dict[str, str] = Field(description="Further facts as strings: score, over_18, ...")
+    source_text: str | None = Field(description="Raw-ish form, where a platform allows it.")
+    unit_hash: str = Field(description="SHA-256 of action, community, title, text and context texts, hex: what a label depends on.")
+    duplicate_group: str | None = Field(description="`unit_hash` that stands for a group of duplicates; null until computed.")
+    platform: str = Field(description="Name of the parser that made it, e.g. 'reddit'.")
+    thread_group: str = Field(description="What is looked up together, a pure function of the thread's id; the partition.")
+
+
+class Identity(Row):
+    """One account and the person it belongs to."""
+
+    user_id: str = Field(description="Keyed pseudonym of the account.")
+    person_id: str = Field(description="The person, by convention the first of their accounts' ids.")
+
+
+class HistoryUnit(Row):
+    """A unit inside a history: its ids, and what the rendering needs. Bytes are capped per unit."""
+
+    unit_id: str
+    unit_hash: str
+    duplicate_group: str | None
+    created_at: datetime
+    platform: str
+    thread_id: str | None = Field(description="What a future in a thread new to the person is told by.")
+    action: str
+    community: str | None
+    title: str | None
+    text: str
+    context: list[ContextEntry]
+
+
+class SequenceChunk(Row):
+    """One chunk of one person's units, oldest first. Self-contained: whoever streams it looks nothing up."""
+
+    person_id: str = Field(description="The `user_id`, unless `identities` joins accounts.")
+    chunk: int = Field(ge=0, description="0, 1, ... in time.")
+    units: list[HistoryUnit] = Field(description="Oldest first; ties in time go by `unit_id`.")
+    user_ids: list[str] = Field(description="Accounts whose units stand in this chunk, sorted.")
+    first_at: datetime = Field(description="Time of the first unit, UTC.")
+    last_at: datetime = Field(description="Time of the last unit, UTC.")
+    bucket: int = Field(ge=0, description="Hash of the person; the partition.")
+
+
+UNITS = TableSpec(name="units", row=Unit, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by="etl")
+IDENTITIES = TableSpec(name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by="people")
+SEQUENCES = TableSpec(name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by="etl")
