@@ -1,0 +1,35 @@
+"""`kindred`: finds the command, calls the job's `main`, and turns our own errors into one line and exit status 1."""
+
+import sys
+from collections.abc import Sequence
+
+from conf.errors import KindredError
+from pipeline.commands import find_command, usage
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 1 failed with a message, 2 no such command, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    found = find_command(arguments)
+    if found is None:
+        group = usage(arguments[0])
+        print(group if "\n  kindred" in group else f"kindred: no command {' '.join(arguments[:2])!r}\n\n{usage()}", file=sys.stderr)
+        return 2
+    command, rest = found
+    try:
+        sys.argv = [f"kindred {command.words}", *rest]  # what --help shows as the program
+        command.main()(rest)
+    except KindredError as error:
+        print(f"kindred {command.words}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"kindred {command.words}: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Every command: its words, the module whose `main` it calls, and one line of help."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from conf.errors import ConfigError
+
+Main = Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of `kindred`."""
+
+    words: str
+    module: str
+    help: str
+    extra: str
+
+    def main(self) -> Main:
+        """The command's `main`. Raises ConfigError where the stage's packages are not installed."""
+        try:
+            return import_module(self.module).main
+        except ModuleNotFoundError as error:
+            if error.name and error.name.split(".")[0] in ("pipeline", "conf", "lake", "etl", "teacher", "trainer", "serving"):
+                raise
+            raise ConfigError(f"kindred {self.words} needs {error.name!r}, which is not installed: install kindred[{self.extra}]") from None
+
+
+COMMANDS = tuple(
+    Command(*entry)
+    for entry in (
+        ("run", "pipeline.run", "all stages in a row, on a folder of archive files", "etl,teacher,trainer,serving"),
+        ("etl ingest", "etl.jobs.ingest", "archive files -> acts, rejects", "etl"),
+        ("etl units", "etl.jobs.units", "acts -> units with their context", "etl"),
+        ("etl sequences", "etl.jobs.sequences", "units -> one history a person, in chunks", "etl"),
+        ("teacher label", "teacher.jobs.label", "units -> labels, by the teacher model", "teacher"),
+        ("teacher import-labels", "teacher.jobs.import_labels", "labels made elsewhere -> labels", "teacher"),
+        ("teacher items", "teacher.jobs.items", "labels -> items", "teacher"),
+        ("trainer examples", "trainer.jobs.examples", "sequences, labels, items -> examples", "trainer"),
+        ("trainer train", "trainer.jobs.train", "examples -> registered encoder", "trainer"),
+        ("trainer evaluate", "trainer.jobs.evaluate", "the registered encoder against base and baselines", "trainer"),
+        ("serving embed", "serving.jobs.embed", "sequences, items -> user_vectors, item_vectors", "serving"),
+        ("serving load", "serving.jobs.load", "vectors -> Milvus", "serving"),
+        ("serving similar-users", "serving.jobs.similar_users", "people whose vectors are nearest to a person's", "serving"),
+        ("serving recommend", "serving.jobs.recommend", "items nearest to a person, at a level", "serving"),
+        ("serving audience", "serving.jobs.audience", "people nearest to a text", "serving"),
+        ("user-id", "pipeline.user_id", "the pseudonym of a name (needs the key)", "etl"),
+        ("check-config", "pipeline.check_config", "check a configuration file", "etl"),
+    )
+)
+
+
+def find_command(arguments: Sequence[str]) -> tuple[Command, Sequence[str]] | None:
+    """The command that the first words name, and the arguments after them; None where they name none."""
+    for length in (2, 1):
+        for command in COMMANDS:
+            if command.words == " ".join(arguments[:length]):
+                return command, arguments[length:]
+    return None
+
+
+def usage(group: str | None = None) -> str:
+    """One line a command; of a group alone where one is named."""
+    listed = [command for command in COMMANDS if group is None or command.words.split()[0] == group]
+    lines = "\n".join(f"  kindred {command.words:<24}{command.help}" for command in listed)
+    return f"usage: kindred COMMAND [--config FILE] [--set SECTION.KEY=VALUE] [--lake DIR] ...\n\n{lines}\n\n'kindred COMMAND --help' says more."
