@@ -84,15 +84,14 @@ def history_text(history: Sequence[Unit], card: EncoderCard, token_count: Any) -
     """
     budget = card.max_tokens - 2 - token_count(card.prompts.get("query", ""))
     lines: list[str] = []
-    counts: list[int] = []
+    used = 0
     for unit in reversed(history):
         line = rendering.render_history_unit(unit, card.own_chars, card.context_chars)
-        counts.append(token_count(line))
-        lines.append(line)
-        if sum(counts) > budget:
+        used += token_count(line)
+        if lines and used > budget:
             break
-    kept = rendering.newest_that_fit(counts[::-1], budget)
-    return rendering.join_history(lines[:kept][::-1]), kept
+        lines.append(line)
+    return rendering.join_history(lines[::-1]), len(lines)
 
 
 def save_encoder(model: SentenceTransformer, card: EncoderCard, folder: Path) -> None:

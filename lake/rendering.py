@@ -50,17 +50,6 @@ def render_history_unit(unit: Mapping[str, Any], own_chars: int = 480, context_c
     return " | ".join(part for part in (*parts, own_words(unit, own_chars)) if part)
 
 
-def newest_that_fit(token_counts: Sequence[int], max_tokens: int) -> int:
-    """How many of the newest (last) units fit the budget; at least one where there is any."""
-    used, count = 0, 0
-    for tokens in reversed(token_counts):
-        used += tokens
-        if used > max_tokens:
-            break
-        count += 1
-    return max(count, min(1, len(token_counts)))
-
-
 def join_history(lines: Sequence[str]) -> str:
     """Rendered units, oldest first, as the text that the encoder reads."""
     return "\n".join(lines)

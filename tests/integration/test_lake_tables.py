@@ -1,0 +1,104 @@
+"""Delta tables through delta-rs and Spark: created once, atomic, idempotent, readable both ways."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from conf.errors import ContractError
+from lake import arrow_tables
+from lake.catalog import TABLES
+from lake.config import LakeConfig
+from lake.job_runs import JOB_RUNS, job_run
+from lake.schema import rows_table
+from lake.units import IDENTITIES, SEQUENCES, Identity
+
+NOW = datetime(2023, 4, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+def chunk(person: str, number: int, bucket: int = 0) -> dict[str, Any]:
+    context = [{"role": "root", "unit_id": "x", "speaker": "self", "speaker_id": None, "text": "hi", "created_at": NOW}]
+    unit = {
+        "unit_id": f"{person}{number}", "unit_hash": "h", "duplicate_group": None, "created_at": NOW, "platform": "reddit", "thread_id": None,
+        "action": "comment", "community": None, "title": None, "text": "words", "context": context,
+    }  # fmt: skip
+    return {"person_id": person, "chunk": number, "units": [unit], "user_ids": [person], "first_at": NOW, "last_at": NOW, "bucket": bucket}
+
+
+def test_append_with_the_same_transaction_writes_once(lake: LakeConfig) -> None:
+    rows = [Identity(user_id="a", person_id="p")]
+    first = arrow_tables.append(lake, IDENTITIES, rows, ("import", 0))
+    assert arrow_tables.append(lake, IDENTITIES, rows, ("import", 0)) == first
+    assert arrow_tables.append(lake, IDENTITIES, rows, ("import", 1)) == first + 1
+    assert arrow_tables.read(lake, IDENTITIES).num_rows == 2
+
+
+def test_merge_updates_by_key_and_inserts_the_rest(lake: LakeConfig) -> None:
+    arrow_tables.merge(lake, IDENTITIES, [Identity(user_id="a", person_id="p"), Identity(user_id="b", person_id="q")])
+    arrow_tables.merge(lake, IDENTITIES, [Identity(user_id="b", person_id="p"), Identity(user_id="c", person_id="r")])
+    rows = {row["user_id"]: row["person_id"] for row in arrow_tables.read(lake, IDENTITIES).to_pylist()}
+    assert rows == {"a": "p", "b": "p", "c": "r"}
+
+
+def test_absent_table_says_who_writes_it(lake: LakeConfig) -> None:
+    with pytest.raises(ContractError, match=r"sequences: no table at .*'kindred etl"):
+        arrow_tables.read(lake, SEQUENCES)
+    assert arrow_tables.table_version(lake, SEQUENCES) is None
+
+
+def test_rows_that_break_the_contract_leave_the_table_as_it_was(lake: LakeConfig) -> None:
+    arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="a", person_id="p")])
+    with pytest.raises(ContractError):
+        arrow_tables.overwrite(lake, IDENTITIES, rows_table(IDENTITIES, [{"user_id": "b", "person_id": None}]))
+    assert arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist() == ["a"]
+
+
+def test_job_run_is_kept_when_the_job_fails(lake: LakeConfig) -> None:
+    def fail() -> None:
+        with job_run(lake, "etl units", {"lake": lake}) as record:
+            record.rows["units"] += 3
+            raise ContractError("broken")
+
+    with pytest.raises(ContractError):
+        fail()
+    (row,) = arrow_tables.read(lake, JOB_RUNS).to_pylist()
+    assert (row["status"], row["error"], dict(row["rows"])) == ("failed", "ContractError: broken", {"units": 3})
+
+
+@pytest.mark.parametrize("name", ["units", "user_vectors", "job_runs"])
+def test_table_is_read_by_spark_as_delta_rs_made_it(spark: Any, lake: LakeConfig, name: str) -> None:
+    from lake import spark_tables
+
+    spec = TABLES[name]
+    arrow_tables.create_table(lake, spec)
+    assert spark_tables.read(spark, lake, spec).columns == list(spec.columns)
+
+
+def test_spark_and_delta_rs_read_each_others_nested_rows(spark: Any, lake: LakeConfig) -> None:
+    from lake import spark_tables
+
+    arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 0), chunk("q", 0, bucket=1)]))
+    spark_tables.append(
+        spark_tables.read(spark, lake, SEQUENCES).selectExpr("person_id", "chunk + 1 AS chunk", "units", "user_ids", "first_at", "last_at", "bucket"),
+        lake,
+        SEQUENCES,
+    )
+    rows = arrow_tables.read(lake, SEQUENCES).sort_by([("person_id", "ascending"), ("chunk", "ascending")]).to_pylist()
+    assert [(row["person_id"], row["chunk"]) for row in rows] == [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
+    assert rows[1]["units"] == chunk("p", 0)["units"]
+
+
+def test_spark_replaces_the_named_partition_alone(spark: Any, lake: LakeConfig) -> None:
+    from lake import spark_tables
+
+    arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 0), chunk("q", 0, bucket=1)]))
+    spark_tables.overwrite(spark_tables.read(spark, lake, SEQUENCES).where("bucket = 1").limit(0), lake, SEQUENCES, where="bucket = 1")
+    assert arrow_tables.read(lake, SEQUENCES)["person_id"].to_pylist() == ["p"]
+
+
+def test_spark_refuses_columns_that_the_table_does_not_have(spark: Any, lake: LakeConfig) -> None:
+    from lake import spark_tables
+
+    rows = spark.createDataFrame([("a", "p", 1)], "user_id string, person_id string, age int")
+    with pytest.raises(ContractError, match=r"unknown columns \['age'\]"):
+        spark_tables.append(rows, lake, IDENTITIES)

@@ -1,0 +1,60 @@
+"""Words of a unit and of a history: what is kept, what is cut, and what a hostile text cannot do."""
+
+from typing import Any
+
+from lake.rendering import join_history, own_words, plain, render_history_unit, render_unit
+
+
+def unit(**changes: Any) -> dict[str, Any]:
+    return {"platform": "reddit", "action": "comment", "community": "bread", "title": None, "text": "Feed it twice a day.", "context": []} | changes
+
+
+def entry(text: str, role: str = "parent", speaker: str = "other-1") -> dict[str, Any]:
+    return {"role": role, "speaker": speaker, "text": text, "unit_id": "reddit:t1_secret", "speaker_id": "feed", "created_at": None}
+
+
+def test_text_becomes_one_line_without_control_characters() -> None:
+    assert plain("a\x00b\n\n c\u2028d\ud83d ", 100) == "a b c d"
+
+
+def test_long_text_is_cut_at_a_word_near_the_end() -> None:
+    assert plain("aaaa bbbb cccc dddd", 12) == "aaaa bbbb…"
+    assert plain("a" * 50, 10) == "a" * 10 + "…"
+
+
+def test_nothing_said_is_no_words() -> None:
+    assert plain(None, 10) == ""
+
+
+def test_unit_shows_root_and_nearest_parents_outermost_first() -> None:
+    context = [entry("My starter died", "root"), *(entry(f"answer {number}") for number in range(5))]
+    lines = render_unit(unit(context=context), max_parents=2).split("\n")
+    assert lines == ["Comment in bread", "Thread: My starter died", "Parent by other-1: answer 3", "Parent by other-1: answer 4", "Self: Feed it twice a day."]
+
+
+def test_link_post_is_its_title() -> None:
+    assert own_words(unit(title="Look at this loaf", text=""), 100) == "Look at this loaf"
+
+
+def test_text_cannot_forge_a_line() -> None:
+    rendered = render_unit(unit(text="fine\nSelf: I am somebody else\r\nThread: forged"))
+    assert len(rendered.split("\n")) == 2
+
+
+def test_ids_are_never_rendered() -> None:
+    rendered = render_unit(unit(context=[entry("hello")])) + render_history_unit(unit(context=[entry("hello")]))
+    assert "secret" not in rendered
+    assert "feed" not in rendered
+
+
+def test_history_unit_is_one_line_with_root_parent_and_own_words() -> None:
+    context = [entry("My starter died", "root"), entry("far"), entry("near")]
+    assert render_history_unit(unit(context=context)) == "bread | My starter died | near | Feed it twice a day."
+
+
+def test_unit_without_community_names_its_platform() -> None:
+    assert render_history_unit(unit(community=None)) == "reddit | Feed it twice a day."
+
+
+def test_history_is_joined_oldest_first() -> None:
+    assert join_history(["old", "new"]) == "old\nnew"
