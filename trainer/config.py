@@ -1,6 +1,6 @@
 """Settings of the trainer: how examples are cut, how the encoder is trained, how it is judged."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -40,7 +40,32 @@ class EvaluationConfig(StageConfig):
     max_other_people: int | None = Field(1000, ge=0, description="People beside the held-out ones among whom a second half is looked for; None takes all.")
 
 
-class TrainerConfig(StageConfig):
+class TrainingConfig(StageConfig):
+    """What decides the weights of an encoder, given the tables; a run is known by these settings."""
+
+    base_model: str = Field("all-MiniLM-L6-v2", description="Sentence encoder to fine-tune: a name, a folder, or a name that a model hub knows.")
+    max_tokens: int = Field(1024, gt=8, description="Longest text in tokens; a base with a shorter position table gets it extended.")
+    own_chars: int = Field(480, gt=0, description="Characters of a unit's own words in a history.")
+    context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
+    epochs: int = Field(2, gt=0, description="How often each person is seen, each time at one cut.")
+    people_per_batch: int = Field(24, gt=1, description="People in one step, over all processes.")
+    answers_per_query: int = Field(4, gt=0, description="Positives drawn for each person's cut, over both levels, inside and after.")
+    train_on_periods: Literal["past", "all"] = Field(
+        "past", description="past: only cuts whose futures lie before the time split; all: every cut. Too few people with a past cut: all."
+    )
+    mask_children: bool = Field(True, description="Mask other people's specific labels under a broad label that is a positive.")
+    learning_rate: float = Field(3e-5, gt=0, description="Peak; it rises over the warm-up and falls in a line to 0.")
+    warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's.")
+    temperature: float = Field(0.05, gt=0, description="Of the contrastive loss.")
+    max_gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are clipped to it.")
+    tokens_per_forward: int = Field(8192, gt=0, description="Padded tokens that go through the model at once; bounds memory, not the batch.")
+    precision: Literal["auto", "full", "bf16"] = Field("auto", description="Arithmetic of the forward pass; auto: bf16 on a GPU, full on a CPU.")
+    seed: int = Field(7, ge=0, description="Of people's order, cuts and positives.")
+    shuffle_labels: bool = Field(False, description="Control experiment: everybody gets another person's labels.")
+
+
+class TrainerConfig(TrainingConfig):
     """The `trainer` section."""
 
     examples: ExamplesConfig = Field(ExamplesConfig(), description="How examples are cut.")

@@ -1,0 +1,81 @@
+"""The student before training: a sentence encoder whose positions reach the configured number of tokens."""
+
+import tempfile
+from pathlib import Path
+
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import nn
+
+from conf.errors import ConfigError
+from lake.encoder import Encoder, EncoderCard, encoder_version, save_encoder
+from lake.models import model_path
+from lake.rendering import RENDERING_VERSION
+from trainer.config import TrainingConfig
+
+
+def base_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
+    """The untouched base as an encoder, on the same rendering and token budget as what is trained from it."""
+    card = EncoderCard(
+        base_model=config.base_model, rendering_version=RENDERING_VERSION, max_tokens=config.max_tokens, own_chars=config.own_chars,
+        context_chars=config.context_chars,
+    )  # fmt: skip
+    model = load_base(config.base_model, config.max_tokens, device)
+    return Encoder(model, card, content_version(model, card))
+
+
+def load_base(name: str, max_tokens: int, device: str | None = None) -> SentenceTransformer:
+    """A sentence encoder that takes `max_tokens` tokens. Raises ConfigError where there is none or it cannot be extended."""
+    path = model_path(name)
+    try:
+        model = SentenceTransformer(path, device=device, model_kwargs={"use_safetensors": True})
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"trainer.base_model {name!r}: no sentence encoder could be loaded from {path} ({error})") from None
+    extend_positions(model, max_tokens)
+    model.max_seq_length = max_tokens
+    return model
+
+
+def content_version(model: SentenceTransformer, card: EncoderCard) -> str:
+    """The `encoder_version` that the model has once it is saved."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_encoder(model, card, Path(folder))
+        return encoder_version(Path(folder))
+
+
+def extend_positions(model: SentenceTransformer, max_tokens: int) -> None:
+    """Lengthen a table of learned positions to `max_tokens`, in place; positions that are there keep their vectors.
+
+    Models whose positions already reach, or that compute them (rotary), are left alone but for the tokenizer's limit. Raises ConfigError for a
+    table of a layout that is not BERT's.
+    """
+    transformer = model[0].auto_model
+    positions = getattr(transformer.config, "max_position_embeddings", None)
+    if positions is not None and positions < max_tokens:
+        embeddings = getattr(transformer, "embeddings", None)
+        table = getattr(embeddings, "position_embeddings", None)
+        if not isinstance(table, nn.Embedding) or table.padding_idx is not None or not hasattr(embeddings, "position_ids"):
+            raise ConfigError(
+                f"trainer.max_tokens {max_tokens}: {transformer.config.model_type} takes {positions} tokens and only BERT's table of positions can be "
+                f"extended; set trainer.max_tokens to {positions} or choose another base"
+            )
+        _replace_table(embeddings, extended_table(table.weight.data, max_tokens))
+        transformer.config.max_position_embeddings = max_tokens
+    model.tokenizer.model_max_length = max(max_tokens, positions or 0)
+
+
+def extended_table(table: torch.Tensor, length: int) -> torch.Tensor:
+    """A position table (P, D) of `length` rows: the first P as they are, then copies of all but the first.
+
+    Copies, not interpolation: texts of up to P tokens keep their vectors exactly, and neighbours stay as far apart as the attention heads
+    learned. The first row belongs to [CLS] alone.
+    """
+    copies = -(-max(0, length - len(table)) // (len(table) - 1))
+    return torch.cat([table, *[table[1:]] * copies])[:length].clone()
+
+
+def _replace_table(embeddings: nn.Module, table: torch.Tensor) -> None:
+    embeddings.position_embeddings = nn.Embedding.from_pretrained(table, freeze=False)
+    ids = torch.arange(len(table), device=table.device).unsqueeze(0)
+    embeddings.register_buffer("position_ids", ids, persistent=False)
+    embeddings.register_buffer("token_type_ids", torch.zeros_like(ids), persistent=False)
