@@ -1,0 +1,112 @@
+"""Questions and scores -> how well the scores tell each person's own future, query by query and person by person.
+
+Every definition of a metric stands here or in `trainer.metrics`:
+- *personal AUC* of a query: the chance that a label of the person's own future scores above a label of somebody else's. Somebody else is
+  drawn first and then a label of theirs, so that both sides are drawn alike and no list that is the same for all can win; labels that the
+  person ever did are left out of the others' side. `new`: on both sides only labels in threads new to whoever did them.
+- *recall@10* of a query: share of its distinct future items among the ten best of all items of the level. *MRR*: one over the rank of the
+  first of them. `new`: only futures in threads new to the person count as targets; the items among which they stand are the same.
+- A person's value is the mean over the person's cuts; all means and intervals are over people.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+
+from lake.encoder import Encoder
+from lake.labels import LEVELS, Level
+from trainer import metrics
+from trainer.questions import FUTURES, Futures, LevelAnswers, Questions
+
+Metric = Literal["personal_auc", "recall_at_10", "mrr"]
+METRICS: tuple[Metric, ...] = ("personal_auc", "recall_at_10", "mrr")
+Scorer = Callable[[Level, slice], np.ndarray]
+"""Scores of all items of a level for a slice of the queries, shape (B of the slice, A)."""
+
+QueryValues = dict[tuple[Level, Futures, Metric], np.ndarray]
+BLOCK_QUERIES = 64
+
+
+def personal_auc_by_person(encoder: Encoder, questions: Questions) -> dict[tuple[Level, Futures], np.ndarray]:
+    """Personal AUC of each person (P,) at each level, of all and of new futures; NaN for a person without such a future.
+
+    Encodes each query once and only those items that are in somebody's future, so that training can afford it for validation.
+    """
+    scorer = encoder_scorer(encoder, questions, asked_only=True)
+    values = query_values(questions, scorer, with_ranks=False)
+    return {(level, futures): metrics.person_means(found, questions.person, questions.people) for (level, futures, _), found in values.items()}
+
+
+def encoder_scorer(encoder: Encoder, questions: Questions, asked_only: bool = False) -> Scorer:
+    """Dot products of query and item vectors. With `asked_only` items of nobody's future are not encoded and score 0."""
+    queries = encoder.encode_histories(questions.histories)
+    return vector_scorer(queries, {level: level_vectors(encoder, level, answers, asked_only) for level, answers in questions.levels.items()})
+
+
+def level_vectors(encoder: Encoder, level: Level, answers: LevelAnswers, asked_only: bool = False) -> np.ndarray:
+    """Vectors of a level's items, shape (A, D)."""
+    if not asked_only:
+        return encoder.encode_items(answers.texts, level)
+    asked = answers.asked_items()
+    vectors = np.zeros((len(answers.texts), encoder.dimension), np.float32)
+    vectors[asked] = encoder.encode_items([answers.texts[index] for index in asked], level)
+    return vectors
+
+
+def vector_scorer(queries: np.ndarray, items: dict[Level, np.ndarray]) -> Scorer:
+    """Dot products of query vectors (B, D) and item vectors (A, D) of each level."""
+    return lambda level, block: queries[block] @ items[level].T
+
+
+def query_values(questions: Questions, scorer: Scorer, with_ranks: bool = True) -> QueryValues:
+    """Each metric of each query (B,), at both levels, of all futures and of new ones; NaN for a query without such a future.
+
+    Without ranks: the personal AUC alone.
+    """
+    return {
+        (level, futures, metric): values
+        for level in LEVELS
+        for futures in FUTURES
+        for metric, values in _level_values(questions, level, futures, scorer, with_ranks).items()
+    }
+
+
+def _level_values(questions: Questions, level: Level, futures: Futures, scorer: Scorer, with_ranks: bool) -> dict[Metric, np.ndarray]:
+    answers = questions.levels[level]
+    weights = _future_weights(questions, answers, futures)
+    values: dict[Metric, np.ndarray] = {metric: np.full(len(questions.histories), np.nan) for metric in (METRICS if with_ranks else METRICS[:1])}
+    for query, scores in _rows(questions, level, scorer):
+        own = answers.futures[futures][query]
+        if not len(own):
+            continue
+        others = weights.copy()
+        others[answers.ever[questions.person[query]]] = 0
+        drawn = np.flatnonzero(others)
+        values["personal_auc"][query] = metrics.auc_against(scores[own], scores[drawn], others[drawn])
+        if with_ranks:
+            ranks = metrics.tied_ranks(scores, np.unique(own))
+            values["recall_at_10"][query] = metrics.recall_at(ranks, 10)
+            values["mrr"][query] = metrics.reciprocal_rank(ranks)
+    return values
+
+
+def _rows(questions: Questions, level: Level, scorer: Scorer) -> Iterator[tuple[int, np.ndarray]]:
+    for start in range(0, len(questions.histories), BLOCK_QUERIES):
+        block = slice(start, min(start + BLOCK_QUERIES, len(questions.histories)))
+        yield from enumerate(scorer(level, block), start)
+
+
+def _future_weights(questions: Questions, answers: LevelAnswers, futures: Futures) -> np.ndarray:
+    """Weight (A,) of each item when a person is drawn, then one of the person's cuts, then one of its futures.
+
+    The person asked about needs no subtraction: whatever they ever did is left out of the draw anyway.
+    """
+    weights = np.zeros(len(answers.item_ids))
+    cuts_with_future = np.bincount(
+        questions.person, weights=[len(future) > 0 for future in answers.futures[futures]], minlength=questions.people
+    )  # fmt: skip
+    for person, future in zip(questions.person, answers.futures[futures], strict=True):
+        if len(future):
+            np.add.at(weights, future, 1 / len(future) / cuts_with_future[person])
+    return weights
