@@ -3,7 +3,6 @@
 # make demo    the whole path on a small generated archive, in a few minutes
 
 VENV := .venv
-KINDRED := $(VENV)/bin/kindred
 DEMO ?= .demo
 UV_VERSION := 0.13.9
 
@@ -44,7 +43,7 @@ test: check
 	$(VENV)/bin/pytest
 
 demo: setup
-	$(KINDRED) demo --lake $(DEMO)
+	$(VENV)/bin/python -m pipeline.demo --dir $(DEMO)
 
 clean:
 	rm -rf $(DEMO) dist build

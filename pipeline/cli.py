@@ -1,7 +1,7 @@
 """`kindred`: finds the command, calls the job's `main`, and turns our own errors into one line and exit status 1."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from conf.errors import KindredError
 from pipeline.commands import find_command, usage
@@ -19,14 +19,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(group if "\n  kindred" in group else f"kindred: no command {' '.join(arguments[:2])!r}\n\n{usage()}", file=sys.stderr)
         return 2
     command, rest = found
+    sys.argv = [f"kindred {command.words}", *rest]  # what --help shows as the program
+    return report_errors(f"kindred {command.words}", lambda: command.main()(rest))
+
+
+def report_errors(name: str, work: Callable[[], None]) -> int:
+    """Exit status of the work: our own errors are one line on stderr, all others keep their traceback."""
     try:
-        sys.argv = [f"kindred {command.words}", *rest]  # what --help shows as the program
-        command.main()(rest)
+        work()
     except KindredError as error:
-        print(f"kindred {command.words}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"kindred {command.words}: interrupted; run it again to go on", file=sys.stderr)
+        print(f"{name}: interrupted; run it again to go on", file=sys.stderr)
         return 130
     return 0
 
