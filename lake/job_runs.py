@@ -58,6 +58,21 @@ class RunRecord:
             self.versions_written[spec.name] = version
 
 
+def last_done_run(lake: LakeConfig, job: str) -> JobRun | None:
+    """The newest run of a job that ended well; None where there is none."""
+    import pyarrow.dataset as ds
+
+    from lake import arrow_tables
+
+    if arrow_tables.find_table(lake, JOB_RUNS) is None:
+        return None
+    done = arrow_tables.read(lake, JOB_RUNS, where=(ds.field("job") == job) & (ds.field("status") == "done")).sort_by("started_at")
+    if not done.num_rows:
+        return None
+    (newest,) = done.slice(done.num_rows - 1).to_pylist(maps_as_pydicts="strict")
+    return JobRun(**newest)
+
+
 @contextmanager
 def job_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel]) -> Iterator[RunRecord]:
     """Log start and end of a job and append its row to `job_runs`; `config` is section -> model."""

@@ -1,5 +1,8 @@
 """Tables of what people did: `units` with their context, `sequences` of one person's units, and `identities`."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -87,3 +90,14 @@ class SequenceChunk(Row):
 UNITS = TableSpec(name="units", row=Unit, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by="etl")
 IDENTITIES = TableSpec(name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by="people")
 SEQUENCES = TableSpec(name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by="etl")
+
+
+def unit_hash(action: str, community: str | None, title: str | None, text: str, context_texts: Sequence[str]) -> str:
+    """`unit_hash` of a unit's content: SHA-256 of these values as one JSON array, hex."""
+    content = json.dumps([action, community, title, text, *context_texts], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def sequence_bucket(person_id: str, buckets: int) -> int:
+    """`bucket` of a person in `sequences`: the first 8 hex digits of the SHA-256 of the id, modulo the number of buckets."""
+    return int(hashlib.sha256(person_id.encode()).hexdigest()[:8], 16) % buckets
