@@ -1,0 +1,182 @@
+"""Examples -> batches: people with one cut each, positives drawn for them, distinct answers and their relation.
+
+A batch is a function of (seed, epoch, step) alone: every process makes the same one and embeds its own share of it.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conf.errors import ContractError
+from lake.labels import Level, normalised
+from trainer.masks import Numbers, pair_keys, relation
+
+logger = logging.getLogger(__name__)
+
+Unit = Mapping[str, Any]
+Periods = Literal["past", "all"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All N items that are labels, as numbers from 0 to N - 1, and what the masks need of them."""
+
+    item_ids: pa.Array
+    texts: list[str]
+    levels: list[Level]
+    words: Numbers
+    parents: Numbers
+
+    def numbers(self, item_ids: pa.Array) -> Numbers:
+        """Numbers of items. Raises ContractError on an item that is not there."""
+        found = pc.index_in(item_ids, value_set=self.item_ids)
+        if found.null_count:
+            raise ContractError(f"items: {found.null_count} items of examples are not there; run 'kindred teacher items' and 'kindred trainer examples' again")
+        return found.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """P people to train on. `donors` says whose labels a person is taught: their own, unless labels are shuffled.
+
+    `examples` stay in Arrow as they were read; `rows` (P,) says where each person stands in them.
+    """
+
+    examples: pa.Table
+    rows: Numbers
+    cuts: list[Numbers]
+    done: list[Numbers]
+    donors: Numbers
+    answers: Answers
+
+    def __len__(self) -> int:
+        return len(self.cuts)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B histories, A distinct answers (item numbers) and the relation (B, A) between them."""
+
+    histories: list[Sequence[Unit]]
+    answers: Numbers
+    relation: np.ndarray
+
+
+def training_set(examples: pa.Table, items: pa.Table, periods: Periods, min_people: int, donor_seed: int | None = None) -> TrainingSet:
+    """People who have a cut to train on, in the order of their ids.
+
+    With `periods` past, cuts whose futures reach over the time split are left out, unless fewer than `min_people` have another. `donor_seed`
+    shuffles labels: each person is taught another's.
+    """
+    answers = _answers(items, examples)
+    cuts = _cuts_with_positives(examples, periods)
+    if periods == "past" and sum(len(each) > 0 for each in cuts) < min_people:
+        logger.warning("fewer than %d people have a cut in the past period; training on cuts of both periods", min_people)
+        cuts = _cuts_with_positives(examples, "all")
+    in_order = np.argsort(np.array(examples["person_id"].to_pylist(), dtype=object), kind="stable")
+    rows = np.array([row for row in in_order if len(cuts[row])], np.int64)
+    done = _done(examples, answers)
+    return TrainingSet(examples, rows, [cuts[row] for row in rows], [done[row] for row in rows], _donors(len(rows), donor_seed), answers)
+
+
+def epoch_steps(people: int, people_per_batch: int) -> int:
+    """Steps of an epoch: batches of nearly equal size, as near to `people_per_batch` as goes."""
+    return max(1, round(people / people_per_batch)) if people else 0
+
+
+def epoch_batches(training: TrainingSet, people_per_batch: int, answers_per_query: int, mask_children: bool, seed: int, epoch: int) -> Iterator[Batch]:
+    """Each person once, in an order of (seed, epoch)."""
+    order = np.random.default_rng([seed, epoch]).permutation(len(training))
+    for step, people in enumerate(np.array_split(order, epoch_steps(len(training), people_per_batch))):
+        yield make_batch(training, people, answers_per_query, mask_children, np.random.default_rng([seed, epoch, step]))
+
+
+def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, mask_children: bool, generator: np.random.Generator) -> Batch:
+    """One cut of each of these people, drawn at random, with positives drawn from it."""
+    histories, positives = [], []
+    for person in people:
+        cut = _cut(training, person, generator.choice(training.cuts[person]))
+        donor = training.donors[person]
+        taught = cut if donor == person else _cut(training, donor, generator.choice(training.cuts[donor]))
+        histories.append(_history(training, person, cut["history_length"]))
+        drawn = draw_positives(taught["positives"], answers_per_query, generator)
+        positives.append(training.answers.numbers(pa.array(drawn, pa.string())))
+    answers = np.unique(np.concatenate(positives))
+    done = [training.done[training.donors[person]] for person in people]
+    found = relation(positives, done, answers, training.answers.words, training.answers.parents, mask_children)
+    return Batch(histories, answers, found)
+
+
+def draw_positives(positives: Sequence[Mapping[str, Any]], count: int, generator: np.random.Generator) -> list[str]:
+    """Up to `count` distinct items, in turns from what came after the cut and what lies inside, specific before broad."""
+    turns = [("specific", "after"), ("specific", "inside"), ("broad", "after"), ("broad", "inside")]
+    groups = {turn: sorted({each["item_id"] for each in positives if (each["level"], each["where"]) == turn}) for turn in turns}
+    queues = [[group[index] for index in generator.permutation(len(group))] for group in groups.values()]
+    drawn: dict[str, None] = {}
+    while len(drawn) < count and any(queues):
+        for queue in queues:
+            if queue and len(drawn) < count:
+                drawn[queue.pop()] = None
+    return list(drawn)
+
+
+def _answers(items: pa.Table, examples: pa.Table) -> Answers:
+    labels = items.filter(pc.equal(items["source"], "labels")).sort_by("item_id")
+    texts = labels["text"].to_pylist()
+    numbers: dict[str, int] = {}
+    words = [numbers.setdefault(normalised(text), len(numbers)) for text in texts]
+    answers = Answers(_one_array(labels["item_id"]), texts, labels["level"].to_pylist(), np.array(words, np.int64), np.zeros(0, np.int64))
+    _, units = _flat_lists(examples["labelled"])
+    specific, broad = (answers.numbers(pc.structpc.struct_field(units, name)) for name in ("specific_item_id", "broad_item_id"))
+    return replace(answers, parents=pair_keys(specific, broad, len(texts)))
+
+
+def _done(examples: pa.Table, answers: Answers) -> list[Numbers]:
+    """All items that each person ever did, at both levels."""
+    offsets, units = _flat_lists(examples["labelled"])
+    both = np.stack([answers.numbers(pc.struct_field(units, "specific_item_id")), answers.numbers(pc.struct_field(units, "broad_item_id"))], axis=1)
+    return [np.unique(both[start:end]) for start, end in pairwise(offsets)]
+
+
+def _cuts_with_positives(examples: pa.Table, periods: Periods) -> list[Numbers]:
+    """Numbers of each person's cuts that have a positive and lie in the wanted periods."""
+    offsets, cuts = _flat_lists(examples["cuts"])
+    wanted = pc.greater(pc.list_value_length(pc.struct_field(cuts, "positives")), 0)
+    if periods == "past":
+        wanted = pc.and_(wanted, pc.equal(pc.struct_field(cuts, "period"), "past"))
+    kept = wanted.to_numpy(zero_copy_only=False).astype(bool)
+    return [np.flatnonzero(kept[start:end]) for start, end in pairwise(offsets)]
+
+
+def _donors(people: int, seed: int | None) -> Numbers:
+    """Whose labels each person is taught: one's own, or, with a seed, the next one's in a random ring."""
+    donors = np.arange(people)
+    if seed is not None:
+        ring = np.random.default_rng(seed).permutation(people)
+        donors[ring] = np.roll(ring, 1)
+    return donors
+
+
+def _cut(training: TrainingSet, person: int, cut: int) -> Mapping[str, Any]:
+    return training.examples["cuts"][int(training.rows[person])][int(cut)].as_py()
+
+
+def _history(training: TrainingSet, person: int, length: int) -> Sequence[Unit]:
+    return training.examples["history"][int(training.rows[person])].values.slice(0, length).to_pylist()
+
+
+def _flat_lists(lists: pa.ChunkedArray) -> tuple[Numbers, pa.StructArray]:
+    """A list column of R rows as offsets (R + 1,) into its values."""
+    joined = _one_array(lists)
+    lengths = pc.list_value_length(joined).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.concatenate([[0], np.cumsum(lengths)]), joined.flatten()
+
+
+def _one_array(chunks: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(chunks.chunks) if chunks.num_chunks else pa.array([], chunks.type)

@@ -1,0 +1,129 @@
+"""The training loop on 1 to N processes, with cached gradients and negatives of all processes.
+
+The model is not wrapped in DDP: each process embeds its share of the texts of one global batch, all vectors meet in an all-reduce, every
+process computes the same loss of them, and parameter gradients are summed. So N processes take the step that one would take, whatever the
+shares, and neither the batch nor a query's negatives are bounded by memory. Dropout stays off (the model is in eval mode): both passes of the
+cached gradient, and one process and many, must see the same function. Source: Gao et al. 2021, https://arxiv.org/abs/2101.06983.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from lake.encoder import Encoder
+from trainer.batches import Batch, TrainingSet, epoch_batches, epoch_steps
+from trainer.config import TrainingConfig
+from trainer.loss import contrastive_loss
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step that was taken, counted from 1 over all epochs."""
+
+    epoch: int
+    number: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+
+
+def make_accelerator(config: TrainingConfig) -> Accelerator:
+    """Accelerate with the configured arithmetic; seeds and devices are the caller's environment."""
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and torch.cuda.is_available())
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())
+
+
+def total_steps(training: TrainingSet, config: TrainingConfig) -> int:
+    """Steps of the whole training."""
+    return config.epochs * epoch_steps(len(training), config.people_per_batch)
+
+
+def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accelerator: Accelerator) -> Iterator[Step]:
+    """Fine-tune the encoder's model in place, yielding each step as it is taken."""
+    torch.manual_seed(config.seed)
+    model = encoder.model.to(accelerator.device).eval()
+    parameters = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    schedule = _warm_up_and_decay(optimizer, total_steps(training, config), config.warmup_share)
+    number = 0
+    for epoch in range(config.epochs):
+        for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.mask_children, config.seed, epoch):
+            number += 1
+            loss = add_gradients(encoder, training, batch, config, accelerator)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm)
+            rate = schedule.get_last_lr()[0]
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            yield Step(epoch + 1, number, loss, rate, float(norm))
+
+
+def add_gradients(encoder: Encoder, training: TrainingSet, batch: Batch, config: TrainingConfig, accelerator: Accelerator) -> float:
+    """The loss of a global batch; its gradient is set on each process's parameters alike."""
+    texts = _own_texts(encoder, training, batch, accelerator)
+    groups = token_batches(encoder, texts, config.tokens_per_forward)
+    vectors = torch.zeros(len(batch.histories) + len(batch.answers), encoder.dimension, device=accelerator.device)
+    with torch.no_grad():
+        for rows in groups:
+            vectors[rows] = _embed(encoder.model, [texts[row] for row in rows], accelerator)
+    vectors = accelerator.reduce(vectors, reduction="sum").requires_grad_()
+    queries, answers = vectors.split([len(batch.histories), len(batch.answers)])
+    loss = contrastive_loss(queries, answers, torch.from_numpy(batch.relation).to(accelerator.device), config.temperature)
+    (gradient,) = torch.autograd.grad(loss, vectors)
+    for rows in groups:
+        (_embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
+    _sum_gradients(encoder.model, accelerator)
+    return loss.item()
+
+
+def token_batches(encoder: Encoder, texts: Mapping[int, str], tokens_per_forward: int) -> list[list[int]]:
+    """Keys of texts, longest text first, in groups of at most `tokens_per_forward` padded tokens; a longer text stands alone."""
+    lengths = {row: min(encoder.token_count(text) + 2, encoder.card.max_tokens) for row, text in texts.items()}
+    groups: list[list[int]] = []
+    for row in sorted(texts, key=lambda row: (-lengths[row], row)):
+        if not groups or (len(groups[-1]) + 1) * lengths[groups[-1][0]] > tokens_per_forward:
+            groups.append([])
+        groups[-1].append(row)
+    return groups
+
+
+def _own_texts(encoder: Encoder, training: TrainingSet, batch: Batch, accelerator: Accelerator) -> dict[int, str]:
+    """This process's share of the texts by their row in the batch's vectors (queries, then answers); histories are rendered here, once."""
+    prompts, items = encoder.card.prompts, training.answers
+    texts = {}
+    for query in range(accelerator.process_index, len(batch.histories), accelerator.num_processes):
+        texts[query] = prompts.get("query", "") + encoder.history_text(batch.histories[query])[0]
+    for answer in range(accelerator.process_index, len(batch.answers), accelerator.num_processes):
+        number = batch.answers[answer]
+        texts[len(batch.histories) + answer] = prompts.get(items.levels[number], "") + items.texts[number]
+    return texts
+
+
+def _embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator) -> Tensor:
+    """Unit-length vectors of texts (T, D), in float32 whatever the arithmetic."""
+    features = {name: value.to(accelerator.device) for name, value in model.preprocess(list(texts)).items() if isinstance(value, Tensor)}
+    with accelerator.autocast():
+        vectors = model(features)["sentence_embedding"]
+    return torch.nn.functional.normalize(vectors.float(), dim=1)
+
+
+def _sum_gradients(model: SentenceTransformer, accelerator: Accelerator) -> None:
+    """Each parameter's gradient summed over processes; one that a process did not touch counts as zero there."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad = accelerator.reduce(own, reduction="sum")
+
+
+def _warm_up_and_decay(optimizer: torch.optim.Optimizer, steps: int, warmup_share: float) -> LambdaLR:
+    warmup = round(steps * warmup_share)
+
+    def factor(step: int) -> float:
+        return (step + 1) / (warmup + 1) if step < warmup else (steps - step) / max(1, steps - warmup)
+
+    return LambdaLR(optimizer, factor)
