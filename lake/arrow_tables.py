@@ -3,7 +3,7 @@
 Follows https://delta-io.github.io/delta-rs/ (deltalake 1.x). Every write is one atomic commit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -93,12 +93,28 @@ def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row])
     return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
 
 
+def overwrite_stream(lake: LakeConfig, spec: TableSpec, parts: Iterable[pa.Table]) -> int:
+    """Replace all rows by a stream of parts, in one commit, and return the table's version; an exception on the way writes nothing."""
+    table = create_table(lake, spec)
+    batches = (batch for part in parts for batch in checked_table(spec, part).to_batches())
+    write_deltalake(table, pa.RecordBatchReader.from_batches(arrow_schema(spec), batches), mode="overwrite")
+    return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
+
+
 def merge(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:
     """Insert or update rows by the spec's key in one commit and return the table's version."""
     table = create_table(lake, spec)
     on_key = " AND ".join(f"target.{column} = source.{column}" for column in spec.key)
     merger = table.merge(_as_table(spec, rows), on_key, source_alias="source", target_alias="target")
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
+    return table.version()
+
+
+def delete_keys(lake: LakeConfig, spec: TableSpec, keys: pa.Table) -> int:
+    """Remove the rows with these keys (columns: the spec's key) in one commit and return the table's version."""
+    table = open_table(lake, spec)
+    on_key = " AND ".join(f"target.{column} = source.{column}" for column in spec.key)
+    table.merge(keys.select(list(spec.key)), on_key, source_alias="source", target_alias="target").when_matched_delete().execute()
     return table.version()
 
 

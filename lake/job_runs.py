@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
@@ -71,6 +71,17 @@ def last_done_run(lake: LakeConfig, job: str) -> JobRun | None:
         return None
     (newest,) = done.slice(done.num_rows - 1).to_pylist(maps_as_pydicts="strict")
     return JobRun(**newest)
+
+
+def unchanged_since_last_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel], reads: Sequence[TableSpec], writes: Sequence[TableSpec]) -> bool:
+    """Whether the job's last done run had this config, read these tables as they are now and left the written ones as they are now."""
+    from lake import arrow_tables
+
+    last = last_done_run(lake, job)
+    if last is None or last.config != _as_json(config):
+        return False
+    versions = [{spec.name: arrow_tables.table_version(lake, spec) for spec in specs} for specs in (reads, writes)]
+    return versions == [last.versions_read, last.versions_written]
 
 
 @contextmanager
