@@ -4,6 +4,7 @@ Follows https://delta-io.github.io/delta-rs/ (deltalake 1.x). Every write is one
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -95,9 +96,25 @@ def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row])
 
 def overwrite_stream(lake: LakeConfig, spec: TableSpec, parts: Iterable[pa.Table]) -> int:
     """Replace all rows by a stream of parts, in one commit, and return the table's version; an exception on the way writes nothing."""
-    table = create_table(lake, spec)
-    batches = (batch for part in parts for batch in checked_table(spec, part).to_batches())
-    write_deltalake(table, pa.RecordBatchReader.from_batches(arrow_schema(spec), batches), mode="overwrite")
+    table, failures = create_table(lake, spec), []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        # delta-rs asks for batches from inside its own runtime, where nothing of delta-rs may be called: the parts are made in a thread of their own.
+        iterator = iter(parts)
+        with ThreadPoolExecutor(max_workers=1) as maker:
+            try:
+                while (part := maker.submit(next, iterator, None).result()) is not None:
+                    yield from checked_table(spec, part).to_batches()
+            except Exception as failure:  # delta-rs would wrap it
+                failures.append(failure)
+                raise
+
+    try:
+        write_deltalake(table, pa.RecordBatchReader.from_batches(arrow_schema(spec), batches()), mode="overwrite")
+    except Exception:
+        if failures:
+            raise failures[0] from None
+        raise
     return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
 
 

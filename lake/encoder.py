@@ -5,16 +5,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sentence_transformers import SentenceTransformer
 
 from conf.errors import EncoderError
 from lake import registry, rendering
 from lake.config import LakeConfig
 from lake.labels import Level
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 CARD_FILE = "kindred.json"
 Unit = Mapping[str, Any]
@@ -39,7 +41,7 @@ class EncoderCard(BaseModel):
 class Encoder:
     """A SentenceTransformer with its card. Vectors are float32 and of unit length."""
 
-    def __init__(self, model: SentenceTransformer, card: EncoderCard, version: str) -> None:
+    def __init__(self, model: "SentenceTransformer", card: EncoderCard, version: str) -> None:
         if card.rendering_version != rendering.RENDERING_VERSION:
             raise EncoderError(
                 f"encoder {version} was trained on rendering {card.rendering_version}, this program renders {rendering.RENDERING_VERSION}; "
@@ -94,7 +96,7 @@ def history_text(history: Sequence[Unit], card: EncoderCard, token_count: Any) -
     return rendering.join_history(lines[::-1]), len(lines)
 
 
-def save_encoder(model: SentenceTransformer, card: EncoderCard, folder: Path) -> None:
+def save_encoder(model: "SentenceTransformer", card: EncoderCard, folder: Path) -> None:
     """Write a SentenceTransformer folder (safetensors) with its card."""
     model.save(str(folder), create_model_card=False)
     (folder / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -106,6 +108,8 @@ def load_encoder(folder: Path, device: str | None = None) -> Encoder:
         card = EncoderCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError) as error:
         raise EncoderError(f"{folder}: no encoder of this program ({error}); expected a SentenceTransformer folder with {CARD_FILE}") from None
+    from sentence_transformers import SentenceTransformer  # brings torch: who asks for the version alone goes without
+
     model = SentenceTransformer(str(folder), device=device, model_kwargs={"use_safetensors": True})
     return Encoder(model, card, encoder_version(folder))
 

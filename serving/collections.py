@@ -1,0 +1,128 @@
+"""The collections in Milvus as contracts: names, fields, vector size, metric, and what a row of each says. Pure."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from lake.tables import TableSpec
+from lake.vectors import ITEM_VECTORS, USER_VECTORS
+
+METRIC = "COSINE"
+VECTOR = "vector"
+CONTRACT_VERSION = "1"  # a change of fields or of what they mean is a new one: the next load then builds fresh collections
+Kind = Literal["string", "integer", "strings"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A scalar field. `max_bytes` holds for a string or each of an array; longer ones are cut, save ids."""
+
+    name: str
+    kind: Kind
+    max_bytes: int = 0
+    max_entries: int = 0
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One collection: its alias, the table that it is loaded from, and its fields, the key first. The vector comes besides."""
+
+    alias: Literal["users", "items"]
+    table: TableSpec
+    fields: tuple[Field, ...]
+
+    @property
+    def key(self) -> str:
+        """Name of the primary key."""
+        return self.fields[0].name
+
+
+USERS = Collection(
+    alias="users",
+    table=USER_VECTORS,
+    fields=(
+        Field("person_id", "string", 128),
+        Field("encoder_version", "string", 64),
+        Field("user_ids", "strings", 128, 4096),
+        Field("unit_count", "integer"),
+        Field("last_at", "integer"),  # seconds since 1970, UTC
+        Field("platforms", "strings", 64, 64),
+        Field("communities", "strings", 256, 20),
+    ),
+)
+ITEMS = Collection(
+    alias="items",
+    table=ITEM_VECTORS,
+    fields=(
+        Field("item_id", "string", 128),
+        Field("encoder_version", "string", 64),
+        Field("source", "string", 256),
+        Field("level", "string", 16),  # '' for an app's own item
+        Field("text", "string", 4096),
+        Field("label_count", "integer"),  # 0 for an app's own item
+    ),
+)
+COLLECTIONS = (USERS, ITEMS)
+IDS = ("person_id", "item_id", "user_ids", "encoder_version")
+
+_NAME = re.compile(r"(users|items)_([0-9a-f]{8,64})_(\d{20}x[0-9a-f]{12})")
+
+
+@dataclass(frozen=True)
+class LoadName:
+    """The parts of a collection's name."""
+
+    alias: str
+    encoder_version: str
+    load: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what the load was made from."""
+        return self.load.split("x")[1]
+
+
+def collection_name(collection: Collection, encoder_version: str, load: str) -> str:
+    """`users_<encoder_version>_<load>`."""
+    return f"{collection.alias}_{encoder_version}_{load}"
+
+
+def parse_name(name: str) -> LoadName | None:
+    """The parts of a name that a load made; None for anybody else's collection."""
+    match = _NAME.fullmatch(name)
+    return LoadName(*match.groups()) if match else None
+
+
+def load_id(started_at: datetime, fingerprint: str) -> str:
+    """Id of a load: later ones sort behind earlier ones, and the end tells what it was made from."""
+    return f"{started_at:%Y%m%d%H%M%S%f}x{fingerprint}"
+
+
+def load_fingerprint(encoder_version: str, tables: Mapping[str, tuple[str, int]], index_type: str) -> str:
+    """Of encoder, tables (name -> Delta id and version), index and contract, 12 hex digits: the same means the same collections."""
+    told = repr((CONTRACT_VERSION, encoder_version, sorted(tables.items()), index_type))
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def as_entity(collection: Collection, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the table as the collection holds it."""
+    return {VECTOR: row[VECTOR]} | {field.name: _value(field, row[field.name]) for field in collection.fields}
+
+
+def _value(field: Field, value: Any) -> Any:
+    if field.kind == "integer":
+        return int(value.timestamp()) if isinstance(value, datetime) else int(value or 0)
+    if field.name in IDS:
+        return value
+    if field.kind == "strings":
+        return [cut_bytes(entry, field.max_bytes) for entry in value[: field.max_entries]]
+    return cut_bytes(value or "", field.max_bytes)
+
+
+def cut_bytes(text: str, max_bytes: int) -> str:
+    """Text of at most so many bytes of UTF-8, never half a character."""
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode("utf-8", "ignore")

@@ -1,0 +1,34 @@
+"""Settings of serving: how vectors are made, where Milvus is, and how queries answer."""
+
+import os
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from conf.settings import StageConfig
+
+TOKEN_VARIABLE = "KINDRED_MILVUS_TOKEN"
+
+
+def _token() -> SecretStr | None:
+    token = os.environ.get(TOKEN_VARIABLE)
+    return SecretStr(token) if token else None
+
+
+class ServingConfig(StageConfig):
+    """The `serving` section."""
+
+    device: str | None = Field(None, description="torch device of the encoder, e.g. 'cuda'; None takes what is there.")
+    user_batch_size: int = Field(16, gt=0, description="Histories in one forward pass.")
+    item_batch_size: int = Field(128, gt=0, description="Items in one forward pass.")
+    rows_per_commit: int = Field(1000, gt=0, description="Vectors in one commit; a kill loses at most that many.")
+    milvus_uri: str | None = Field(None, description="URI of a Milvus server; None is Milvus Lite in <lake>/_local/milvus.db.")
+    milvus_token: SecretStr | None = Field(default_factory=_token, description=f"Credentials of the server, from the environment: {TOKEN_VARIABLE}.")
+    timeout_seconds: float = Field(60, gt=0, description="Limit of one request to Milvus.")
+    index_type: Literal["FLAT", "HNSW", "AUTOINDEX"] | None = Field(None, description="None is FLAT on Milvus Lite, which has no other, and HNSW on a server.")
+    search_ef: int = Field(512, gt=0, description="Candidates that HNSW keeps in a search; filters need many.")
+    insert_rows: int = Field(1000, gt=0, description="Rows in one insert.")
+    recall_sample: int = Field(50, ge=0, description="Vectors of a fresh load that are searched for before the alias moves.")
+    min_recall: float = Field(0.98, ge=0, le=1, description="Share of the sample that must find itself.")
+    top_k: int = Field(10, gt=0, le=1000, description="Hits of a query.")
+    shared_topics: int = Field(3, ge=0, description="Topics that similar users are said to share.")

@@ -1,0 +1,38 @@
+"""Filter expressions of Milvus with our own quoting. pymilvus pastes ids into expressions unescaped; nothing here does. Pure."""
+
+import json
+from collections.abc import Iterable
+
+from conf.errors import VectorStoreError
+
+
+def quoted(value: str) -> str:
+    """A string as a literal of a filter. Raises VectorStoreError on control characters, which no id, level or community holds."""
+    if any(ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in value):
+        raise VectorStoreError(f"cannot look for {value[:80]!r}: it holds a control character")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def equals(field: str, value: str) -> str:
+    """Rows whose field has the value."""
+    return f"{field} == {quoted(value)}"
+
+
+def differs(field: str, value: str) -> str:
+    """Rows whose field has another value."""
+    return f"{field} != {quoted(value)}"
+
+
+def one_of(field: str, values: Iterable[str]) -> str:
+    """Rows whose field has one of the values."""
+    return f"{field} in [{', '.join(quoted(value) for value in values)}]"
+
+
+def contains(field: str, value: str) -> str:
+    """Rows whose array holds the value."""
+    return f"array_contains({field}, {quoted(value)})"
+
+
+def all_of(*filters: str) -> str:
+    """Rows that every filter lets through; empty filters let through all."""
+    return " and ".join(f"({text})" for text in filters if text)

@@ -1,0 +1,101 @@
+"""`kindred serving embed`: vectors of people and items under the registered encoder."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from conf.arguments import job_arguments
+from conf.logs import configure_logs
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.encoder import Encoder, encoder_version, load_encoder, registered_folder
+from lake.job_runs import RunRecord, job_run, unchanged_since_last_run
+from lake.labels import ITEMS, LEVELS
+from lake.units import SEQUENCES
+from lake.vectors import ITEM_VECTORS, USER_VECTORS
+from serving.config import ServingConfig
+from serving.inputs import Inputs, current_inputs
+from serving.vector_tables import Row, VectorTable
+from serving.vectors import Person, describe_person, persons
+
+DESCRIPTION = """Encode people and items with the registered encoder.
+
+Reads `sequences`, `items` and the registered encoder; writes `user_vectors` and `item_vectors`.
+Who is unchanged is not encoded again; who vanished is removed. A killed run goes on from what is written."""
+JOB = "serving embed"
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Bring both tables of vectors up to date."""
+    configure_logs()
+    arguments = job_arguments(argv, DESCRIPTION)
+    embed(arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig))
+
+
+def embed(lake: LakeConfig, config: ServingConfig) -> None:
+    """Write the vectors of all people and items. Does nothing, and loads no model, where the last run had the same inputs."""
+    folder = registered_folder(lake)
+    inputs = current_inputs(lake, encoder_version(folder), SEQUENCES, ITEMS)
+    told = {"lake": lake, "serving": config, "inputs": inputs}
+    if unchanged_since_last_run(lake, JOB, told, (SEQUENCES, ITEMS), (USER_VECTORS, ITEM_VECTORS)):
+        logger.info("%s: nothing changed since the last run (encoder %s)", JOB, inputs.encoder_version)
+        return
+    with job_run(lake, JOB, told) as record:
+        encoder = load_encoder(folder, config.device)
+        for spec in (SEQUENCES, ITEMS):
+            record.read(spec, inputs.version(spec))
+        embed_users(lake, config, encoder, inputs, record)
+        embed_items(lake, config, encoder, inputs, record)
+        for spec in (USER_VECTORS, ITEM_VECTORS):
+            record.wrote(spec, arrow_tables.table_version(lake, spec))
+
+
+def embed_users(lake: LakeConfig, config: ServingConfig, encoder: Encoder, inputs: Inputs, record: RunRecord) -> None:
+    """Bring `user_vectors` up to date: each person's newest history that fits the encoder."""
+
+    def encode(_: Sequence[Row], texts: Sequence[str]) -> np.ndarray:
+        return encoder.encode_texts(texts, "query", config.user_batch_size)
+
+    table = VectorTable(lake, USER_VECTORS, encoder.version, encode, ("history_hash",), config.rows_per_commit)
+    for person in _people(lake, inputs.version(SEQUENCES)):
+        text, encoded_units = encoder.history_text(person.history)
+        table.tell(describe_person(person, text, encoded_units), text)
+    table.finish()
+    record.rows.update({f"users {what}": count for what, count in table.counts.items()})
+
+
+def embed_items(lake: LakeConfig, config: ServingConfig, encoder: Encoder, inputs: Inputs, record: RunRecord) -> None:
+    """Bring `item_vectors` up to date."""
+
+    def encode(rows: Sequence[Row], texts: Sequence[str]) -> np.ndarray:
+        vectors = np.zeros((len(rows), encoder.dimension), np.float32)
+        for level in (*LEVELS, None):
+            places = [place for place, row in enumerate(rows) if row["level"] == level]
+            if places:
+                vectors[places] = encoder.encode_items([texts[place] for place in places], level, config.item_batch_size)
+        return vectors
+
+    table = VectorTable(lake, ITEM_VECTORS, encoder.version, encode, ("text", "level"), config.rows_per_commit)
+    columns = ("item_id", "source", "level", "text", "label_count")
+    for batch in arrow_tables.read_batches(lake, ITEMS, columns, version=inputs.version(ITEMS)):
+        for row in batch.to_pylist():
+            table.tell(row, row["text"])
+    table.finish()
+    record.rows.update({f"items {what}": count for what, count in table.counts.items()})
+
+
+def _people(lake: LakeConfig, version: int) -> Iterator[Person]:
+    """All people of `sequences`, one bucket in memory at a time."""
+    buckets = {bucket for batch in arrow_tables.read_batches(lake, SEQUENCES, ["bucket"], version=version) for bucket in pc.unique(batch["bucket"]).to_pylist()}
+    columns = ("person_id", "chunk", "units", "user_ids", "last_at")
+    for bucket in sorted(buckets):
+        yield from persons(arrow_tables.read(lake, SEQUENCES, columns, ds.field("bucket") == bucket, version))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Milvus behind a few functions (edge): Milvus Lite in a folder, or a server by URI. Follows https://milvus.io/docs (pymilvus 3).
+
+Milvus Lite belongs to one process at a time: whoever opens the store closes it (`with open_store(...)`), so that the next one can.
+Ids go into filters through `serving.filters` alone, since pymilvus's own `get(ids=)` and `delete(ids=)` paste them in unescaped.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from pymilvus import DataType, MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from conf.errors import ConfigError, VectorStoreError
+from lake.config import LakeConfig
+from serving import filters
+from serving.collections import METRIC, VECTOR, Collection, Field
+from serving.config import ServingConfig
+
+MAX_HITS = 16_384
+Entity = dict[str, Any]
+
+
+class VectorStore:
+    """An open Milvus. Every failure is a VectorStoreError."""
+
+    def __init__(self, client: MilvusClient, place: str, is_lite: bool, config: ServingConfig) -> None:
+        self._client, self.place, self.is_lite = client, place, is_lite
+        self._timeout, self._search_ef = config.timeout_seconds, config.search_ef
+        self.index_type = config.index_type or ("FLAT" if is_lite else "HNSW")
+        if is_lite and self.index_type != "FLAT":
+            raise ConfigError(f"serving.index_type: Milvus Lite has FLAT alone, found {self.index_type!r}; use a server (serving.milvus_uri)")
+
+    def names(self) -> list[str]:
+        """Names of all collections, also of other people's."""
+        with self._told("list collections"):
+            return sorted(self._client.list_collections(timeout=self._timeout))
+
+    def create(self, collection: Collection, name: str, dimension: int) -> None:
+        """A new, empty collection with its index."""
+        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+        for field in collection.fields:
+            schema.add_field(field.name, **_field_type(field), is_primary=field.name == collection.key)
+        schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dimension)
+        index = MilvusClient.prepare_index_params()
+        params = {"M": 24, "efConstruction": 256} if self.index_type == "HNSW" else {}
+        index.add_index(VECTOR, index_type=self.index_type, metric_type=METRIC, params=params)
+        with self._told(f"create collection {name}"):
+            self._client.create_collection(name, schema=schema, index_params=index, timeout=self._timeout, consistency_level="Strong")
+
+    def insert(self, name: str, entities: Sequence[Entity]) -> None:
+        """Add rows; their keys must be new."""
+        with self._told(f"insert into {name}"):
+            self._client.insert(name, list(entities), timeout=self._timeout)
+
+    def seal(self, name: str) -> None:
+        """Make all rows durable and searchable."""
+        with self._told(f"load {name}"):
+            self._client.flush(name, timeout=self._timeout)
+            self._client.load_collection(name, timeout=self._timeout)
+
+    def count(self, name: str) -> int:
+        """Rows of a collection, counted."""
+        with self._told(f"count {name}"):
+            found = self._client.query(name, filter="", output_fields=["count(*)"], timeout=self._timeout, consistency_level="Strong")
+        return int(found[0]["count(*)"])
+
+    def target(self, alias: str) -> str | None:
+        """Name of the collection that an alias stands for; None where there is no such alias."""
+        with self._told(f"look up alias {alias}"):
+            if not self._client.has_collection(alias, timeout=self._timeout):  # an alias counts as a collection's name
+                return None
+            return str(self._client.describe_alias(alias, timeout=self._timeout)["collection_name"])
+
+    def point(self, alias: str, name: str) -> None:
+        """Let an alias stand for a collection from now on."""
+        exists = self.target(alias) is not None
+        with self._told(f"move alias {alias} to {name}"):
+            (self._client.alter_alias if exists else self._client.create_alias)(name, alias, timeout=self._timeout)
+
+    def drop(self, name: str) -> None:
+        """Remove a collection. The caller sees to it that no alias stands for it: Milvus Lite would drop the alias, too."""
+        with self._told(f"drop {name}"):
+            self._client.drop_collection(name, timeout=self._timeout)
+
+    def search(self, name: str, vectors: Sequence[Sequence[float]], limit: int, where: str = "", fields: Sequence[str] = ()) -> list[list[Entity]]:
+        """The nearest rows of each vector, best first, with the fields asked for and `score`, the cosine."""
+        params: Mapping[str, Any] = {"ef": max(self._search_ef, limit)} if self.index_type == "HNSW" else {}
+        with self._told(f"search {name}"):
+            found = self._client.search(
+                name, data=[list(vector) for vector in vectors], limit=min(limit, MAX_HITS), filter=where, output_fields=list(fields),
+                search_params={"metric_type": METRIC, "params": params}, anns_field=VECTOR, timeout=self._timeout,
+            )  # fmt: skip
+        return [[_entity(hit["entity"]) | {"score": float(hit["distance"])} for hit in hits] for hits in found]
+
+    def find(self, name: str, where: str, fields: Sequence[str], limit: int) -> list[Entity]:
+        """Rows that a filter lets through, with the fields asked for."""
+        with self._told(f"query {name}"):
+            return [_entity(row) for row in self._client.query(name, filter=where, output_fields=list(fields), limit=limit, timeout=self._timeout)]
+
+    def get(self, collection: Collection, name: str, keys: Sequence[str], fields: Sequence[str]) -> list[Entity]:
+        """Rows by key, in no order; absent keys are left out."""
+        return self.find(name, filters.one_of(collection.key, keys), fields, len(keys)) if keys else []
+
+    @contextmanager
+    def _told(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except MilvusException as error:
+            raise VectorStoreError(f"{self.place}: cannot {action}: {error.message}") from error
+
+
+@contextmanager
+def open_store(lake: LakeConfig, config: ServingConfig) -> Iterator[VectorStore]:
+    """The configured Milvus, closed at the end. Raises VectorStoreError where it is not reachable or another process holds it."""
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs each failure with a traceback; ours are raised
+    if config.milvus_uri is not None:
+        token = config.milvus_token.get_secret_value() if config.milvus_token else ""
+        client = _connect(config.milvus_uri, f"{config.milvus_uri} is not reachable; start Milvus or correct serving.milvus_uri", config, token)
+        with _closing(client):
+            yield VectorStore(client, config.milvus_uri, False, config)
+        return
+    if "://" in lake.path:
+        raise ConfigError(f"serving.milvus_uri: the lake {lake.path} is no local folder, so Milvus Lite has no place; give the URI of a server")
+    path = str(lake.local_dir() / "milvus.db")
+    lake.local_dir().mkdir(parents=True, exist_ok=True)
+    with _milvus_lite(path, config) as client:
+        yield VectorStore(client, path, True, config)
+
+
+@contextmanager
+def _milvus_lite(path: str, config: ServingConfig) -> Iterator[MilvusClient]:
+    """A client of a Milvus Lite in this process, whose lock is given back at the end (closing the client alone keeps it)."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
+    try:
+        busy = "another process has it open (Milvus Lite is one process; wait for it, or use a server: serving.milvus_uri)"
+        with _closing(_connect(path, f"{path} cannot be opened; probably {busy}", config, "")) as client:
+            yield client
+    finally:
+        server_manager_instance.release_server(path)
+
+
+@contextmanager
+def _closing(client: MilvusClient) -> Iterator[MilvusClient]:
+    try:
+        yield client
+    finally:
+        with suppress(MilvusException):
+            client.close()
+
+
+def _connect(uri: str, complaint: str, config: ServingConfig, token: str) -> MilvusClient:
+    try:
+        return MilvusClient(uri, token=token, timeout=config.timeout_seconds)
+    except MilvusException as error:
+        raise VectorStoreError(f"Milvus: {complaint} ({error.message})") from error
+
+
+def _field_type(field: Field) -> dict[str, Any]:
+    if field.kind == "integer":
+        return {"datatype": DataType.INT64}
+    if field.kind == "string":
+        return {"datatype": DataType.VARCHAR, "max_length": field.max_bytes}
+    return {"datatype": DataType.ARRAY, "element_type": DataType.VARCHAR, "max_length": field.max_bytes, "max_capacity": field.max_entries}
+
+
+def _entity(row: Mapping[str, Any]) -> Entity:
+    return {name: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value for name, value in row.items()}

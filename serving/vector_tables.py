@@ -1,0 +1,106 @@
+"""Rows of `user_vectors` and `item_vectors` in the lake: what is written already, and writing more in bounded commits."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from conf.errors import ContractError
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.schema import rows_table
+from lake.tables import TableSpec
+from serving.vectors import what_to_do
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+class VectorTable:
+    """One table of vectors under one encoder while it is brought up to date.
+
+    Rows are told one by one (`tell`); what changed is encoded and merged `rows_per_commit` at a time, so that a kill loses less than that
+    and the next run goes on from what is written. `finish` writes the rest and removes the keys that nobody told.
+    """
+
+    def __init__(
+        self, lake: LakeConfig, spec: TableSpec, encoder_version: str, encode: Callable[[Sequence[Row], Sequence[str]], np.ndarray],
+        encoded_columns: Sequence[str], rows_per_commit: int,
+    ) -> None:  # fmt: skip
+        arrow_tables.create_table(lake, spec)
+        self._lake, self._spec, self._encoder_version = lake, spec, encoder_version
+        self._encode, self._encoded_columns, self._rows_per_commit = encode, encoded_columns, rows_per_commit
+        self._key = spec.key[0]
+        columns = [column for column in spec.columns if column not in ("vector", "encoder_version")]
+        self._written = arrow_tables.read(lake, spec, columns, self._of_this_encoder())
+        self._position = {key: position for position, key in enumerate(self._written[self._key].to_pylist())}
+        self._told: set[str] = set()
+        self._to_encode: list[tuple[Row, str]] = []
+        self._to_redescribe: list[Row] = []
+        self._clock = time.monotonic()
+        self.counts: Counter[str] = Counter()
+
+    def tell(self, row: Row, text: str) -> None:
+        """A row as it should stand, the vector aside, and the text that the vector is made from. Raises ContractError on a key told before."""
+        key = row[self._key]
+        if key in self._told:
+            raise ContractError(f"{self._spec.name}: {self._key} {key!r} comes twice; its source must have one")
+        self._told.add(key)
+        position = self._position.get(key)
+        written = None if position is None else self._written.slice(position, 1).to_pylist()[0]
+        action = what_to_do(written, row, self._encoded_columns)
+        if action == "encode":
+            self._to_encode.append((row, text))
+        elif action == "redescribe":
+            self._to_redescribe.append(row)
+        else:
+            self.counts["unchanged"] += 1
+        if len(self._to_encode) + len(self._to_redescribe) >= self._rows_per_commit:
+            self._commit()
+
+    def finish(self) -> None:
+        """Write what is left, and remove the rows of this encoder whose keys were not told."""
+        self._commit()
+        vanished = sorted(self._position.keys() - self._told)
+        if vanished:
+            keys = pa.table({self._key: vanished, "encoder_version": [self._encoder_version] * len(vanished)})
+            arrow_tables.delete_keys(self._lake, self._spec, keys)
+            self.counts["removed"] += len(vanished)
+
+    def _commit(self) -> None:
+        rows = [*self._encoded(), *self._redescribed()]
+        if not rows:
+            return
+        arrow_tables.merge(self._lake, self._spec, rows_table(self._spec, rows))
+        self.counts["encoded"] += len(self._to_encode)
+        self.counts["redescribed"] += len(self._to_redescribe)
+        self._to_encode, self._to_redescribe = [], []
+        rate = self.counts["encoded"] / (time.monotonic() - self._clock)
+        logger.info("%s: %d of this run's rows seen, %d encoded, %.1f encoded/s", self._spec.name, len(self._told), self.counts["encoded"], rate)
+
+    def _encoded(self) -> list[Row]:
+        if not self._to_encode:
+            return []
+        rows, texts = zip(*self._to_encode, strict=True)
+        return [self._with_vector(row, vector) for row, vector in zip(rows, self._encode(rows, texts), strict=True)]
+
+    def _redescribed(self) -> list[Row]:
+        if not self._to_redescribe:
+            return []
+        keys = [row[self._key] for row in self._to_redescribe]
+        where = self._of_this_encoder() & ds.field(self._key).isin(keys)
+        found = arrow_tables.read(self._lake, self._spec, [self._key, "vector"], where).to_pylist()
+        vectors = {row[self._key]: row["vector"] for row in found}
+        return [self._with_vector(row, vectors[row[self._key]]) for row in self._to_redescribe]
+
+    def _with_vector(self, row: Mapping[str, Any], vector: Any) -> Row:
+        return {**row, "encoder_version": self._encoder_version, "vector": vector}
+
+    def _of_this_encoder(self) -> ds.Expression:
+        return ds.field("encoder_version") == self._encoder_version
