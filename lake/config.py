@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from conf.settings import StageConfig
 
@@ -28,9 +28,3 @@ class LakeConfig(StageConfig):
     def local_dir(self) -> Path:
         """Folder of what lives beside a local lake's tables (MLflow's SQLite, Milvus Lite)."""
         return Path(self.path).expanduser().resolve() / "_local"
-
-
-class Secrets(StageConfig):
-    """Secrets come from the environment, never from YAML."""
-
-    pseudonym_key: SecretStr | None = None
