@@ -55,12 +55,12 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
         for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.mask_children, config.seed, epoch):
             number += 1
             loss = add_gradients(encoder, training, batch, config, accelerator)
-            norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm)
-            rate = schedule.get_last_lr()[0]
+            norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
+            rate = float(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            yield Step(epoch + 1, number, loss, rate, float(norm))
+            yield Step(epoch + 1, number, loss, rate, norm)
 
 
 def add_gradients(encoder: Encoder, training: TrainingSet, batch: Batch, config: TrainingConfig, accelerator: Accelerator) -> float:
@@ -78,7 +78,7 @@ def add_gradients(encoder: Encoder, training: TrainingSet, batch: Batch, config:
     for rows in groups:
         (_embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
     _sum_gradients(encoder.model, accelerator)
-    return loss.item()
+    return float(loss.item())
 
 
 def token_batches(encoder: Encoder, texts: Mapping[int, str], tokens_per_forward: int) -> list[list[int]]:

@@ -1,0 +1,78 @@
+"""Entry point of `kindred trainer train`, and of `accelerate launch --module trainer.jobs.train` on several processes."""
+
+import logging
+import os
+from collections.abc import Sequence
+
+from conf.arguments import job_arguments
+from conf.logs import configure_logs
+from lake import arrow_tables, registry
+from lake.config import LakeConfig
+from lake.examples import EXAMPLES
+from lake.labels import ITEMS
+from trainer.config import TrainerConfig
+from trainer.fingerprint import ITEM_COLUMNS, Plan, contents_hash, settings_hash
+
+DESCRIPTION = """Fine-tune the student on examples and register it.
+
+Reads `examples` and `items`; writes a version of the registered encoder, and moves the alias `champion` to it if it beats its base (else to the
+base). Does nothing where a run with the same settings and the same rows in these tables has finished."""
+
+logger = logging.getLogger(__name__)
+JOB = "trainer train"
+READS = (EXAMPLES, ITEMS)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, unless it was done."""
+    configure_logs()
+    arguments = job_arguments(argv, DESCRIPTION)
+    lake, config = arguments.section("lake", LakeConfig), arguments.section("trainer", TrainerConfig)
+    # accelerate launch and torchrun tell a process who it is by these two.
+    is_main, is_alone = int(os.environ.get("RANK", "0")) == 0, int(os.environ.get("WORLD_SIZE", "1")) == 1
+    plan = plan_run(lake, config) if is_main else None
+    if plan is None and is_alone:
+        return
+    from trainer.loop import make_accelerator
+    from trainer.training import train_registered
+
+    accelerator = make_accelerator(config)
+    plan = _same_everywhere(plan)
+    if plan is not None:
+        train_registered(lake, config, plan, accelerator)
+    accelerator.end_training()
+
+
+def plan_run(lake: LakeConfig, config: TrainerConfig) -> Plan | None:
+    """What to train on; None where a run with the same settings and rows has finished. Raises ContractError where a table is absent."""
+    from trainer import tracking
+
+    tables = {spec: arrow_tables.open_table(lake, spec) for spec in READS}
+    versions = {spec.name: table.version() for spec, table in tables.items()}
+    registry.connect(lake)
+    tracking.close_dead_runs()
+    settings = {"kindred.settings": settings_hash(config)}
+    inputs = {"kindred.inputs": " ".join(f"{spec.name}@{table.metadata().id}:{table.version()}" for spec, table in tables.items())}
+    if tracking.is_finished(lake, settings | inputs):
+        logger.info("%s: an encoder of these settings and table versions is registered, nothing to do", JOB)
+        return None
+    examples = arrow_tables.read_batches(lake, EXAMPLES, version=versions["examples"])
+    items = arrow_tables.read_batches(lake, ITEMS, ITEM_COLUMNS, version=versions["items"])
+    contents = {"kindred.contents": contents_hash([examples, items])}
+    if tracking.is_finished(lake, settings | contents):
+        logger.info("%s: an encoder of these settings and these rows is registered, nothing to do", JOB)
+        return None
+    return Plan(versions, settings | inputs | contents)
+
+
+def _same_everywhere(plan: Plan | None) -> Plan | None:
+    """The main process's plan."""
+    from accelerate.utils import broadcast_object_list
+
+    found: list[Plan | None] = [plan]
+    broadcast_object_list(found)
+    return found[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""One training run from tables to the registry: train, compare with the base, register, move the alias, in this order."""
+
+import logging
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from accelerate import Accelerator
+from tqdm import tqdm
+
+from conf.errors import ContractError, EncoderError
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.encoder import Encoder, load_registered
+from lake.examples import EXAMPLES
+from lake.job_runs import job_run
+from lake.labels import ITEMS
+from trainer import tracking
+from trainer.batches import TrainingSet, training_set
+from trainer.champion import Comparison, choose_champion
+from trainer.config import TrainerConfig
+from trainer.evaluation import personal_auc_by_person
+from trainer.fingerprint import ITEM_COLUMNS, Plan
+from trainer.loop import total_steps, train
+from trainer.questions import Questions, questions_of
+from trainer.student import base_encoder, content_version
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 15.0
+
+
+def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> None:
+    """Train on all processes; the main one alone keeps the record, compares and registers."""
+    items = arrow_tables.read(lake, ITEMS, ITEM_COLUMNS, version=plan.versions["items"])
+    training = read_training_set(lake, config, plan, items)
+    if not accelerator.is_main_process:
+        fine_tuned(training, config, plan, accelerator)
+        return
+    with job_run(lake, "trainer train", {"trainer": config}) as record, tracking.training_run(config, plan.tags):
+        record.versions_read.update(plan.versions)
+        record.rows["people"] += len(training)
+        tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS)})
+        tuned = fine_tuned(training, config, plan, accelerator)
+        questions = read_validation_questions(lake, config, plan, items)
+        record.rows["validation people"] += questions.people
+        register_winner(lake, config, plan, tuned, questions)
+
+
+def read_training_set(lake: LakeConfig, config: TrainerConfig, plan: Plan, items: pa.Table) -> TrainingSet:
+    """The people of split train. Raises ContractError where nobody can be trained on."""
+    columns = ("person_id", "history", "labelled", "cuts")
+    examples = arrow_tables.read(lake, EXAMPLES, columns, ds.field("split") == "train", plan.versions["examples"])
+    donor_seed = config.seed if config.shuffle_labels else None
+    training = training_set(examples, items, config.train_on_periods, config.people_per_batch, donor_seed)
+    if not len(training):
+        raise ContractError("examples: no person of split 'train' has a cut with positives; label more units, then run 'kindred trainer examples'")
+    return training
+
+
+def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan, items: pa.Table) -> Questions:
+    """The cuts of people of split validation, as many people as the settings take."""
+    examples = arrow_tables.read(lake, EXAMPLES, where=ds.field("split") == "validation", version=plan.versions["examples"]).sort_by("person_id")
+    labels = items.filter(pc.equal(items["source"], "labels"))
+    return questions_of(examples.slice(0, config.evaluation.max_people).to_pylist(), labels.to_pylist())
+
+
+def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> Encoder:
+    """The encoder after training. The main process alone speaks."""
+    encoder = base_encoder(config, str(accelerator.device))
+    steps, spoken_at, speaks = total_steps(training, config), time.monotonic(), accelerator.is_main_process
+    taken = train(encoder, training, config, accelerator)
+    for step in tqdm(taken, total=steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
+        if not speaks:
+            continue
+        tracking.log_metrics({"loss": step.loss, "learning_rate": step.learning_rate, "gradient_norm": step.gradient_norm}, step.number)
+        if time.monotonic() - spoken_at > SECONDS_BETWEEN_LINES or step.number == steps:
+            logger.info("step %d of %d, epoch %d, loss %.3f", step.number, steps, step.epoch, step.loss)
+            spoken_at = time.monotonic()
+    card = encoder.card.model_copy(update={"trained_on": plan.versions})
+    return Encoder(encoder.model, card, content_version(encoder.model, card))
+
+
+def register_winner(lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: Encoder, questions: Questions) -> None:
+    """Register the tuned encoder, and its base where that wins; then, last, move the aliases."""
+    base = base_encoder(config, str(tuned.model.device))
+    champion_is_base = tracking.champion_version(lake) == base.version
+    current = None if champion_is_base else current_champion_auc(lake, questions)
+    found = Comparison(mean_personal_auc(tuned, questions), mean_personal_auc(base, questions), current, questions.people)
+    choice = choose_champion(found, config.shuffle_labels)
+    tracking.log_metrics(found.metrics())
+    tuned_version = tracking.register(lake, tuned, plan.tags)
+    champion = {"tuned": tuned_version, "base": None, "current": None}[choice]
+    if choice == "base" and not champion_is_base:
+        champion = tracking.register(lake, base, plan.tags)
+    tracking.move_alias(lake, tracking.LATEST, tuned_version)
+    if champion is not None:
+        tracking.move_alias(lake, lake.encoder_alias, champion)
+    say_choice(choice, found, lake.encoder_alias)
+
+
+def mean_personal_auc(encoder: Encoder, questions: Questions) -> float:
+    """Mean over people of the personal AUC at the specific level; NaN where nobody can be asked."""
+    if not questions.histories:
+        return float("nan")
+    by_person = personal_auc_by_person(encoder, questions)["specific", "all"]
+    return float(np.nanmean(by_person)) if not np.isnan(by_person).all() else float("nan")
+
+
+def current_champion_auc(lake: LakeConfig, questions: Questions) -> float | None:
+    """Score of the champion so far; None where there is none that this program can use."""
+    try:
+        return mean_personal_auc(load_registered(lake), questions)
+    except EncoderError:
+        return None
+
+
+def say_choice(choice: str, found: Comparison, alias: str) -> None:
+    """One line on who is served and why."""
+    scores = f"validation personal AUC: tuned {found.tuned:.3f}, base {found.base:.3f}, {found.people} people"
+    if choice == "tuned":
+        logger.info("the trained encoder beats its base and becomes '%s' (%s)", alias, scores)
+    elif choice == "base":
+        logger.warning("the trained encoder does NOT beat its base: the untouched base is '%s' (%s)", alias, scores)
+    else:
+        logger.warning("'%s' stays what it was: it scores %.3f (%s)", alias, found.current, scores)
