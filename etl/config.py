@@ -1,0 +1,35 @@
+"""Settings of the ETL, with every default."""
+
+from pydantic import Field
+
+from conf.settings import StageConfig
+
+
+class EtlConfig(StageConfig):
+    """The `etl` section."""
+
+    # ingest
+    max_reject_share: float = Field(
+        0.01, ge=0, le=1,
+        description="Share of a file's lines that may be rejected before the file is refused. A file of fewer than 1,000 lines counts as 1,000; "
+        "one that gives rejects and no act is refused anyhow, unless this is 1.",
+    )  # fmt: skip
+    reject_chars: int = Field(2000, gt=0, description="Characters of a rejected line that are kept.")
+    honour_deletions: bool = Field(True, description="Drop words that the archive kept but marks as deleted or removed later.")
+    concurrent_files: int | None = Field(
+        None, gt=0, description="Files read at once; None is Spark's default parallelism. A decoder holds up to 2.15 GB of an executor's memory."
+    )
+
+    # units
+    context_depth: int = Field(8, ge=1, description="Parents above a unit that its context holds at most; the root comes besides.")
+    context_chars: int = Field(512, gt=0, description="Characters of one text in a context.")
+    text_chars: int = Field(4000, gt=0, description="Characters of a unit's own title, and of its own text.")
+
+    # sequences
+    units_per_chunk: int = Field(64, gt=0, description="Units in one row of `sequences` at most.")
+    chunk_bytes: int = Field(262_144, gt=0, description="Bytes of texts and ids in one row of `sequences` at most; a longer unit stands alone.")
+    min_units_per_person: int = Field(5, gt=0, description="People with fewer units get no sequence.")
+    sequence_buckets: int = Field(16, gt=0, description="Partitions of `sequences`, by a hash of the person; also how many tasks make them.")
+    history_text_chars: int = Field(1000, gt=0, description="Characters of a unit's title, and of its text, inside a history.")
+    history_context_chars: int = Field(300, gt=0, description="Characters of one text in the context of a unit inside a history.")
+    history_parents: int = Field(2, ge=0, description="Nearest parents that a unit keeps inside a history; the root comes besides.")
