@@ -56,8 +56,13 @@ class VectorStore:
 
     def seal(self, name: str) -> None:
         """Make all rows durable and searchable."""
-        with self._told(f"load {name}"):
+        with self._told(f"flush {name}"):
             self._client.flush(name, timeout=self._timeout)
+        self.make_searchable(name)
+
+    def make_searchable(self, name: str) -> None:
+        """Bring a collection into memory; at once where it is there. Milvus Lite needs it each time that it is opened."""
+        with self._told(f"load {name}"):
             self._client.load_collection(name, timeout=self._timeout)
 
     def count(self, name: str) -> int:
@@ -134,7 +139,8 @@ def _milvus_lite(path: str, config: ServingConfig) -> Iterator[MilvusClient]:
     """A client of a Milvus Lite in this process, whose lock is given back at the end (closing the client alone keeps it)."""
     from milvus_lite.server_manager import server_manager_instance
 
-    logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
+    for library in ("milvus_lite", "grpc"):  # tracebacks of calls that Milvus Lite has not, which pymilvus tries first
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         busy = "another process has it open (Milvus Lite is one process; wait for it, or use a server: serving.milvus_uri)"
         with _closing(_connect(path, f"{path} cannot be opened; probably {busy}", config, "")) as client:

@@ -48,7 +48,7 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
             return
         with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
             load_id_now = load_id(datetime.now(UTC), fingerprint)
-            names = {collection.alias: collection_name(collection, inputs.encoder_version, load_id_now) for collection in COLLECTIONS}
+            names: dict[str, str] = {collection.alias: collection_name(collection, inputs.encoder_version, load_id_now) for collection in COLLECTIONS}
             for collection in COLLECTIONS:
                 record.read(collection.table, inputs.version(collection.table))
                 fill(store, lake, config, inputs, collection, names[collection.alias], record)
@@ -68,9 +68,7 @@ def is_loaded(store: VectorStore, lake: LakeConfig, inputs: Inputs, fingerprint:
     return True
 
 
-def fill(
-    store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: Collection, name: str, record: RunRecord
-) -> None:
+def fill(store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: Collection, name: str, record: RunRecord) -> None:
     """A new collection with all vectors of the encoder, checked. Raises ContractError without vectors, VectorStoreError on a failed check."""
     rows = _row_count(lake, inputs, collection)
     if not rows:

@@ -1,0 +1,145 @@
+"""The three questions of an app: who is like this person, what to recommend, who cares about a text. Answers come out of Milvus."""
+
+from collections.abc import Collection as Container
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from conf.errors import VectorStoreError
+from lake.labels import Level
+from serving import filters
+from serving.collections import ITEMS, USERS, VECTOR, Collection, parse_name
+from serving.milvus import MAX_HITS, VectorStore
+
+TOPICS_LOOKED_AT = 50
+USER_FIELDS = ("person_id", "unit_count", "communities", "last_at")
+ITEM_FIELDS = ("item_id", "text", "level", "source", "label_count")
+Entity = dict[str, Any]
+
+
+class Topic(BaseModel):
+    """A specific item near two people; `score` is the lower of the two cosines."""
+
+    model_config = ConfigDict(frozen=True)
+
+    item_id: str
+    text: str
+    score: float
+
+
+class PersonHit(BaseModel):
+    """A person near a text, or near another person."""
+
+    model_config = ConfigDict(frozen=True)
+
+    person_id: str
+    score: float
+    unit_count: int
+    communities: list[str]
+    last_at: datetime
+
+
+class SimilarPerson(PersonHit):
+    """A person near another person, with the topics near to both."""
+
+    shared: list[Topic]
+
+
+class Recommendation(BaseModel):
+    """An item near a person. `known`: one of the person's own labels."""
+
+    model_config = ConfigDict(frozen=True)
+
+    item_id: str
+    score: float
+    text: str
+    level: Level | None
+    source: str
+    label_count: int | None
+    known: bool
+
+
+class Index:
+    """Users and items of one encoder, as the aliases stand when it is opened."""
+
+    def __init__(self, store: VectorStore) -> None:
+        """Raises VectorStoreError where nothing is loaded, or the aliases stand for vectors of two encoders."""
+        self._store = store
+        self.users, users_encoder = _serving(store, USERS)
+        self.items, items_encoder = _serving(store, ITEMS)
+        if users_encoder != items_encoder:
+            raise VectorStoreError(
+                f"{store.place}: users are of encoder {users_encoder}, items of {items_encoder}; a load was cut off or is under way, run 'kindred serving load'"
+            )
+        self.encoder_version = users_encoder
+        for name in (self.users, self.items):
+            store.make_searchable(name)
+
+    def person(self, identifier: str) -> Entity:
+        """The person with this `person_id`, or with this among their `user_ids`; with vector. Raises VectorStoreError where there is none."""
+        fields = (*USER_FIELDS, VECTOR)
+        for where in (filters.equals("person_id", identifier), filters.contains("user_ids", identifier)):
+            found = self._store.find(self.users, where, fields, 1)
+            if found:
+                return found[0]
+        raise VectorStoreError(
+            f"no person {identifier!r} in {self.users}; expected a person_id or user_id of somebody with enough units (see 'kindred user-id')"
+        )
+
+    def similar_users(self, person: Entity, top_k: int, topics: int) -> list[SimilarPerson]:
+        """The people nearest to a person, best first, the person left out; each with the topics near to both."""
+        others = filters.differs("person_id", person["person_id"])
+        hits = self._store.search(self.users, [person[VECTOR]], top_k, others, (*USER_FIELDS, VECTOR))[0]
+        shared = self._shared_topics(person, hits, topics)
+        return [SimilarPerson(**_person_fields(hit), shared=of_both) for hit, of_both in zip(hits, shared, strict=True)]
+
+    def recommend(self, person: Entity, level: Level, top_k: int, known: Container[str], only_new: bool) -> list[Recommendation]:
+        """The items of a level nearest to a person, best first. `known` are `item_id`s that the person's own units are labelled with."""
+        limit = min(top_k + (len(known) if only_new else 0), MAX_HITS)
+        hits = self._store.search(self.items, [person[VECTOR]], limit, filters.equals("level", level), ITEM_FIELDS)[0]
+        kept = [hit for hit in hits if not (only_new and hit["item_id"] in known)]
+        return [_recommendation(hit, hit["item_id"] in known) for hit in kept[:top_k]]
+
+    def audience(self, vector: Sequence[float], top_k: int) -> list[PersonHit]:
+        """The people nearest to a text's vector, best first."""
+        hits = self._store.search(self.users, [vector], top_k, fields=USER_FIELDS)[0]
+        return [PersonHit(**_person_fields(hit)) for hit in hits]
+
+    def _shared_topics(self, person: Entity, others: Sequence[Entity], count: int) -> list[list[Topic]]:
+        if not others or not count:
+            return [[] for _ in others]
+        vectors = [person[VECTOR], *(other[VECTOR] for other in others)]
+        near = self._store.search(self.items, vectors, TOPICS_LOOKED_AT, filters.equals("level", "specific"), ("item_id", "text"))
+        return [shared_topics(near[0], near_other, count) for near_other in near[1:]]
+
+
+def shared_topics(near_one: Sequence[Entity], near_other: Sequence[Entity], count: int) -> list[Topic]:
+    """Items that are among the nearest of both people: highest lower score first, ties by `item_id`. Maybe none."""
+    scores = {item["item_id"]: item["score"] for item in near_other}
+    both = [
+        Topic(item_id=item["item_id"], text=item["text"], score=min(item["score"], scores[item["item_id"]])) for item in near_one if item["item_id"] in scores
+    ]
+    return sorted(both, key=lambda topic: (-topic.score, topic.item_id))[:count]
+
+
+def _serving(store: VectorStore, collection: Collection) -> tuple[str, str]:
+    """Name and encoder version of the collection behind an alias."""
+    target = store.target(collection.alias)
+    name = parse_name(target) if target else None
+    if target is None or name is None:
+        raise VectorStoreError(f"{store.place}: alias {collection.alias!r} stands for {target or 'nothing'}; load vectors with 'kindred serving load'")
+    return target, name.encoder_version
+
+
+def _person_fields(hit: Entity) -> Entity:
+    return {name: hit[name] for name in ("person_id", "score", "unit_count", "communities")} | {"last_at": datetime.fromtimestamp(hit["last_at"], UTC)}
+
+
+def _recommendation(hit: Entity, known: bool) -> Recommendation:
+    is_label = bool(hit["level"])
+    return Recommendation(
+        item_id=hit["item_id"], score=hit["score"], text=hit["text"], level=hit["level"] or None, source=hit["source"],
+        label_count=hit["label_count"] if is_label else None, known=known,
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+"""A tiny lake for the tests of serving: hand-made histories, labels and items, and the untouched MiniLM as registered encoder."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lake import arrow_tables, registry
+from lake.config import LakeConfig
+from lake.encoder import EncoderCard, load_encoder, save_encoder
+from lake.labels import ITEMS, LABELS, label_item_id
+from lake.models import model_path
+from lake.rendering import RENDERING_VERSION
+from lake.schema import rows_table
+from lake.units import SEQUENCES, sequence_bucket
+
+START = datetime(2023, 1, 1, tzinfo=UTC)
+TOPICS = {
+    "sourdough": ("Baking sourdough bread at home", "Cooking"),
+    "espresso": ("Dialling in an espresso grinder", "Cooking"),
+    "telescopes": ("Choosing a first telescope", "Astronomy"),
+    "galaxies": ("Photographing the Andromeda galaxy", "Astronomy"),
+    "bicycles": ("Repairing old steel bicycles", "Cycling"),
+    "chess": ("Studying the Sicilian defence in chess", "Board games"),
+}
+PEOPLE = {
+    "baker": ["sourdough", "espresso", "sourdough"],
+    "barista": ["espresso", "espresso", "sourdough"],
+    "stargazer": ["telescopes", "galaxies", "telescopes"],
+    "astrophotographer": ["galaxies", "telescopes", "galaxies"],
+    "cyclist": ["bicycles", "bicycles"],
+    "chess-player": ["chess", "chess"],
+}
+
+
+def person_id(name: str) -> str:
+    """Shaped like a pseudonym."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def unit(name: str, number: int, topic: str, text: str | None = None, community: str | None = None) -> dict[str, Any]:
+    words = text or f"{TOPICS[topic][0]}, try number {number}"
+    return {
+        "unit_id": f"test:{name}-{number}", "unit_hash": f"hash-{words}", "duplicate_group": None, "created_at": START + timedelta(days=number),
+        "platform": "test", "thread_id": None, "action": "comment", "community": community or topic, "title": None, "text": words, "context": [],
+    }  # fmt: skip
+
+
+def chunks(name: str, units: Sequence[Mapping[str, Any]], size: int = 2, user_ids: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    owner = person_id(name)
+    parts = [list(units[start : start + size]) for start in range(0, len(units), size)]
+    return [
+        {
+            "person_id": owner, "chunk": number, "units": part, "user_ids": list(user_ids or [owner]), "first_at": part[0]["created_at"],
+            "last_at": part[-1]["created_at"], "bucket": sequence_bucket(owner, 2),
+        }
+        for number, part in enumerate(parts)
+    ]  # fmt: skip
+
+
+def history(name: str) -> list[dict[str, Any]]:
+    return [unit(name, number, topic) for number, topic in enumerate(PEOPLE[name])]
+
+
+def write_sequences(lake: LakeConfig, rows: Sequence[Mapping[str, Any]]) -> None:
+    arrow_tables.overwrite(lake, SEQUENCES, rows_table(SEQUENCES, list(rows)))
+
+
+def write_items(lake: LakeConfig, topics: Mapping[str, tuple[str, str]] = TOPICS) -> None:
+    broad = sorted({broad for _, broad in topics.values()})
+    texts = [("specific", specific) for specific, _ in topics.values()] + [("broad", text) for text in broad]
+    rows = [
+        {"item_id": label_item_id(level, text), "source": "labels", "level": level, "text": text, "external_id": None, "label_count": 3}
+        for level, text in texts
+    ]  # fmt: skip
+    arrow_tables.overwrite(lake, ITEMS, rows_table(ITEMS, rows))
+
+
+def write_labels(lake: LakeConfig) -> None:
+    labels = {row["unit_hash"]: TOPICS[row["community"]] for name in PEOPLE for row in history(name)}
+    rows = [
+        {
+            "unit_hash": unit_hash, "teacher_version": "hand", "specific": specific, "broad": broad, "teacher_model": "hand", "prompt_version": "1",
+            "rendering_version": RENDERING_VERSION, "decoding": "", "prompt_tokens": None, "completion_tokens": None, "batch": None, "labelled_at": None,
+        }
+        for unit_hash, (specific, broad) in labels.items()
+    ]  # fmt: skip
+    arrow_tables.overwrite(lake, LABELS, rows_table(LABELS, rows))
+
+
+def write_lake(lake: LakeConfig) -> None:
+    """Sequences, items and labels of all PEOPLE; the baker has a second account."""
+    accounts = {"baker": [person_id("baker"), person_id("baker's second account")]}
+    write_sequences(lake, [row for name in PEOPLE for row in chunks(name, history(name), user_ids=accounts.get(name))])
+    write_items(lake)
+    write_labels(lake)
+
+
+def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128) -> str:
+    """Register the untouched MiniLM as champion, as training does; returns its version."""
+    from sentence_transformers import SentenceTransformer
+
+    from trainer.tracking import move_alias, register
+
+    card = EncoderCard(base_model="all-MiniLM-L6-v2", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, dimensions=[384])
+    save_encoder(SentenceTransformer(model_path(card.base_model), device="cpu"), card, folder)
+    registry.connect(lake)
+    encoder = load_encoder(folder, "cpu")
+    move_alias(lake, lake.encoder_alias, register(lake, encoder, {}))
+    return encoder.version
