@@ -129,7 +129,7 @@ def _hashes(units: pa.RecordBatch, context: pa.ListArray) -> pa.Array:
 
 def _equals_previous(values: pa.Array) -> np.ndarray:
     same = np.zeros(len(values), dtype=bool)
-    same[1:] = pc.equal(values.slice(1), values.slice(0, len(values) - 1)).to_numpy(zero_copy_only=False)
+    same[1:] = pc.equal(values.slice(1), values.slice(0, max(len(values) - 1, 0))).to_numpy(zero_copy_only=False)
     return same
 
 

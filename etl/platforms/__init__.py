@@ -1,0 +1,83 @@
+"""What a platform is: a parser that names the input files of a dump and turns each into Arrow batches of acts and rejects.
+
+A platform is found by the entry point group `kindred.platforms`, whose entries are 'module:attribute' of a Platform.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol
+
+import pyarrow as pa
+
+from conf.errors import ConfigError
+
+ENTRY_POINT_GROUP = "kindred.platforms"
+# Python code that travels as a zip (spark-submit --py-files) may come without the metadata that lists entry points.
+BUILT_IN = {"reddit": "etl.platforms.reddit:PLATFORM"}
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file of a dump. `source_file` is its path below the dump root; `kind` is None where a parser cannot tell it."""
+
+    path: str
+    source_file: str
+    kind: str | None
+    size: int
+
+
+@dataclass(frozen=True)
+class ParseSettings:
+    """What every parser is told besides the file."""
+
+    key: bytes = field(repr=False)
+    honour_deletions: bool = True
+    keep_names: bool = False
+    reject_chars: int = 2000
+
+
+@dataclass(frozen=True)
+class ParsedBatch:
+    """A run of a file's lines. lines = rows of acts + rows of rejects; both tables have the columns of their row models."""
+
+    acts: pa.Table
+    rejects: pa.Table
+    lines: int
+    json_bytes: int
+    casts: Mapping[str, int]
+
+
+class Platform(Protocol):
+    """A parser of one platform's archives."""
+
+    name: str
+    version: str
+
+    def input_files(self, dump: str) -> list[InputFile]:
+        """The files below a dump root that this platform reads; others are logged and left alone."""
+        ...
+
+    def parse(self, file: InputFile, settings: ParseSettings) -> Iterator[ParsedBatch]:
+        """A file's lines in order, as bounded batches. Raises ArchiveError where the file cannot be read to its end."""
+        ...
+
+
+def platform_reference(name: str) -> str:
+    """'module:attribute' of an installed platform. Raises ConfigError that lists those there are."""
+    references = BUILT_IN | {entry.name: entry.value for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    if name not in references:
+        raise ConfigError(f"platform {name!r} is not installed; installed are {', '.join(sorted(references))}")
+    return references[name]
+
+
+def load_platform(reference: str) -> Platform:
+    """The platform that 'module:attribute' names; needs no metadata of the distribution, so that executors can call it."""
+    module, _, attribute = reference.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def find_platform(name: str) -> Platform:
+    """The installed platform of this name. Raises ConfigError that lists those there are."""
+    return load_platform(platform_reference(name))

@@ -1,0 +1,51 @@
+"""Acts and units made by hand: factories fill in what a test does not care about."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from lake.acts import ACTS
+from lake.schema import rows_table
+from lake.units import UNITS
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def act(unit_id: str, parent: str | None = None, thread: str | None = "t", **values: Any) -> dict[str, Any]:
+    """One act of `acts`: a comment that answers `parent`, or what opens the thread where the ids are equal."""
+    row = {
+        "platform": "reddit", "unit_id": unit_id, "user_id": f"user of {unit_id}", "action": "comment", "community": "c", "created_at": START,
+        "title": None, "text": f"words of {unit_id}", "state": "kept", "thread_id": thread, "parent_unit_id": parent, "session_id": None,
+        "thread_group": "0", "url": None, "language": None, "attributes": {}, "source_text": None, "retrieved_at": None, "source_file": "RC", "line": 1,
+    }  # fmt: skip
+    return row | values
+
+
+def acts_batch(acts: Sequence[dict[str, Any]]) -> pa.RecordBatch:
+    """Acts as the units job hands them to Python: with `thread_key`, a thread in a row, equal ids beside each other."""
+    rows = sorted(acts, key=lambda row: (row["thread_id"] or row["unit_id"], row["unit_id"]))
+    table = rows_table(ACTS, rows).append_column("thread_key", pa.array([row["thread_id"] or row["unit_id"] for row in rows], pa.string()))
+    return pa.concat_batches(table.to_batches()) if rows else pa.RecordBatch.from_pylist([], schema=table.schema)
+
+
+def unit(unit_id: str, user_id: str = "p", minutes: int = 0, **values: Any) -> dict[str, Any]:
+    """One unit of `units`, some minutes after the start."""
+    row = {
+        "unit_id": unit_id, "user_id": user_id, "action": "comment", "community": "c", "created_at": START + timedelta(minutes=minutes),
+        "title": None, "text": f"words of {unit_id}", "context": [], "root_state": "missing", "chain_state": "none", "thread_id": "t",
+        "parent_unit_id": "t", "session_id": None, "url": None, "language": None, "attributes": {}, "source_text": None,
+        "unit_hash": f"hash of {unit_id}", "duplicate_group": None, "platform": "reddit", "thread_group": "0",
+    }  # fmt: skip
+    return row | values
+
+
+def units_table(units: Sequence[dict[str, Any]]) -> pa.Table:
+    """Units as an Arrow table."""
+    return rows_table(UNITS, list(units))
+
+
+def entry(role: str, text: str, speaker: str = "other-1") -> dict[str, Any]:
+    """One entry of a context."""
+    return {"role": role, "unit_id": f"id of {text}", "speaker": speaker, "speaker_id": None, "text": text, "created_at": START}
