@@ -133,7 +133,7 @@ def _answers(items: pa.Table, examples: pa.Table) -> Answers:
     words = [numbers.setdefault(normalised(text), len(numbers)) for text in texts]
     answers = Answers(_one_array(labels["item_id"]), texts, labels["level"].to_pylist(), np.array(words, np.int64), np.zeros(0, np.int64))
     _, units = _flat_lists(examples["labelled"])
-    specific, broad = (answers.numbers(pc.structpc.struct_field(units, name)) for name in ("specific_item_id", "broad_item_id"))
+    specific, broad = (answers.numbers(pc.struct_field(units, name)) for name in ("specific_item_id", "broad_item_id"))
     return replace(answers, parents=pair_keys(specific, broad, len(texts)))
 
 

@@ -2,10 +2,12 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import nn
+from transformers.utils import logging as transformers_logging
 
 from conf.errors import ConfigError
 from lake.encoder import Encoder, EncoderCard, encoder_version, save_encoder
@@ -26,6 +28,7 @@ def base_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
 
 def load_base(name: str, max_tokens: int, device: str | None = None) -> SentenceTransformer:
     """A sentence encoder that takes `max_tokens` tokens. Raises ConfigError where there is none or it cannot be extended."""
+    transformers_logging.disable_progress_bar()
     path = model_path(name)
     try:
         model = SentenceTransformer(path, device=device, model_kwargs={"use_safetensors": True})
@@ -49,7 +52,7 @@ def extend_positions(model: SentenceTransformer, max_tokens: int) -> None:
     Models whose positions already reach, or that compute them (rotary), are left alone but for the tokenizer's limit. Raises ConfigError for a
     table of a layout that is not BERT's.
     """
-    transformer = model[0].auto_model
+    transformer: Any = model[0].auto_model
     positions = getattr(transformer.config, "max_position_embeddings", None)
     if positions is not None and positions < max_tokens:
         embeddings = getattr(transformer, "embeddings", None)
@@ -74,7 +77,7 @@ def extended_table(table: torch.Tensor, length: int) -> torch.Tensor:
     return torch.cat([table, *[table[1:]] * copies])[:length].clone()
 
 
-def _replace_table(embeddings: nn.Module, table: torch.Tensor) -> None:
+def _replace_table(embeddings: Any, table: torch.Tensor) -> None:
     embeddings.position_embeddings = nn.Embedding.from_pretrained(table, freeze=False)
     ids = torch.arange(len(table), device=table.device).unsqueeze(0)
     embeddings.register_buffer("position_ids", ids, persistent=False)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LATEST = "latest"
+TRAINED = "trained"
 """Alias of the encoder trained last, champion or not."""
 _JOB, _HOST, _PROCESS = "kindred.job", "kindred.host", "kindred.process"
 

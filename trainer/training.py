@@ -71,7 +71,7 @@ def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Pla
 def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> Encoder:
     """The encoder after training. The main process alone speaks."""
     encoder = base_encoder(config, str(accelerator.device))
-    steps, spoken_at, speaks = total_steps(training, config), time.monotonic(), accelerator.is_main_process
+    steps, spoken_at, speaks = total_steps(training, config), -SECONDS_BETWEEN_LINES, accelerator.is_main_process
     taken = train(encoder, training, config, accelerator)
     for step in tqdm(taken, total=steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
         if not speaks:
@@ -96,7 +96,7 @@ def register_winner(lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: 
     champion = {"tuned": tuned_version, "base": None, "current": None}[choice]
     if choice == "base" and not champion_is_base:
         champion = tracking.register(lake, base, plan.tags)
-    tracking.move_alias(lake, tracking.LATEST, tuned_version)
+    tracking.move_alias(lake, tracking.TRAINED, tuned_version)
     if champion is not None:
         tracking.move_alias(lake, lake.encoder_alias, champion)
     say_choice(choice, found, lake.encoder_alias)
