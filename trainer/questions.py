@@ -14,16 +14,15 @@ FUTURES: tuple[Futures, ...] = ("all", "new")
 
 @dataclass(frozen=True)
 class LevelAnswers:
-    """The items of one level, and what each query and person has of them as indexes into the items.
+    """The items of one level, and what each query has of them as indexes into the items, in time; what was done twice stands twice.
 
-    `futures["new"]` holds the part of `futures["all"]` in threads new to the person at the cut. What was done twice stands twice, but in `ever`.
+    `futures["new"]` holds the part of `futures["all"]` in threads new to the person at the cut.
     """
 
     item_ids: list[str]
     texts: list[str]
     pasts: list[np.ndarray]
     futures: dict[Futures, list[np.ndarray]]
-    ever: list[np.ndarray]
 
     def asked_items(self) -> np.ndarray:
         """Items of anybody's future, ascending: all that a personal AUC needs scores of."""
@@ -55,11 +54,11 @@ def questions_of(examples: Iterable[Mapping[str, Any]], items: Sequence[Mapping[
         person=np.array([number for number, _, _ in cuts], np.int64),
         histories=[example["history"][: cut["history_length"]] for _, example, cut in cuts],
         periods=np.array([cut["period"] for _, _, cut in cuts], dtype=object),
-        levels={level: _level_answers(level, examples, [cut for _, _, cut in cuts], items) for level in LEVELS},
+        levels={level: _level_answers(level, [cut for _, _, cut in cuts], items) for level in LEVELS},
     )
 
 
-def _level_answers(level: Level, examples: Sequence[Mapping[str, Any]], cuts: Sequence[Mapping[str, Any]], items: Sequence[Mapping[str, Any]]) -> LevelAnswers:
+def _level_answers(level: Level, cuts: Sequence[Mapping[str, Any]], items: Sequence[Mapping[str, Any]]) -> LevelAnswers:
     of_level = [item for item in items if item["level"] == level]
     position = {item["item_id"]: index for index, item in enumerate(of_level)}
     answers = [[positive for positive in cut["positives"] if positive["level"] == level and positive["item_id"] in position] for cut in cuts]
@@ -68,7 +67,6 @@ def _level_answers(level: Level, examples: Sequence[Mapping[str, Any]], cuts: Se
         return np.array([position[positive["item_id"]] for positive in positives], np.int64)
 
     after = [[positive for positive in positives if positive["where"] == "after"] for positives in answers]
-    key = f"{level}_item_id"
     return LevelAnswers(
         item_ids=[item["item_id"] for item in of_level],
         texts=[item["text"] for item in of_level],
@@ -77,5 +75,4 @@ def _level_answers(level: Level, examples: Sequence[Mapping[str, Any]], cuts: Se
             "all": [indexes(positives) for positives in after],
             "new": [indexes(positive for positive in positives if positive["new_thread"]) for positives in after],
         },
-        ever=[np.unique([position[unit[key]] for unit in example["labelled"] if unit[key] in position]).astype(np.int64) for example in examples],
     )
