@@ -1,0 +1,152 @@
+"""What the teacher wrote -> two labels, or the reason why they are none. Pure; labels made elsewhere pass the same rules.
+
+A label is item-like: a topic, an entity, an action, an opinion. It names no account, speaks in nobody's first person, states nothing that a
+person *is*, and repeats neither the prompt's examples nor a long text. A change of these rules is a new ANSWERS_VERSION.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from typing import NamedTuple
+
+from lake.labels import LEVELS, Level, normalised
+from lake.rendering import plain
+
+ANSWERS_VERSION = "answers-1"
+WORD_LIMITS: dict[Level, tuple[int, int]] = {"specific": (2, 12), "broad": (1, 5)}
+CHARACTER_LIMITS: dict[Level, int] = {"specific": 120, "broad": 60}
+COPIED_WORDS = 8
+"""A label with as many words in a row out of the text is a quotation, not a label."""
+
+_NUMBERING = re.compile(r"^(?:\d{1,2}[.)]\s+|[-*•–—#>]+\s+)")
+_CUE = re.compile(r"^(?:the\s+)?(?:specific|broad|topic|category|label|about|answer)\s*(?:label|topic|category)?\s*[:=]\s*", re.IGNORECASE)
+_QUOTES = "\"'`“”‘’„«»*_ "
+_ENDING = " .,;:!…-–—"
+_SMALL_WORDS = frozenset("a an and as at by for from in into of on or the to vs with".split())
+
+_MARKUP = re.compile(
+    r"<[|/]?\w+[|]?>|[{}\[\]<>|\\]|```|https?:|\b(?:post|thread|text|topic|category|specific|broad)\s*:|\b(?:system|assistant)\s*prompt\b", re.IGNORECASE
+)
+_ORDER = re.compile(r"\b(?:ignore|disregard|forget)\b.{0,20}\b(?:above|previous|prior|instructions?)\b", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?:|www\.|\b[\w-]+\.(?:com|org|net|io|gov|edu|co|me)\b|\S+@\S+\.\S+", re.IGNORECASE)
+_ACCOUNT = re.compile(r"(?:^|\W)/?u/[\w\[-]|(?:^|\s)@\w|\bother-\d|\bspeaker\b|\b(?:user|account) ?name\b.*\d", re.IGNORECASE)
+_FIRST_PERSON = re.compile(
+    r"(?<![\w'’.-])(?:I(?=['’](?:m|ve|d|ll)\b)|I(?=\s+[a-z])|i['’]m|i(?=\s+(?:am|was|have|do|can|will)\b)|me|my|myself|we|our|us)(?![\w.-])"
+)
+_FIRST_PERSON_START = re.compile(r"^(?:My|We|Our|Me|Us)(?=['’\s][^A-Z]|$)")
+_ORDINAL_I = re.compile(
+    r"\b(?:war|part|phase|type|class|division|level|volume|chapter|book|calculus|calc|physics|title|tier|stage|act|schedule)\s+I\b", re.IGNORECASE
+)
+_PERSON = r"(?:user|author|poster|speaker|writer|commenter|redditor|narrator|op)"
+_STATE = re.compile(
+    rf"^(?:is|are|am|was|were|has been|identifies as|being an?)\b|^(?:he|she|they)(?:['’]s|['’]re|\s+(?:is|are|was|has|likes?|loves?|works?))\b"
+    rf"|^(?:the|this|a)\s+{_PERSON}\b(?!['’]s)|\b{_PERSON}\s+(?:is|was|has|seems|appears|likes|loves|wants|feels|thinks|lives|works|identifies)\b",
+    re.IGNORECASE,
+)  # fmt: skip
+_REFUSAL = re.compile(r"\bas an ai\b|\b(?:cannot|can['’]t|unable to) (?:assist|help|label|answer|determine|provide)\b|^(?:i['’]m )?sorry\b", re.IGNORECASE)
+_NO_CATEGORY = frozenset({"none", "other", "others", "unknown", "uncategorized", "uncategorised", "misc", "miscellaneous", "n a", "na", "general", "null"})
+
+
+class LabelTexts(NamedTuple):
+    """Two labels that passed every rule."""
+
+    specific: str
+    broad: str
+
+
+class Refused(NamedTuple):
+    """Why a completion is no label: short and countable, '<level>: <what>'."""
+
+    reason: str
+
+
+def judge(specific: str, broad: str, *, source: str = "", examples: Collection[str] = ()) -> LabelTexts | Refused:
+    """The cleaned labels, or the first rule that they break.
+
+    `source` is the text that they are about and `examples` the prompt's own specific labels; without them nothing is taken for a copy.
+    """
+    cleaned = {"specific": clean("specific", specific), "broad": clean("broad", broad)}
+    for level in LEVELS:
+        fault = _fault(level, cleaned[level])
+        if fault:
+            return Refused(f"{level}: {fault}")
+    if _is_quotation(cleaned["specific"], source):
+        return Refused("specific: quotation of the text")
+    if _echoes(cleaned["specific"], examples, source):
+        return Refused("specific: example of the prompt")
+    return LabelTexts(**cleaned)
+
+
+def clean(level: Level, text: str) -> str:
+    """The first line without numbering, quotes, cue and closing punctuation; a category's words and a label's first one capitalised."""
+    line = next((part for part in text.splitlines() if part.strip()), "")
+    line = plain(unicodedata.normalize("NFC", line), 2 * CHARACTER_LIMITS["specific"])
+    line = _CUE.sub("", _NUMBERING.sub("", line))
+    line = _unquoted(line).rstrip(_ENDING).strip()
+    if line.count('"') == 1:
+        line = line.replace('"', "")
+    return _title(line) if level == "broad" else _capitalised(line)
+
+
+def _unquoted(line: str) -> str:
+    """The line without marks that stand around all of it."""
+    while len(line) > 1 and line[0] in _QUOTES and (line[-1] in _QUOTES or line[-2:-1] in _QUOTES and line[-1] in _ENDING):
+        line = line.strip(_QUOTES) if line[-1] in _QUOTES else line[:-1].strip(_QUOTES)
+    return line
+
+
+def _capitalised(text: str) -> str:
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.islower() else text
+
+
+def _title(text: str) -> str:
+    words = [word if word in _SMALL_WORDS and place else _capitalised(word) for place, word in enumerate(text.split())]
+    return " ".join(words)
+
+
+def _fault(level: Level, text: str) -> str | None:
+    """The first rule that a cleaned label breaks by itself."""
+    words, (least, most) = text.split(), WORD_LIMITS[level]
+    if not words:
+        return "empty"
+    if sum(character.isalpha() for character in text) < 3 or not text.isprintable():
+        return "no words"
+    for pattern, fault in ((_MARKUP, "markup"), (_ADDRESS, "address"), (_ACCOUNT, "account name"), (_ORDER, "order"), (_REFUSAL, "refusal")):
+        if pattern.search(text):
+            return fault
+    if _STATE.search(text):
+        return "what a person is"
+    if _FIRST_PERSON.search(_ORDINAL_I.sub("", text)) or _FIRST_PERSON_START.search(text):
+        return "first person"
+    if level == "broad" and normalised(text) in _NO_CATEGORY:
+        return "no category"
+    if len(words) < least:
+        return "too few words"
+    if len(words) > most or len(text) > CHARACTER_LIMITS[level]:
+        return "too long"
+    if text.endswith("?"):
+        return "question"
+    return "repetition" if _repeats(text) else None
+
+
+def _repeats(text: str) -> bool:
+    """Whether a few words come again and again, as small models do."""
+    words = normalised(text).split()
+    return len(words) >= 4 and len(set(words)) <= len(words) * 0.6
+
+
+def _is_quotation(label: str, source: str) -> bool:
+    words = normalised(label).split()
+    return len(words) >= COPIED_WORDS and f" {' '.join(words)} " in f" {normalised(source)} "
+
+
+def _echoes(label: str, examples: Collection[str], source: str) -> bool:
+    """Whether at least half of a label's telling words come from an example of the prompt and not from the text."""
+    told, given = _stems(label), _stems(source)
+    return any(2 * len((told & _stems(example)) - given) >= max(1, len(told)) for example in examples)
+
+
+def _stems(text: str) -> set[str]:
+    """Beginnings of the longer words, so that 'brakes' and 'braking' meet."""
+    return {word[:5] for word in normalised(text).split() if len(word) > 3}
