@@ -1,0 +1,129 @@
+"""Training as a job: real MiniLM, Delta, MLflow on SQLite; people whose made-up words only training can link to their labels."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from conf.errors import ContractError
+from lake import arrow_tables, registry
+from lake.config import LakeConfig
+from lake.encoder import load_registered, registered_folder
+from lake.examples import EXAMPLES
+from lake.job_runs import JOB_RUNS
+from lake.labels import ITEMS
+from lake.schema import rows_table
+from tests.planted_people import all_items, planted_examples, write_planted
+from trainer import tracking
+from trainer.config import TrainerConfig
+from trainer.jobs.train import main
+from trainer.student import base_encoder
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {"max_tokens": 48, "people_per_batch": 8, "epochs": 2, "learning_rate": 0.0003}
+
+
+def arguments(lake: LakeConfig, **changes: object) -> list[str]:
+    return ["--lake", lake.path, *(word for name, value in (SETTINGS | changes).items() for word in ("--set", f"trainer.{name}={value}"))]
+
+
+def command(lake: LakeConfig) -> subprocess.Popen:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", "trainer.jobs.train", *arguments(lake)], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def runs_by_status(lake: LakeConfig) -> list[str]:
+    registry.connect(lake)
+    return sorted(run.info.status for run in mlflow.search_runs(experiment_names=[registry.EXPERIMENT], output_format="list"))
+
+
+def versions_of(lake: LakeConfig) -> list[str]:
+    registry.connect(lake)
+    return sorted(found.version for found in mlflow.MlflowClient().search_model_versions(f"name = '{lake.registered_model}'"))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> LakeConfig:
+    """A lake whose champion was trained by an undisturbed run, in a process of its own."""
+    lake = LakeConfig(path=str(tmp_path_factory.mktemp("trained")))
+    write_planted(lake, train=24, validation=12)
+    process = command(lake)
+    _, errors = process.communicate(timeout=400)
+    assert process.returncode == 0, errors[-3000:]
+    assert "beats its base" in errors
+    return lake
+
+
+def test_the_champion_is_loaded_by_alias_with_its_card(trained: LakeConfig) -> None:
+    encoder = load_registered(trained, "cpu")
+    assert encoder.card.trained_on == {"examples": arrow_tables.table_version(trained, EXAMPLES), "items": arrow_tables.table_version(trained, ITEMS)}
+    assert encoder.card.max_tokens == SETTINGS["max_tokens"]
+    assert encoder.version == tracking.champion_version(trained)
+    assert encoder.version != base_encoder(TrainerConfig(max_tokens=48), "cpu").version
+    assert not [path for path in registered_folder(trained).rglob("*") if path.suffix in {".bin", ".pkl", ".pt"}]
+
+
+def test_the_run_says_what_it_read_and_how_it_went(trained: LakeConfig) -> None:
+    registry.connect(trained)
+    (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], output_format="list")
+    assert run.data.params["max_tokens"] == "48"
+    assert run.data.params["examples_version"] == str(arrow_tables.table_version(trained, EXAMPLES))
+    assert {entry.dataset.name for entry in run.inputs.dataset_inputs} == {"examples", "items"}
+    assert run.data.metrics["validation_personal_auc_tuned"] > run.data.metrics["validation_personal_auc_base"] + 0.1
+    assert len(mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")) == 6
+    version = mlflow.MlflowClient().get_model_version_by_alias(trained.registered_model, "champion")
+    info = mlflow.models.get_model_info(f"models:/{trained.registered_model}/{version.version}")
+    assert info.signature is not None
+    assert info.metadata["encoder_version"] == load_registered(trained, "cpu").version
+
+
+def test_a_second_run_does_nothing_also_when_the_same_rows_were_written_again(trained: LakeConfig) -> None:
+    job_runs = arrow_tables.table_version(trained, JOB_RUNS)
+    main(arguments(trained))
+    arrow_tables.overwrite(trained, EXAMPLES, rows_table(EXAMPLES, planted_examples(24, 12)[::-1]))
+    arrow_tables.overwrite(trained, ITEMS, rows_table(ITEMS, [row | {"label_count": 7} for row in all_items()]))
+    main(arguments(trained))
+    assert arrow_tables.table_version(trained, JOB_RUNS) == job_runs
+    assert versions_of(trained) == [1]
+
+
+def test_a_killed_run_and_a_second_one_give_the_encoder_of_an_undisturbed_run(trained: LakeConfig, tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write_planted(lake, train=24, validation=12)
+    process = command(lake)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "step 1 of" in line:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert versions_of(lake) == []
+    again = command(lake)
+    _, errors = again.communicate(timeout=400)
+    assert again.returncode == 0, errors[-3000:]
+    assert runs_by_status(lake) == ["FINISHED", "KILLED"]
+    assert load_registered(lake, "cpu").version == load_registered(trained, "cpu").version
+
+
+def test_what_learned_from_shuffled_labels_is_not_served_but_its_base_is(lake: LakeConfig) -> None:
+    write_planted(lake, train=8, validation=4)
+    control = arguments(lake, shuffle_labels=True, epochs=1)
+    main(control)
+    base = base_encoder(TrainerConfig(max_tokens=48), "cpu").version
+    assert load_registered(lake, "cpu").version == base
+    trained_last = lake.model_copy(update={"encoder_alias": tracking.TRAINED})
+    assert load_registered(trained_last, "cpu").version != base
+    main(control)
+    assert versions_of(lake) == [1, 2]
+
+
+def test_without_people_to_train_on_the_job_says_so_and_registers_nothing(lake: LakeConfig) -> None:
+    write_planted(lake, train=0, validation=3)
+    with pytest.raises(ContractError, match="no person"):
+        main(arguments(lake))
+    assert versions_of(lake) == []

@@ -1,0 +1,84 @@
+"""Two processes (gloo) take the step that one would take; the cached gradient is the plain one."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lake.examples import EXAMPLES
+from lake.labels import ITEMS
+from lake.schema import rows_table
+from tests.planted_people import all_items, planted_examples
+from trainer.batches import make_batch, training_set
+from trainer.config import TrainingConfig
+from trainer.loop import add_gradients, make_accelerator, train
+from trainer.loss import contrastive_loss
+from trainer.student import base_encoder
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("train_two_processes.py")
+
+
+def on_processes(count: int, path: Path) -> dict[str, np.ndarray]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    # On CPUs it is torchrun that starts several processes: accelerate launch does so on GPUs alone.
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node", str(count), "--master_addr", "127.0.0.1", "--master_port", port] if count > 1 else []
+    command = [sys.executable, *launch, str(SCRIPT), str(path)]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(np.load(path))
+
+
+def test_two_processes_have_the_loss_and_the_gradients_of_one(tmp_path: Path) -> None:
+    one, two = on_processes(1, tmp_path / "one.npz"), on_processes(2, tmp_path / "two.npz")
+    assert (int(one.pop("processes")), int(two.pop("processes"))) == (1, 2)
+    assert float(one["loss"]) == pytest.approx(float(two["loss"]), rel=1e-5)
+    assert one.keys() == two.keys()
+    largest = max(np.abs(gradient).max() for name, gradient in one.items() if name != "loss")
+    assert largest > 1e-3
+    for name in one:
+        assert np.abs(one[name] - two[name]).max() < 1e-5 * max(1, largest), name
+
+
+def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
+    config = TrainingConfig(max_tokens=64, tokens_per_forward=100)
+    training = training_set(rows_table(EXAMPLES, planted_examples(4, 0)), rows_table(ITEMS, all_items()), "past", 1)
+    batch = make_batch(training, np.arange(4), 2, True, np.random.default_rng(1))
+    encoder = base_encoder(config, "cpu")
+    model = encoder.model.eval()
+    cached_loss = add_gradients(encoder, training, batch, config, make_accelerator(config))
+    cached = {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}
+    model.zero_grad()
+    texts = [encoder.history_text(history)[0] for history in batch.histories] + [training.answers.texts[number] for number in batch.answers]
+    vectors = torch.nn.functional.normalize(model(model.preprocess(texts))["sentence_embedding"], dim=1)
+    loss = contrastive_loss(vectors[:4], vectors[4:], torch.from_numpy(batch.relation), config.temperature)
+    loss.backward()
+    assert cached_loss == pytest.approx(loss.item(), rel=1e-5)
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            assert torch.allclose(parameter.grad, cached[name], atol=1e-5), name
+
+
+def test_a_step_is_trained_and_a_history_embedded_at_8192_tokens() -> None:
+    config = TrainingConfig(max_tokens=8192, people_per_batch=2, answers_per_query=2, epochs=1)
+    rows = planted_examples(2, 0)
+    long_history = [rows[0]["history"][0] | {"unit_id": f"long-{number}", "text": "tomato bed " * 40} for number in range(120)]
+    rows[0] |= {"history": long_history, "cuts": [rows[0]["cuts"][0] | {"history_length": len(long_history)}]}
+    training = training_set(rows_table(EXAMPLES, rows), rows_table(ITEMS, all_items()), "past", 1)
+    encoder = base_encoder(config, "cpu")
+    text, units = encoder.history_text(long_history)
+    assert encoder.token_count(text) > 8000
+    assert units < len(long_history)
+    beyond = encoder.model[0].auto_model.embeddings.position_embeddings.weight[8000].clone()
+    (step,) = train(encoder, training, config, make_accelerator(config))
+    assert np.isfinite(step.loss)
+    assert step.gradient_norm > 0
+    assert not torch.equal(beyond, encoder.model[0].auto_model.embeddings.position_embeddings.weight[8000])
+    assert np.linalg.norm(encoder.encode_histories([long_history])[0]) == pytest.approx(1, abs=1e-5)

@@ -1,0 +1,38 @@
+"""Run by test_train_processes.py on one process or several: one global batch, its loss and parameter gradients into a file."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lake.examples import EXAMPLES
+from lake.labels import ITEMS
+from lake.schema import rows_table
+from tests.planted_people import all_items, planted_examples
+from trainer.batches import make_batch, training_set
+from trainer.config import TrainingConfig
+from trainer.loop import add_gradients, make_accelerator
+from trainer.student import base_encoder
+
+PEOPLE = 5
+
+
+def main(path: Path) -> None:
+    """Five people, so that two processes get uneven shares; small groups of texts, so that gradients add up over several."""
+    torch.set_num_threads(1)
+    config = TrainingConfig(max_tokens=64, tokens_per_forward=128, precision="full")
+    accelerator = make_accelerator(config)
+    training = training_set(rows_table(EXAMPLES, planted_examples(PEOPLE, 0)), rows_table(ITEMS, all_items()), "past", 1)
+    batch = make_batch(training, np.arange(PEOPLE), 3, True, np.random.default_rng(1))
+    encoder = base_encoder(config, str(accelerator.device))
+    encoder.model.eval()
+    loss = add_gradients(encoder, training, batch, config, accelerator)
+    if accelerator.is_main_process:
+        gradients = {name: each.grad.numpy() for name, each in encoder.model.named_parameters() if each.grad is not None}
+        np.savez(path, loss=loss, processes=accelerator.num_processes, **gradients)
+    accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

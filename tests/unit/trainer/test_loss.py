@@ -1,0 +1,74 @@
+"""The loss against a slow and obvious version of the formula, in float64."""
+
+import math
+
+import pytest
+import torch
+
+from trainer.loss import contrastive_loss
+from trainer.masks import MASKED, NEGATIVE, POSITIVE
+
+
+def unit_vectors(*shape: int, seed: int) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def slow_loss(queries: torch.Tensor, answers: torch.Tensor, relation: list[list[int]], temperature: float) -> float:
+    losses = []
+    for query, kinds in zip(queries.tolist(), relation, strict=True):
+        scores = [math.exp(sum(a * b for a, b in zip(query, answer, strict=True)) / temperature) for answer in answers.tolist()]
+        below = sum(score for score, kind in zip(scores, kinds, strict=True) if kind != MASKED)
+        own = [-math.log(score / below) for score, kind in zip(scores, kinds, strict=True) if kind == POSITIVE]
+        if own:
+            losses.append(sum(own) / len(own))
+    return sum(losses) / len(losses)
+
+
+RELATION = [
+    [POSITIVE, NEGATIVE, MASKED, NEGATIVE, POSITIVE],
+    [NEGATIVE, POSITIVE, NEGATIVE, NEGATIVE, MASKED],
+    [MASKED, MASKED, NEGATIVE, NEGATIVE, NEGATIVE],
+    [POSITIVE, POSITIVE, POSITIVE, POSITIVE, POSITIVE],
+]
+
+
+def test_loss_equals_the_slow_formula() -> None:
+    queries, answers = unit_vectors(4, 6, seed=1), unit_vectors(5, 6, seed=2)
+    found = contrastive_loss(queries, answers, torch.tensor(RELATION), 0.05)
+    assert float(found) == pytest.approx(slow_loss(queries, answers, RELATION, 0.05), rel=1e-10)
+
+
+def test_float32_is_near_the_slow_formula() -> None:
+    queries, answers = unit_vectors(4, 6, seed=3), unit_vectors(5, 6, seed=4)
+    found = contrastive_loss(queries.float(), answers.float(), torch.tensor(RELATION), 0.05)
+    assert float(found) == pytest.approx(slow_loss(queries, answers, RELATION, 0.05), rel=1e-4)
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    queries, answers = unit_vectors(4, 3, seed=5).requires_grad_(), unit_vectors(5, 3, seed=6).requires_grad_()
+    assert torch.autograd.gradcheck(lambda q, a: contrastive_loss(q, a, torch.tensor(RELATION), 0.5), (queries, answers))
+
+
+def test_masked_answers_and_queries_without_positives_get_no_gradient() -> None:
+    queries, answers = unit_vectors(2, 3, seed=7).requires_grad_(), unit_vectors(3, 3, seed=8).requires_grad_()
+    contrastive_loss(queries, answers, torch.tensor([[POSITIVE, NEGATIVE, MASKED], [NEGATIVE, MASKED, NEGATIVE]]), 0.1).backward()
+    assert queries.grad is not None
+    assert answers.grad is not None
+    assert queries.grad[0].abs().sum() > 0
+    assert queries.grad[1].abs().sum() == 0
+    assert answers.grad[2].abs().sum() == 0
+
+
+@pytest.mark.parametrize("kind", [MASKED, NEGATIVE])
+def test_a_batch_without_positives_has_loss_zero_and_a_zero_gradient(kind: int) -> None:
+    queries, answers = unit_vectors(2, 3, seed=9).requires_grad_(), unit_vectors(3, 3, seed=10).requires_grad_()
+    loss = contrastive_loss(queries, answers, torch.full((2, 3), kind), 0.1)
+    loss.backward()
+    assert loss.item() == 0
+    assert queries.grad is not None
+    assert queries.grad.abs().sum() == 0
+
+
+def test_one_positive_alone_in_its_row_costs_nothing() -> None:
+    vectors = unit_vectors(1, 3, seed=11)
+    assert contrastive_loss(vectors, vectors, torch.tensor([[POSITIVE]]), 0.05).item() == pytest.approx(0)
