@@ -3,17 +3,24 @@
 Follows https://delta-io.github.io/delta-rs/ (deltalake 1.x). Every write is one atomic commit.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
 
 from conf.errors import ContractError
+from lake.acts import ACTS
 from lake.config import LakeConfig
+from lake.pseudonyms import KEY_ID_PROPERTY, check_key_id
 from lake.schema import arrow_schema, check_columns, checked_table, rows_table
+from lake.table_files import WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
 BATCH_ROWS = 8192
@@ -56,7 +63,7 @@ def table_version(lake: LakeConfig, spec: TableSpec) -> int | None:
 
 def read(lake: LakeConfig, spec: TableSpec, columns: Sequence[str] | None = None, where: ds.Expression | None = None, version: int | None = None) -> pa.Table:
     """Rows of a table as Arrow. Raises ContractError where it is absent or does not fit."""
-    return _dataset(open_table(lake, spec, version)).to_table(columns=list(columns or spec.columns), filter=where)
+    return _scanner(_dataset(open_table(lake, spec, version)), list(columns or spec.columns), where, BATCH_ROWS).to_table()
 
 
 def read_batches(
@@ -64,8 +71,7 @@ def read_batches(
     version: int | None = None, batch_rows: int = BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     """Rows of a table as a stream of batches, so that no table need fit in memory."""
-    dataset = _dataset(open_table(lake, spec, version))
-    yield from dataset.to_batches(columns=list(columns or spec.columns), filter=where, batch_size=batch_rows)
+    yield from _scanner(_dataset(open_table(lake, spec, version)), list(columns or spec.columns), where, batch_rows).to_batches()
 
 
 def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], transaction: tuple[str, int] | None = None) -> int:
@@ -135,12 +141,66 @@ def delete_keys(lake: LakeConfig, spec: TableSpec, keys: pa.Table) -> int:
     return table.version()
 
 
+def commit_files(
+    lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int], removed: Collection[str] = ()
+) -> int:  # fmt: skip
+    """Make files that stand in the table's folder part of it, take others (paths as in the log) out, in one commit; return the table's version.
+
+    It happens once: where the transaction (application id, version) is in and nothing is left to take out, nothing is written.
+    """
+    table = open_table(lake, spec)
+    leaving = [file for file in live_files(table) if file["path"] in removed]
+    if not leaving and (not added or is_committed(table, transaction)):
+        return table.version()
+    now = int(time.time() * 1000)
+    actions: list[AddAction | RemoveAction] = [
+        AddAction(quote(file.path, safe="/=-_.~"), file.size, file.partition_values, now, True, file.stats) for file in added
+    ]  # fmt: skip
+    for file in leaving:
+        values = {column: file.get(f"partition.{column}") for column in spec.partition_by}
+        actions.append(RemoveAction(file["path"], True, now, file["size_bytes"], values))
+    table.create_write_transaction(
+        actions, mode="append", schema=table.schema(), partition_by=list(spec.partition_by),
+        commit_properties=CommitProperties(app_transactions=[Transaction(*transaction)]),
+    )  # fmt: skip
+    return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
+
+
+def live_files(table: DeltaTable) -> list[dict[str, Any]]:
+    """The table's files as its log tells of them: path, size_bytes, num_records, partition.COLUMN."""
+    actions = pa.table(table.get_add_actions(flatten=True))
+    wanted = [name for name in actions.column_names if name in ("path", "size_bytes", "num_records") or name.startswith("partition.")]
+    return actions.select(wanted).to_pylist()
+
+
+def check_lake_key(lake: LakeConfig, key: bytes) -> None:
+    """Raise ConfigError where the acts of this lake were made with another pseudonym key."""
+    acts = find_table(lake, ACTS)
+    if acts is not None:
+        check_key_id(acts.metadata().configuration.get(KEY_ID_PROPERTY), key, ACTS.name)
+
+
 def _as_table(spec: TableSpec, rows: pa.Table | Sequence[Row]) -> pa.Table:
     return checked_table(spec, rows if isinstance(rows, pa.Table) else rows_table(spec, list(rows)))
 
 
-def _dataset(table: DeltaTable) -> ds.Dataset:
+def _dataset(table: DeltaTable) -> ds.FileSystemDataset:
     return table.to_pyarrow_dataset()
+
+
+def _scanner(dataset: ds.FileSystemDataset, columns: list[str], where: ds.Expression | None, batch_rows: int) -> ds.Scanner:
+    """The columns of the rows that a filter lets through.
+
+    delta-rs's merge writes strings as `string_view`, whose statistics pyarrow cannot compare with a string ("no kernel matching input
+    types"): where such files are among those that the filter leaves, it is applied to rows read as plain strings.
+    """
+    files = list(dataset.get_fragments(filter=where)) if where is not None else []
+    if not any(pa.types.is_string_view(field.type) for file in files for field in file.physical_schema):
+        return dataset.scanner(columns=columns, filter=where, batch_size=batch_rows)
+    left = ds.FileSystemDataset(files, dataset.schema, dataset.format, dataset.filesystem)
+    needed = [name for name in dataset.schema.names if name in columns or name in str(where)]
+    schema = pa.schema([dataset.schema.field(name) for name in needed])
+    return ds.Scanner.from_batches(left.to_batches(columns=needed, batch_size=batch_rows), schema=schema, columns=columns, filter=where)
 
 
 def _type_name(arrow_type: pa.DataType) -> str:

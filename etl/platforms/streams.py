@@ -10,7 +10,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import IO
 
 import zstandard
 from pyarrow import fs
@@ -78,7 +78,7 @@ def _decoder_of(raw: IO[bytes], name: str) -> Callable[[IO[bytes]], Iterator[byt
     return _pieces
 
 
-def _pieces(stream: IO[bytes] | BinaryIO) -> Iterator[bytes]:
+def _pieces(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     while piece := stream.read(_PIECE_BYTES):
         yield piece
 

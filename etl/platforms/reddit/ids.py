@@ -38,9 +38,7 @@ def full_ids(values: Sequence[NativeId], prefix: str) -> list[str | None]:
 
 def parent_ids(values: Sequence[NativeId], links: Sequence[str | None]) -> list[str | None]:
     """Full ids of parents: null is the link; one without a prefix is the link where it equals the link's, else a comment."""
-    return [
-        value if type(value) is str and value[:3] in (COMMENT, SUBMISSION) else _parent_id(value, link) for value, link in zip(values, links, strict=True)
-    ]
+    return [value if type(value) is str and value[:3] in (COMMENT, SUBMISSION) else _parent_id(value, link) for value, link in zip(values, links, strict=True)]
 
 
 def count_id_casts(values: Sequence[NativeId], name: str, prefixed: bool, casts: Counter[str]) -> None:

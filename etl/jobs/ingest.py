@@ -1,0 +1,29 @@
+"""Job `etl ingest`: archive files -> acts and rejects, one atomic commit a file."""
+
+from collections.abc import Sequence
+
+from conf.arguments import job_parser, parse_job_arguments
+from conf.logs import configure_logs
+from etl.config import EtlConfig
+from etl.ingest import ingest_dump
+from lake.config import LakeConfig
+from lake.job_runs import job_run
+
+JOB = "etl ingest"
+DESCRIPTION = "Parses archive files that are new or have changed. Reads the files below --dump; writes acts, rejects, ingested_files."
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    configure_logs()
+    parser = job_parser(DESCRIPTION)
+    parser.add_argument("--dump", required=True, metavar="DIR", help="folder (or URI) of archive files; folders below it are read, too")
+    parser.add_argument("--platform", default="reddit", help="parser of the files (default: reddit)")
+    args = parse_job_arguments(parser, argv)
+    config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
+    with job_run(lake, JOB, {"etl": config}) as run:
+        ingest_dump(lake, config, args.values.dump, args.values.platform, run)
+
+
+if __name__ == "__main__":
+    main()

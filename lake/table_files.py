@@ -1,0 +1,198 @@
+"""Parquet files written straight into a Delta table's folder, and the add-actions that make them part of the table.
+
+Tasks write files, one process commits them (`arrow_tables.commit_files`): rows never pass through Spark. Follows
+https://github.com/delta-io/delta/blob/master/PROTOCOL.md, "Add File and Remove File" and "Per-file Statistics".
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import PyFileSystem
+
+from lake.config import LakeConfig
+from lake.schema import checked_table
+from lake.tables import TableSpec, table_uri
+
+BUFFER_BYTES = 128 * 2**20
+ROWS_PER_FILE = 2_000_000
+# Longer values are cut in statistics, as Delta's own writers do.
+STATS_CHARS = 64
+_AFTER_ANY_CHARACTER = "\U0010ffff"
+
+Partition = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A finished file: its path below the table (not yet percent-encoded), and what Delta's log says of it."""
+
+    path: str
+    size: int
+    partition_values: dict[str, str]
+    rows: int
+    stats: str
+
+
+@dataclass
+class _OpenFile:
+    path: str
+    writer: pq.ParquetWriter
+    metadata: list[pq.FileMetaData]
+    rows: int = 0
+
+
+@dataclass
+class _PartitionState:
+    waiting: list[pa.Table] = field(default_factory=list)
+    waiting_bytes: int = 0
+    files: int = 0
+    open_file: _OpenFile | None = None
+
+
+class TableFiles:
+    """Writes rows of one table as Parquet, a folder per partition; at most `buffer_bytes` of rows wait in memory.
+
+    Names are `NAME-0000.parquet`, ...: the same rows under the same name give the same files, so that a second attempt writes over the first.
+    Statistics are kept for `stats_columns` alone: minima and maxima of words would put people's texts into the log.
+    """
+
+    def __init__(
+        self, lake: LakeConfig, spec: TableSpec, name: str, stats_columns: Sequence[str], buffer_bytes: int = BUFFER_BYTES, rows_per_file: int = ROWS_PER_FILE
+    ) -> None:
+        self._spec, self._name = spec, name
+        self._uri = table_uri(lake.path, spec)
+        # An object store shows whole objects only; in a folder a file is a hidden draft until it is whole.
+        self._system = PyFileSystem(DeltaStorageHandler(self._uri, lake.storage_options or None)) if "://" in self._uri else None
+        self._stats_columns = list(stats_columns)
+        self._buffer_bytes, self._rows_per_file = buffer_bytes, rows_per_file
+        self._partitions: dict[Partition, _PartitionState] = {}
+        self._written: list[WrittenFile] = []
+
+    def write(self, rows: pa.Table) -> None:
+        """Take rows of the spec's columns; they reach the disk when enough have come together. Raises ContractError."""
+        for partition, part in _split(checked_table(self._spec, rows), self._spec.partition_by):
+            state = self._partitions.setdefault(partition, _PartitionState())
+            state.waiting.append(part)
+            state.waiting_bytes += part.nbytes
+        while sum(state.waiting_bytes for state in self._partitions.values()) > self._buffer_bytes:
+            self._flush(*max(self._partitions.items(), key=lambda entry: entry[1].waiting_bytes))
+
+    def finish(self) -> list[WrittenFile]:
+        """Write what still waits, and return all files."""
+        for partition, state in self._partitions.items():
+            self._flush(partition, state)
+            self._close(partition, state)
+        return self._written
+
+    def _flush(self, partition: Partition, state: _PartitionState) -> None:
+        if not state.waiting:
+            return
+        rows = pa.concat_tables(state.waiting).drop_columns(list(self._spec.partition_by))
+        state.waiting, state.waiting_bytes = [], 0
+        state.open_file = state.open_file or self._open(partition, state, rows.schema)
+        state.open_file.writer.write_table(rows, row_group_size=rows.num_rows)
+        state.open_file.rows += rows.num_rows
+        if state.open_file.rows >= self._rows_per_file:
+            self._close(partition, state)
+
+    def _open(self, partition: Partition, state: _PartitionState, schema: pa.Schema) -> _OpenFile:
+        folder = "".join(f"{column}={quote(value, safe='')}/" for column, value in zip(self._spec.partition_by, partition, strict=True))
+        path = f"{folder}{self._name}-{state.files:04d}.parquet"
+        state.files += 1
+        metadata: list[pq.FileMetaData] = []
+        if self._system is None:
+            self._draft(path).parent.mkdir(parents=True, exist_ok=True)
+        where = path if self._system is not None else str(self._draft(path))
+        writer = pq.ParquetWriter(
+            where, schema, filesystem=self._system, compression="zstd", write_statistics=self._stats_columns, metadata_collector=metadata
+        )  # fmt: skip
+        return _OpenFile(path, writer, metadata)
+
+    def _close(self, partition: Partition, state: _PartitionState) -> None:
+        opened = state.open_file
+        if opened is None:
+            return
+        opened.writer.close()
+        state.open_file = None
+        size = self._put_in_place(opened.path)
+        values = dict(zip(self._spec.partition_by, partition, strict=True))
+        stats = _stats(opened.metadata[-1], self._stats_columns)
+        self._written.append(WrittenFile(opened.path, size, values, opened.rows, stats))
+
+    def _put_in_place(self, path: str) -> int:
+        """Give a closed file its name, and return its size."""
+        if self._system is not None:
+            return self._system.get_file_info(path).size
+        os.replace(self._draft(path), Path(self._uri) / path)
+        return (Path(self._uri) / path).stat().st_size
+
+    def _draft(self, path: str) -> Path:
+        final = Path(self._uri) / path
+        return final.with_name(f".{final.name}.draft")
+
+
+def _split(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Partition, pa.Table]]:
+    """Rows by partition, their order kept. Each part is a copy, so that it does not hold on to the rest."""
+    if not rows.num_rows:
+        return
+    distinct = rows.select(list(columns)).group_by(list(columns)).aggregate([]).to_pylist() if columns else [{}]
+    for values in distinct:
+        if len(distinct) == 1:
+            yield tuple(values.values()), rows
+            continue
+        mask = None
+        for column, value in values.items():
+            equal = pc.equal(rows[column], value)
+            mask = equal if mask is None else pc.and_(mask, equal)
+        yield tuple(values.values()), rows.filter(mask)
+
+
+def _stats(metadata: pq.FileMetaData, columns: Sequence[str]) -> str:
+    """Delta's statistics of a file as JSON: rows, and minimum, maximum and nulls of these columns."""
+    lowest: dict[str, Any] = {}
+    highest: dict[str, Any] = {}
+    nulls: dict[str, int] = dict.fromkeys(columns, 0)
+    for group in (metadata.row_group(number) for number in range(metadata.num_row_groups)):
+        for column in (group.column(number) for number in range(group.num_columns)):
+            name, found = column.path_in_schema, column.statistics
+            if name not in nulls or found is None:
+                continue
+            nulls[name] += found.null_count
+            if found.has_min_max:
+                lowest[name] = min(lowest.get(name, found.min), found.min)
+                highest[name] = max(highest.get(name, found.max), found.max)
+    return json.dumps({
+        "numRecords": metadata.num_rows,
+        "minValues": {name: _lower_bound(value) for name, value in lowest.items()},
+        "maxValues": {name: _upper_bound(value) for name, value in highest.items()},
+        "nullCount": nulls,
+    }, ensure_ascii=False)  # fmt: skip
+
+
+def _lower_bound(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _milliseconds(value)
+    return value[:STATS_CHARS] if isinstance(value, str) else value
+
+
+def _upper_bound(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _milliseconds(value + timedelta(microseconds=999))
+    if isinstance(value, str) and len(value) > STATS_CHARS:
+        return value[:STATS_CHARS] + _AFTER_ANY_CHARACTER
+    return value
+
+
+def _milliseconds(value: datetime) -> str:
+    """Statistics hold times in milliseconds, cut."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
