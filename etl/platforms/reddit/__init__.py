@@ -45,7 +45,7 @@ class RedditPlatform:
             raise ArchiveError(f"{file.source_file}: neither its name (RC_*, RS_*, NAME_comments, NAME_submissions) nor its rows say what it holds")
         first_line, rejected_at = 1, datetime.now(UTC)
         for block in line_blocks(file.path):
-            batch = _parse_block(block, file, first_line, rejected_at, settings)
+            batch = parse_block(block, file, first_line, rejected_at, settings)
             yield batch
             first_line += batch.lines
 
@@ -90,7 +90,8 @@ def _kind_of_rows(path: str) -> str | None:
     return None
 
 
-def _parse_block(block: bytes, file: InputFile, first_line: int, rejected_at: datetime, settings: ParseSettings) -> ParsedBatch:
+def parse_block(block: bytes, file: InputFile, first_line: int, rejected_at: datetime, settings: ParseSettings) -> ParsedBatch:
+    """Acts and rejects of a block of whole lines, the first of which is line `first_line` of the file."""
     assert file.kind is not None
     decoded = decode_block(block, file.kind)
     made = act_columns(decoded.records, file.kind, settings, decoded.casts)
