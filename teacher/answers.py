@@ -22,7 +22,7 @@ _NUMBERING = re.compile(r"^(?:\d{1,2}[.)]\s+|[-*•–—#>]+\s+)")
 _CUE = re.compile(r"^(?:the\s+)?(?:specific|broad|topic|category|label|about|answer)\s*(?:label|topic|category)?\s*[:=]\s*", re.IGNORECASE)
 _QUOTES = "\"'`“”‘’„«»*_ "
 _ENDING = " .,;:!…-–—"
-_SMALL_WORDS = frozenset("a an and as at by for from in into of on or the to vs with".split())
+_SMALL_WORDS = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "of", "on", "or", "the", "to", "vs", "with"])
 
 _MARKUP = re.compile(
     r"<[|/]?\w+[|]?>|[{}\[\]<>|\\]|```|https?:|\b(?:post|thread|text|topic|category|specific|broad)\s*:|\b(?:system|assistant)\s*prompt\b", re.IGNORECASE
@@ -90,7 +90,7 @@ def clean(level: Level, text: str) -> str:
 
 def _unquoted(line: str) -> str:
     """The line without marks that stand around all of it."""
-    while len(line) > 1 and line[0] in _QUOTES and (line[-1] in _QUOTES or line[-2:-1] in _QUOTES and line[-1] in _ENDING):
+    while len(line) > 1 and line[0] in _QUOTES and (line[-1] in _QUOTES or (line[-2:-1] in _QUOTES and line[-1] in _ENDING)):
         line = line.strip(_QUOTES) if line[-1] in _QUOTES else line[:-1].strip(_QUOTES)
     return line
 

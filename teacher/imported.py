@@ -1,0 +1,94 @@
+"""Lines of labels made elsewhere -> labels and rejects, by the rules that the teacher's own answers pass."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from lake.labels import Label, LabelReject
+from lake.rendering import RENDERING_VERSION, plain
+from teacher.answers import ANSWERS_VERSION, LabelTexts, Refused, judge
+
+RAW_CHARS = 500
+
+
+class ImportedLine(NamedTuple):
+    """One line of the file: the units that its id may mean, and its two texts; or the fault that it has."""
+
+    raw: str
+    given_id: str
+    unit_ids: tuple[str, ...] = ()
+    specific: str = ""
+    broad: str = ""
+    fault: str | None = None
+
+
+class Imported(NamedTuple):
+    """What an import makes of the lines: their number is that of labels, rejects and duplicates together."""
+
+    labels: list[Label]
+    rejects: list[LabelReject]
+    duplicates: Counter[str]
+
+
+def parse_line(line: str) -> ImportedLine:
+    """A line {"unit_id" or bare Reddit "id", "specific", "broad"}; other keys are ignored."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return ImportedLine(line, "", fault="not json")
+    if not isinstance(values, dict):
+        return ImportedLine(line, "", fault="not an object")
+    unit_id, native_id = values.get("unit_id"), values.get("id")
+    if isinstance(unit_id, str) and unit_id:
+        return _with_labels(ImportedLine(line, unit_id, (unit_id,)), values)
+    if isinstance(native_id, str) and native_id:
+        bare = native_id.removeprefix("t1_").removeprefix("t3_")
+        kinds = ("t1", "t3") if bare == native_id else (native_id[:2],)
+        return _with_labels(ImportedLine(line, native_id, tuple(f"reddit:{kind}_{bare}" for kind in kinds)), values)
+    return ImportedLine(line, "", fault="no id")
+
+
+def import_labels(lines: Iterable[ImportedLine], contents: Mapping[str, str], teacher_model: str, teacher_version: str) -> Imported:
+    """Labels and rejects of the lines. `contents` is unit_id -> the content that its label belongs to.
+
+    Of several lines of one content the first good one counts, the others are duplicates. A reject is known by its content, by the given id where
+    there is no such unit, by a hash of the line where there is no id; a second one of the same is a duplicate too.
+    """
+    labels: dict[str, Label] = {}
+    rejects: dict[str, LabelReject] = {}
+    duplicates: Counter[str] = Counter()
+    for line in lines:
+        content = next((contents[unit_id] for unit_id in line.unit_ids if unit_id in contents), None)
+        if content in labels:
+            duplicates["duplicate: content labelled by an earlier line"] += 1
+            continue
+        judged = _judged(line, content)
+        if isinstance(judged, Refused):
+            key = content or line.given_id[:RAW_CHARS] or hashlib.sha256(line.raw.encode(errors="replace")).hexdigest()
+            if key in rejects:
+                duplicates["duplicate: reject of an earlier line"] += 1
+            raw = plain(line.raw, RAW_CHARS)
+            rejects.setdefault(key, LabelReject(unit_hash=key, teacher_version=teacher_version, reason=judged.reason, raw=raw, batch=None, labelled_at=None))
+            continue
+        assert content is not None  # a line of no unit is refused
+        labels[content] = Label(
+            unit_hash=content, teacher_version=teacher_version, specific=judged.specific, broad=judged.broad, teacher_model=teacher_model,
+            prompt_version="import", rendering_version=RENDERING_VERSION, decoding=f"import, {ANSWERS_VERSION}", prompt_tokens=None,
+            completion_tokens=None, batch=None, labelled_at=None,
+        )  # fmt: skip
+    return Imported(list(labels.values()), list(rejects.values()), duplicates)
+
+
+def _with_labels(line: ImportedLine, values: Mapping[str, Any]) -> ImportedLine:
+    specific, broad = values.get("specific"), values.get("broad")
+    if not isinstance(specific, str) or not isinstance(broad, str):
+        return line._replace(fault="no labels")
+    return line._replace(specific=specific, broad=broad)
+
+
+def _judged(line: ImportedLine, content: str | None) -> LabelTexts | Refused:
+    if line.fault:
+        return Refused(line.fault)
+    return Refused("unknown unit") if content is None else judge(line.specific, line.broad)

@@ -1,0 +1,49 @@
+"""Entry point of `kindred teacher items`."""
+
+import logging
+from collections.abc import Sequence
+
+from conf.arguments import job_arguments
+from conf.logs import configure_logs
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.job_runs import job_run, unchanged_since_last_run
+from lake.labels import ITEMS, LABELS, LEVELS
+from teacher.items import count_spellings, items_of, only_labels, with_other_sources
+
+DESCRIPTION = """One item for each distinct label text at a level: what can be recommended.
+
+Reads `labels`; writes `items`, whole and in one commit, where they changed. Items of other sources stay."""
+
+logger = logging.getLogger(__name__)
+JOB = "teacher items"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Collect the items."""
+    configure_logs()
+    collect_items(job_arguments(argv, DESCRIPTION).section("lake", LakeConfig))
+
+
+def collect_items(lake: LakeConfig) -> None:
+    """Write the items of all labels. Raises ContractError where there are none."""
+    if unchanged_since_last_run(lake, JOB, {}, reads=(LABELS,), writes=(ITEMS,)):
+        logger.info("%s: nothing changed since the last run, nothing to do", JOB)
+        return
+    with job_run(lake, JOB, {}) as record:
+        version = arrow_tables.open_table(lake, LABELS).version()
+        record.read(LABELS, version)
+        spellings = count_spellings(arrow_tables.read_batches(lake, LABELS, ("unit_hash", *LEVELS), version=version))
+        arrow_tables.create_table(lake, ITEMS)
+        written = arrow_tables.read(lake, ITEMS)
+        of_labels = items_of(spellings)
+        items = with_other_sources(of_labels, written)
+        record.rows["items"] += len(items)
+        record.dropped["other spellings of an item"] += len(spellings) - len(of_labels)
+        if not items.equals(with_other_sources(only_labels(written), written)):
+            arrow_tables.overwrite(lake, ITEMS, items)
+        record.wrote(ITEMS, arrow_tables.table_version(lake, ITEMS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Entry point of `kindred teacher label`."""
+
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from tqdm import tqdm
+
+from conf.arguments import job_arguments
+from conf.errors import TeacherError
+from conf.logs import configure_logs
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.job_runs import RunRecord, job_run
+from lake.labels import LABEL_REJECTS, LABELS
+from lake.units import IDENTITIES, UNITS
+from teacher.config import TeacherConfig
+from teacher.engine import Engine, VllmEngine
+from teacher.identity import Teacher, find_teacher, model_folder
+from teacher.labelling import ask, label_rows
+from teacher.selection import Batch, contents_of, cut_batches, one_unit_a_content, pending_batches, whole_people, with_persons
+
+DESCRIPTION = """Two labels of each content: the teacher reads a unit in its context and says what it is about.
+
+Reads `units` (and `identities` where it is there); writes `labels` and `label_rejects`, batch by batch. What this teacher has labelled before is not
+labelled again; with nothing left the model is not even loaded."""
+
+logger = logging.getLogger(__name__)
+JOB = "teacher label"
+BATCHES_A_READ = 256
+SECONDS_BETWEEN_LINES = 10
+SHOWN_COLUMNS = ("unit_id", "platform", "action", "community", "title", "text", "context")
+
+StartEngine = Callable[[LakeConfig, TeacherConfig, Teacher], Engine]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Label what is not labelled yet."""
+    configure_logs()
+    arguments = job_arguments(argv, DESCRIPTION)
+    label_units(arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig))
+
+
+def start_vllm(lake: LakeConfig, config: TeacherConfig, teacher: Teacher) -> Engine:
+    """vLLM with the teacher's model. Raises TeacherError."""
+    folder = model_folder(config, teacher.fingerprint, lake.cache_dir)
+    return VllmEngine(folder, config.max_model_tokens, config.dtype, config.kv_cache_gigabytes, config.engine)
+
+
+def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngine = start_vllm) -> None:
+    """Append labels and rejects of every selected content that this teacher has not answered yet.
+
+    A kill loses the batch at hand and no other. Raises TeacherError where the model cannot be loaded or too many completions are rejects.
+    """
+    teacher = find_teacher(config)
+    with job_run(lake, JOB, {"teacher": config}) as record:
+        record.read(UNITS, arrow_tables.open_table(lake, UNITS).version())
+        record.read(IDENTITIES, arrow_tables.table_version(lake, IDENTITIES))
+        shown = _selected_contents(lake, config, record)
+        pending = pending_batches(cut_batches(shown, config.batch_units, teacher.version), _answered(lake, teacher.version))
+        left = sum(len(batch.contents) for batch in pending)
+        record.dropped["labelled before"] += len(shown) - left
+        if pending:
+            logger.info("teacher %s: %d contents in %d batches, %s, prompt %s", teacher.version, left, len(pending), teacher.model, teacher.prompt.name)
+            _label_batches(lake, start_engine(lake, config, teacher), teacher, pending, shown, record)
+        for spec in (LABELS, LABEL_REJECTS):
+            record.wrote(spec, arrow_tables.create_table(lake, spec).version())
+        _check_rejects(record, config.max_reject_share)
+
+
+def _selected_contents(lake: LakeConfig, config: TeacherConfig, record: RunRecord) -> dict[str, str]:
+    """Content -> the `unit_id` that is shown for it."""
+    units = contents_of(arrow_tables.read(lake, UNITS, ("unit_id", "user_id", "unit_hash", "duplicate_group"), version=record.versions_read["units"]))
+    found = units.num_rows
+    if config.max_units is not None:
+        units = whole_people(with_persons(units, _identities(lake)), config.max_units, config.min_units_per_person)
+    shown = one_unit_a_content(units)
+    record.rows["units selected"] += units.num_rows
+    record.dropped["units: beyond max_units"] += found - units.num_rows
+    record.dropped["units: content of another unit"] += units.num_rows - len(shown)
+    return shown
+
+
+def _identities(lake: LakeConfig) -> dict[str, str]:
+    if arrow_tables.find_table(lake, IDENTITIES) is None:
+        return {}
+    rows = arrow_tables.read(lake, IDENTITIES)
+    return dict(zip(rows["user_id"].to_pylist(), rows["person_id"].to_pylist(), strict=True))
+
+
+def _answered(lake: LakeConfig, teacher_version: str) -> dict[str, set[str]]:
+    """Content -> the batches that hold its label or reject by this teacher."""
+    answered: dict[str, set[str]] = defaultdict(set)
+    for spec in (LABELS, LABEL_REJECTS):
+        if arrow_tables.find_table(lake, spec) is None:
+            continue
+        for rows in arrow_tables.read_batches(lake, spec, ("unit_hash", "batch"), ds.field("teacher_version") == teacher_version):
+            for content, batch in zip(rows["unit_hash"].to_pylist(), rows["batch"].to_pylist(), strict=True):
+                answered[content].add(batch)
+    return answered
+
+
+def _label_batches(lake: LakeConfig, engine: Engine, teacher: Teacher, pending: Sequence[Batch], shown: Mapping[str, str], record: RunRecord) -> None:
+    """Ask, judge and commit batch after batch, with a word on the progress."""
+    with _Progress(sum(len(batch.contents) for batch in pending)) as progress:
+        for batch, units in _with_units(lake, pending, shown, record.versions_read["units"]):
+            answers = dict(zip(units, ask(engine, teacher.prompt, list(units.values())), strict=True))
+            labels, rejects = label_rows(teacher, batch.batch_id, units, answers, datetime.now(UTC))
+            transaction = (f"{teacher.version}:{batch.batch_id}", 1)
+            if rejects:
+                arrow_tables.append(lake, LABEL_REJECTS, rejects, transaction)
+            if labels:
+                arrow_tables.append(lake, LABELS, labels, transaction)
+            record.rows["labels"] += len(labels)
+            record.rows["label_rejects"] += len(rejects)
+            record.dropped.update(Counter(f"reject: {reject.reason}" for reject in rejects))
+            progress.done(len(batch.contents))
+
+
+def _with_units(lake: LakeConfig, pending: Sequence[Batch], shown: Mapping[str, str], version: int) -> Iterator[tuple[Batch, dict[str, dict[str, Any]]]]:
+    """Each batch with content -> unit; `units` is scanned once for many batches."""
+    for start in range(0, len(pending), BATCHES_A_READ):
+        batches = pending[start : start + BATCHES_A_READ]
+        unit_ids = pa.array([shown[content] for batch in batches for content in batch.contents])
+        rows = arrow_tables.read_batches(lake, UNITS, SHOWN_COLUMNS, ds.field("unit_id").isin(unit_ids), version)
+        units = {unit["unit_id"]: unit for part in rows for unit in part.to_pylist()}
+        for batch in batches:
+            yield batch, {content: units[shown[content]] for content in batch.contents}
+
+
+def _check_rejects(record: RunRecord, max_share: float) -> None:
+    answers = record.rows["labels"] + record.rows["label_rejects"]
+    share = record.rows["label_rejects"] / answers if answers else 0.0
+    if answers:
+        logger.info("%d of %d completions are rejects (%.1f %%)", record.rows["label_rejects"], answers, 100 * share)
+    if share > max_share:
+        common = ", ".join(f"{reason} {count}" for reason, count in record.dropped.most_common() if reason.startswith("reject: "))
+        raise TeacherError(
+            f"{share:.0%} of {answers} completions are rejects, more than teacher.max_reject_share={max_share}: {common}; "
+            "look at label_rejects, and try another teacher.prompt or teacher.model"
+        )
+
+
+class _Progress:
+    """A bar on a terminal, elsewhere a log line now and then: done, total, rate."""
+
+    def __init__(self, total: int) -> None:
+        self._bar = tqdm(total=total, unit="unit", desc="label", disable=None)
+        self._total, self._done, self._since, self._spoke = total, 0, time.monotonic(), time.monotonic()
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def done(self, units: int) -> None:
+        """Count units that are committed."""
+        self._done += units
+        self._bar.update(units)
+        now = time.monotonic()
+        if self._bar.disable and (now - self._spoke >= SECONDS_BETWEEN_LINES or self._done == self._total):
+            self._spoke = now
+            logger.info("labelled %d of %d units, %.1f units/s", self._done, self._total, self._done / (now - self._since))
+
+
+if __name__ == "__main__":
+    main()

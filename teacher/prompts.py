@@ -1,0 +1,120 @@
+"""Prompt files, and a unit as the question that they ask of the teacher. Pure but for reading the file.
+
+Two styles: `completion` for small models continues a list of examples and asks for the specific and the broad label apart, the broad one of
+the specific one's words; `chat` gives instructions and asks for JSON with both. What is the same for all units stands first, so that vLLM
+reads it once.
+
+User text is hostile: it stands on one line between quotation marks that it cannot close, and holds no token that a chat template knows.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from conf.errors import ConfigError
+from conf.settings import StageConfig
+from lake.rendering import nearest_context, own_words, plain, render_unit
+
+PROMPTS = ("small", "chat")
+
+_TEMPLATE_TOKEN = re.compile(r"<\s*([|｜/]?[^\s<>]{0,40}?[|｜]?)\s*>|\[(/?[A-Z_]{3,20})\]")
+_CUE = re.compile(r"\b(post|thread|topic|category|specific|broad|self|parent)(\s*)[:：]", re.IGNORECASE)
+
+
+class Example(StageConfig):
+    """One example of a completion prompt."""
+
+    thread: str = ""
+    post: str
+    specific: str
+
+
+class Category(StageConfig):
+    """One example of how a specific label gets its broad one."""
+
+    specific: str
+    broad: str
+
+
+class Prompt(StageConfig):
+    """A prompt file: its style, what it shows of a unit, and how long the answers may be."""
+
+    name: str
+    version: int = Field(description="Raised with every change of meaning; a hash of the file stands beside it in `prompt_version`.")
+    style: Literal["completion", "chat"]
+    own_chars: int = Field(gt=0, description="Characters of the unit's own words.")
+    context_chars: int = Field(gt=0, description="Characters of each text around them.")
+    max_parents: int = Field(0, ge=0, description="Links of the chain of parents that are shown.")
+    specific_tokens: int = Field(gt=0, description="Tokens of a specific label, or of the whole answer of a chat model.")
+    broad_tokens: int = Field(8, gt=0, description="Tokens of a broad label.")
+    instructions: str = Field("", description="Message of the system to a chat model.")
+    examples: tuple[Example, ...] = ()
+    categories: tuple[Category, ...] = ()
+
+    @property
+    def prompt_version(self) -> str:
+        """Name, version and hash of the content, e.g. 'small-1-3fa94c01'."""
+        digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]
+        return f"{self.name}-{self.version}-{digest}"
+
+
+def load_prompt(name: str) -> Prompt:
+    """A prompt that comes with Kindred, or the prompt file at a path. Raises ConfigError."""
+    file = files("teacher") / "prompt_files" / f"{name}.yaml" if name in PROMPTS else Path(name).expanduser()
+    try:
+        return Prompt(**yaml.safe_load(file.read_text(encoding="utf-8")))
+    except OSError:
+        raise ConfigError(f"teacher.prompt: {name!r} is neither one of {', '.join(PROMPTS)} nor a file that can be read") from None
+    except (yaml.YAMLError, ValidationError, TypeError) as error:
+        raise ConfigError(f"teacher.prompt: {name!r} is no prompt file: {error}") from None
+
+
+def specific_question(prompt: Prompt, unit: Mapping[str, Any]) -> str:
+    """The examples with their labels, then the unit with the cue for its own."""
+    shown = [f"{_post(example.thread, example.post)}\nTopic: {example.specific}\n\n" for example in prompt.examples]
+    return "".join(shown) + f"{_post(thread_title(unit, prompt.context_chars), own_words(unit, prompt.own_chars))}\nTopic:"
+
+
+def broad_question(prompt: Prompt, specific: str) -> str:
+    """The examples of categories, then a specific label with the cue for its category."""
+    shown = [f"Topic: {example.specific}\nCategory: {example.broad}\n\n" for example in prompt.categories]
+    return "".join(shown) + f"Topic: {harmless(plain(specific, 120))}\nCategory:"
+
+
+def chat_question(prompt: Prompt, unit: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Instructions and the unit in its context, each text a JSON string, for a chat model."""
+    rendered = render_unit(unit, prompt.own_chars, prompt.context_chars, prompt.max_parents)
+    lines = [line.partition(": ") for line in rendered.splitlines()]
+    quoted = [f"{heading}: {json.dumps(harmless(text), ensure_ascii=False)}" if colon else heading for heading, colon, text in lines]
+    return [{"role": "system", "content": prompt.instructions}, {"role": "user", "content": "\n".join(quoted)}]
+
+
+def thread_title(unit: Mapping[str, Any], max_chars: int) -> str:
+    """The first line of what opened the thread; empty where the unit opens it or nothing is known."""
+    roots = [entry["text"] for entry in nearest_context(unit["context"], 0) if entry["role"] == "root"]
+    return plain(roots[0].strip().partition("\n")[0], max_chars) if roots else ""
+
+
+def source_text(prompt: Prompt, unit: Mapping[str, Any]) -> str:
+    """All words of a unit that its prompt shows: what a label may take words from."""
+    shown = nearest_context(unit["context"], prompt.max_parents)
+    texts = [plain(entry["text"], prompt.context_chars) for entry in shown]
+    return " \n ".join([*texts, own_words(unit, prompt.own_chars), unit["community"] or ""])
+
+
+def harmless(text: str) -> str:
+    """Text that closes no quotation, starts no field of a prompt, and holds no token of a chat template."""
+    text = _TEMPLATE_TOKEN.sub(lambda match: f"({match[1] or match[2] or ''})", text.replace('"', "'"))
+    return _CUE.sub(r"\1\2 -", text)
+
+
+def _post(thread: str, words: str) -> str:
+    about = f'Post about "{harmless(thread)}"' if thread else "Post"
+    return f'{about}: "{harmless(words)}"'
