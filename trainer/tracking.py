@@ -61,11 +61,19 @@ def training_run(config: TrainerConfig, tags: Mapping[str, str]) -> Iterator[str
         yield run.info.run_id
 
 
-def log_inputs(lake: LakeConfig, versions: Mapping[TableSpec, int]) -> None:
+@contextmanager
+def evaluation_run(facts: Mapping[str, Any]) -> Iterator[str]:
+    """An MLflow run named 'evaluate' with these facts as its parameters, yielding its id."""
+    with mlflow.start_run(run_name="evaluate", tags={_JOB: "trainer evaluate"}) as run:
+        mlflow.log_params(dict(facts))
+        yield run.info.run_id
+
+
+def log_inputs(lake: LakeConfig, versions: Mapping[TableSpec, int], context: str = "training") -> None:
     """Note the Delta tables that were read, with their versions."""
     for spec, table_version in versions.items():
         source = DeltaDatasetSource(path=table_uri(lake.path, spec), delta_table_version=table_version)
-        mlflow.log_input(MetaDataset(source, name=spec.name), context="training")  # type: ignore[abstract]
+        mlflow.log_input(MetaDataset(source, name=spec.name), context=context)  # type: ignore[abstract]
         mlflow.log_param(f"{spec.name}_version", table_version)
 
 

@@ -1,0 +1,52 @@
+"""What an encoder must beat: lists and means that need no training. Each gives scores as an encoder does."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lake.labels import Level
+from trainer.evaluation import Scorer
+from trainer.questions import Questions
+
+
+def label_counts(cuts_of_people: Iterable[Sequence[Mapping[str, Any]]], questions: Questions) -> dict[Level, np.ndarray]:
+    """How often each item (A,) is a label in the past of the last cut of these people; the people asked must not be among them."""
+    counts = {level: np.zeros(len(answers.item_ids)) for level, answers in questions.levels.items()}
+    positions = {level: {item_id: index for index, item_id in enumerate(answers.item_ids)} for level, answers in questions.levels.items()}
+    for cuts in cuts_of_people:
+        last = max(cuts, key=lambda cut: cut["history_length"])
+        for positive in last["positives"]:
+            index = positions[positive["level"]].get(positive["item_id"])
+            if positive["where"] == "inside" and index is not None:
+                counts[positive["level"]][index] += 1
+    return counts
+
+
+def most_popular(counts: dict[Level, np.ndarray]) -> Scorer:
+    """The same list for everybody: the counts themselves."""
+    return lambda level, block: np.broadcast_to(counts[level], (block.stop - block.start, len(counts[level])))
+
+
+def own_repeats(questions: Questions, counts: dict[Level, np.ndarray]) -> Scorer:
+    """What the person did most often in the past; then, and among equals, the most popular."""
+
+    def scores(level: Level, block: slice) -> np.ndarray:
+        popularity = counts[level] / (counts[level].max(initial=0) + 1)
+        return np.stack([np.bincount(past, minlength=len(popularity)) + popularity for past in questions.levels[level].pasts[block]])
+
+    return scores
+
+
+def newest_labels(questions: Questions, items: dict[Level, np.ndarray], newest: int) -> Scorer:
+    """Nearness to the mean vector of the person's `newest` last labels of the level; the same for all items where there is none.
+
+    `items` holds the vectors (A, D) of each level.
+    """
+
+    def scores(level: Level, block: slice) -> np.ndarray:
+        vectors = items[level]
+        means = [vectors[past[-newest:]].mean(axis=0) if len(past) else np.zeros(vectors.shape[1]) for past in questions.levels[level].pasts[block]]
+        return np.stack(means) @ vectors.T
+
+    return scores

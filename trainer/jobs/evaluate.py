@@ -1,0 +1,119 @@
+"""Entry point of `kindred trainer evaluate`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from conf.arguments import job_parser, parse_job_arguments
+from conf.errors import ContractError
+from conf.logs import configure_logs
+from lake import arrow_tables, registry
+from lake.config import LakeConfig
+from lake.encoder import EncoderCard, load_registered
+from lake.examples import EXAMPLES
+from lake.job_runs import job_run
+from lake.labels import ITEMS
+from lake.tables import TableSpec
+from trainer import tracking
+from trainer.baselines import label_counts
+from trainer.comparison import EvaluationResult, half_scores, item_scores
+from trainer.config import TrainerConfig
+from trainer.halves import split_halves
+from trainer.questions import questions_of
+from trainer.report import flat_numbers, report_text
+from trainer.student import base_encoder
+
+DESCRIPTION = """The registered encoder on held-out people, against its untouched base and baselines that need no training.
+
+Reads `examples`, `items` and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`."""
+
+JOB = "trainer evaluate"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Evaluate, and print what was found."""
+    configure_logs()
+    parser = job_parser(DESCRIPTION)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    arguments = parse_job_arguments(parser, argv)
+    result = evaluate(arguments.section("lake", LakeConfig), arguments.section("trainer", TrainerConfig))
+    print(result.model_dump_json(indent=2) if arguments.values.json else report_text(result))
+
+
+def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
+    """What the people of split test say of the registered encoder. Raises ContractError without such people, EncoderError without encoder."""
+    with job_run(lake, JOB, {"trainer": config}) as record:
+        versions = {spec: arrow_tables.open_table(lake, spec).version() for spec in (EXAMPLES, ITEMS)}
+        for spec, version in versions.items():
+            record.read(spec, version)
+        registry.connect(lake)
+        tuned = load_registered(lake)
+        base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
+        asked, others = read_people(lake, versions[EXAMPLES], config.evaluation.max_people, config.evaluation.max_other_people)
+        items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", versions[ITEMS])
+        questions = questions_of(asked, items.to_pylist())
+        train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", versions[EXAMPLES], batch_rows=64)
+        counts = label_counts((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
+        halves = split_halves([example["history"] for example in asked], others, config.evaluation.min_half_units)
+        scores = [*item_scores(tuned, base, questions, counts, config.evaluation), *half_scores(tuned, base, halves, config.evaluation)]
+        result = EvaluationResult(
+            encoder_version=tuned.version,
+            base_version=base.version,
+            base_model=tuned.card.base_model,
+            max_tokens=tuned.card.max_tokens,
+            versions_read=record.versions_read,
+            people=questions.people,
+            queries=len(questions.histories),
+            future_queries=int((questions.periods == "future").sum()),
+            items={level: len(answers.texts) for level, answers in questions.levels.items()},
+            halves=len(halves.firsts),
+            half_candidates=len(halves.seconds) + len(halves.others),
+            interval=config.evaluation.interval,
+            scores=scores,
+        )
+        record.rows.update({"people": result.people, "queries": result.queries, "halves": result.halves})
+        log_result(lake, config, versions, result)
+    return result
+
+
+def read_people(
+    lake: LakeConfig, version: int, max_people: int | None, max_others: int | None
+) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:  # fmt: skip
+    """Examples of the people of split test, and histories of other people; both in the order of their ids, at most so many.
+
+    Raises ContractError where nobody is held out.
+    """
+    everybody = arrow_tables.read(lake, EXAMPLES, ("person_id", "split"), version=version).sort_by("person_id").to_pylist()
+    asked = [person["person_id"] for person in everybody if person["split"] == "test"][:max_people]
+    if not asked:
+        raise ContractError("examples: nobody of split 'test' to evaluate on; label more people, or raise trainer.examples.test_share")
+    chosen = set(asked)
+    others = [person["person_id"] for person in everybody if person["person_id"] not in chosen][:max_others]
+    return (
+        _of_people(lake, version, asked, ("person_id", "history", "cuts")).to_pylist(),
+        _of_people(lake, version, others, ("person_id", "history"))["history"].to_pylist(),
+    )
+
+
+def _of_people(lake: LakeConfig, version: int, person_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+    rows = arrow_tables.read(lake, EXAMPLES, columns, ds.field("person_id").isin(list(person_ids)), version)
+    return rows.sort_by("person_id")
+
+
+def _same_text(card: EncoderCard) -> dict[str, Any]:
+    """Settings that let the base read what the tuned encoder reads."""
+    return {name: getattr(card, name) for name in ("base_model", "max_tokens", "own_chars", "context_chars")}
+
+
+def log_result(lake: LakeConfig, config: TrainerConfig, versions: dict[TableSpec, int], result: EvaluationResult) -> None:
+    """One MLflow run named 'evaluate' with the settings, what was read, and every number."""
+    facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "half_candidates"})
+    with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}):
+        tracking.log_inputs(lake, versions, context="evaluation")
+        tracking.log_metrics(flat_numbers(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""An evaluation as a table for a person, and as flat names and numbers for MLflow."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from trainer.comparison import DIFFERENCE, EvaluationResult, Score
+
+TITLES = {
+    "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10", "mrr": "MRR",
+}  # fmt: skip
+NAME_WIDTH, CELL_WIDTH = 26, 26
+
+
+def report_text(result: EvaluationResult) -> str:
+    """The result as a readable text, one block a level and kind of future."""
+    lines = [
+        f"Encoder {result.encoder_version} (tuned) against {result.base_model} {result.base_version} (base), {result.max_tokens} tokens, "
+        f"{result.people} held-out people, {result.queries} cuts ({result.future_queries} of the future period)",
+        f"Mean over people and {result.interval:.0%} bootstrap interval. Personal AUC: a label of one's own future above one of somebody else's; 0.5 is "
+        "chance, and what any list gets that is the same for everybody.",
+    ]
+    if result.encoder_version == result.base_version:
+        lines.append("The registered encoder IS the untouched base: no training has beaten it yet.")
+    for title, scores in _blocks(result):
+        lines += ["", title, *_table(scores)]
+    return "\n".join(lines)
+
+
+def flat_numbers(result: EvaluationResult) -> dict[str, float]:
+    """Metric name -> number, NaN left out: 'all_cuts/specific/new/personal_auc/tuned' with '_low' and '_high' beside it."""
+    numbers: dict[str, float] = {}
+    for score in result.scores:
+        parts = (score.cuts, score.level or "user_user", score.futures, score.metric, score.scorer)
+        name = "/".join(_plain(part) for part in parts if part)
+        numbers |= {name: score.mean, f"{name}_low": score.low, f"{name}_high": score.high}
+    return {name: number for name, number in numbers.items() if not math.isnan(number)}
+
+
+def _plain(name: str) -> str:
+    return name.replace(" - ", "_minus_").replace(",", "").replace(" ", "_")
+
+
+def _blocks(result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
+    by_block: dict[tuple[str, str | None, str | None], list[Score]] = {}
+    for score in result.scores:
+        by_block.setdefault((score.cuts, score.level, score.futures), []).append(score)
+    for (cuts, level, futures), scores in by_block.items():
+        people = max(score.people for score in scores)
+        if level is None:
+            yield f"User-user retrieval: the other half of one's own history among {result.half_candidates} ({people} people)", scores
+        else:
+            kind = "new threads only" if futures == "new" else "all futures"
+            items = next(count for name, count in result.items.items() if name == level)
+            yield f"{level.capitalize()} labels, {kind}, {cuts} ({people} people, {items} items)", scores
+
+
+def _table(scores: Sequence[Score]) -> Iterator[str]:
+    metrics = list(dict.fromkeys(score.metric for score in scores))
+    scorers = [name for name in dict.fromkeys(score.scorer for score in scores) if name != DIFFERENCE]
+    by_place = {(score.scorer, score.metric): score for score in scores}
+    yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
+    for scorer in [*scorers[:2], DIFFERENCE, *scorers[2:]]:
+        signed = scorer == DIFFERENCE
+        yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{_cell(by_place[scorer, metric], signed):<{CELL_WIDTH}}" for metric in metrics).rstrip()
+
+
+def _cell(score: Score, signed: bool) -> str:
+    if math.isnan(score.mean):
+        return "-"
+    sign = "+" if signed else ""
+    return f"{score.mean:{sign}.3f} [{score.low:{sign}.3f}, {score.high:{sign}.3f}]"
