@@ -31,8 +31,3 @@ def one_of(field: str, values: Iterable[str]) -> str:
 def contains(field: str, value: str) -> str:
     """Rows whose array holds the value."""
     return f"array_contains({field}, {quoted(value)})"
-
-
-def all_of(*filters: str) -> str:
-    """Rows that every filter lets through; empty filters let through all."""
-    return " and ".join(f"({text})" for text in filters if text)

@@ -5,7 +5,6 @@ import pyarrow.dataset as ds
 
 from conf.errors import ConfigError
 from lake import arrow_tables, pseudonyms
-from lake.acts import ACTS
 from lake.config import LakeConfig
 from lake.labels import LABELS, LEVELS, label_item_id
 from lake.units import SEQUENCES
@@ -17,9 +16,7 @@ def user_id_of_name(lake: LakeConfig, platform_and_name: str) -> str:
     if not (platform and colon and name):
         raise ConfigError(f"--name {platform_and_name}: expected PLATFORM:NAME, e.g. reddit:some_name")
     key = pseudonyms.load_key(lake.pseudonym_key_file)
-    acts = arrow_tables.find_table(lake, ACTS)
-    if acts is not None:
-        pseudonyms.check_key_id(acts.metadata().configuration.get(pseudonyms.KEY_ID_PROPERTY), key, ACTS.name)
+    arrow_tables.check_lake_key(lake, key)
     return pseudonyms.pseudonym(key, platform, name)
 
 

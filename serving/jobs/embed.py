@@ -12,12 +12,12 @@ from conf.logs import configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, encoder_version, load_encoder, registered_folder
-from lake.job_runs import RunRecord, job_run, unchanged_since_last_run
+from lake.job_runs import RunRecord, job_run
 from lake.labels import ITEMS, LEVELS
 from lake.units import SEQUENCES
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving.config import ServingConfig
-from serving.inputs import Inputs, current_inputs
+from serving.inputs import Inputs, current_inputs, is_done
 from serving.vector_tables import Row, VectorTable
 from serving.vectors import Person, describe_person, persons
 
@@ -41,11 +41,10 @@ def embed(lake: LakeConfig, config: ServingConfig) -> None:
     """Write the vectors of all people and items. Does nothing, and loads no model, where the last run had the same inputs."""
     folder = registered_folder(lake)
     inputs = current_inputs(lake, encoder_version(folder), SEQUENCES, ITEMS)
-    told = {"lake": lake, "serving": config, "inputs": inputs}
-    if unchanged_since_last_run(lake, JOB, told, (SEQUENCES, ITEMS), (USER_VECTORS, ITEM_VECTORS)):
+    if is_done(lake, JOB, inputs, USER_VECTORS, ITEM_VECTORS):
         logger.info("%s: nothing changed since the last run (encoder %s)", JOB, inputs.encoder_version)
         return
-    with job_run(lake, JOB, told) as record:
+    with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
         encoder = load_encoder(folder, config.device)
         for spec in (SEQUENCES, ITEMS):
             record.read(spec, inputs.version(spec))

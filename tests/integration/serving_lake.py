@@ -8,7 +8,7 @@ from typing import Any
 
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
-from lake.encoder import EncoderCard, load_encoder, save_encoder
+from lake.encoder import EncoderCard, encoder_version, load_encoder, registered_folder, save_encoder
 from lake.labels import ITEMS, LABELS, label_item_id
 from lake.models import model_path
 from lake.rendering import RENDERING_VERSION
@@ -106,6 +106,18 @@ def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128)
     card = EncoderCard(base_model="all-MiniLM-L6-v2", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, dimensions=[384])
     save_encoder(SentenceTransformer(model_path(card.base_model), device="cpu"), card, folder)
     registry.connect(lake)
-    encoder = load_encoder(folder, "cpu")
-    move_alias(lake, lake.encoder_alias, register(lake, encoder, {}))
-    return encoder.version
+    move_alias(lake, lake.encoder_alias, register(lake, load_encoder(folder, "cpu"), {}))
+    return encoder_version(registered_folder(lake))
+
+
+def embedded_and_loaded(lake: LakeConfig, folder: Path) -> str:
+    """The tiny lake with vectors, loaded into its Milvus Lite; returns the encoder's version."""
+    from serving.config import ServingConfig
+    from serving.jobs.embed import embed
+    from serving.jobs.load import load
+
+    write_lake(lake)
+    version = register_base_encoder(lake, folder)
+    embed(lake, ServingConfig())
+    load(lake, ServingConfig())
+    return version

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow.dataset as ds
 import pytest
 
 from conf.errors import ContractError
@@ -102,3 +103,13 @@ def test_spark_refuses_columns_that_the_table_does_not_have(spark: Any, lake: La
     rows = spark.createDataFrame([("a", "p", 1)], "user_id string, person_id string, age int")
     with pytest.raises(ContractError, match=r"unknown columns \['age'\]"):
         spark_tables.append(rows, lake, IDENTITIES)
+
+
+def test_merged_rows_can_be_filtered_by_strings(lake: LakeConfig) -> None:
+    """delta-rs's merge writes strings in a form whose statistics pyarrow cannot compare."""
+    arrow_tables.merge(lake, IDENTITIES, [Identity(user_id="a", person_id="p"), Identity(user_id="b", person_id="q")])
+    arrow_tables.append(lake, IDENTITIES, [Identity(user_id="c", person_id="p")])
+    for where, expected in [(ds.field("user_id") == "b", ["b"]), (ds.field("person_id").isin(["p"]), ["a", "c"]), (ds.field("user_id") > "c", [])]:
+        assert sorted(arrow_tables.read(lake, IDENTITIES, ["user_id"], where)["user_id"].to_pylist()) == expected
+        batches = arrow_tables.read_batches(lake, IDENTITIES, ["user_id"], where)
+        assert sorted(name for batch in batches for name in batch["user_id"].to_pylist()) == expected

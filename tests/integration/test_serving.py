@@ -1,0 +1,306 @@
+"""Serving for real: MiniLM out of MLflow, vectors in Delta, Milvus Lite, and the three queries."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from serving_lake import (
+    PEOPLE,
+    TOPICS,
+    chunks,
+    embedded_and_loaded,
+    history,
+    person_id,
+    register_base_encoder,
+    unit,
+    write_items,
+    write_sequences,
+)  # fmt: skip
+
+from conf.errors import ConfigError, ContractError, EncoderError, VectorStoreError
+from lake import arrow_tables, pseudonyms
+from lake.acts import ACTS
+from lake.config import LakeConfig
+from lake.job_runs import JOB_RUNS, last_done_run
+from lake.labels import LEVELS
+from lake.units import SEQUENCES
+from lake.vectors import ITEM_VECTORS, USER_VECTORS
+from serving.collections import COLLECTIONS, USERS, parse_name
+from serving.config import ServingConfig
+from serving.jobs import audience, embed, load, recommend, similar_users
+from serving.milvus import open_store
+from serving.search import Index
+
+CONFIG = ServingConfig()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, key_file: str) -> LakeConfig:
+    """A loaded lake that tests read alone."""
+    folder = tmp_path_factory.mktemp("served")
+    lake = LakeConfig(path=str(folder / "lake"), pseudonym_key_file=key_file)
+    embedded_and_loaded(lake, folder / "encoder")
+    return lake
+
+
+@pytest.fixture
+def own(served: LakeConfig, tmp_path: Path) -> LakeConfig:
+    """A copy of it that a test may change."""
+    shutil.copytree(served.path, tmp_path / "lake")
+    return served.model_copy(update={"path": str(tmp_path / "lake")})
+
+
+def user_rows(lake: LakeConfig) -> dict[str, dict[str, Any]]:
+    return {row["person_id"]: row for row in arrow_tables.read(lake, USER_VECTORS).to_pylist()}
+
+
+def targets(lake: LakeConfig) -> list[str | None]:
+    with open_store(lake, CONFIG) as store:
+        return [store.target(collection.alias) for collection in COLLECTIONS]
+
+
+def all_chunks() -> list[dict[str, Any]]:
+    return [row for name in PEOPLE for row in chunks(name, history(name))]
+
+
+# capfd, not capsys: a library that writes to the descriptor would spoil the JSON as well
+def hits_of(job: Any, lake: LakeConfig, arguments: Sequence[str], capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    job.main(["--lake", lake.path, *arguments, "--json"])
+    result: list[dict[str, Any]] = json.loads(capfd.readouterr().out)
+    return result
+
+
+def test_every_person_and_item_has_a_unit_vector(served: LakeConfig) -> None:
+    users, items = (arrow_tables.read(served, spec).to_pylist() for spec in (USER_VECTORS, ITEM_VECTORS))
+    assert {row["person_id"] for row in users} == {person_id(name) for name in PEOPLE}
+    assert len(items) == len(TOPICS) + len({broad for _, broad in TOPICS.values()})
+    assert np.linalg.norm([row["vector"] for row in users + items], axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_second_runs_change_nothing_and_load_no_model(served: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {spec.name: arrow_tables.table_version(served, spec) for spec in (USER_VECTORS, ITEM_VECTORS, JOB_RUNS)}
+    before = targets(served)
+    monkeypatch.setattr(embed, "load_encoder", lambda *_: pytest.fail("the model was loaded"))
+    embed.main(["--lake", served.path])
+    load.main(["--lake", served.path])
+    assert {spec.name: arrow_tables.table_version(served, spec) for spec in (USER_VECTORS, ITEM_VECTORS, JOB_RUNS)} == versions
+    assert targets(served) == before
+
+
+def test_similar_people_come_first_without_the_person(served: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
+    hits = hits_of(similar_users, served, ["--user", person_id("stargazer")], capfd)
+    assert hits[0]["person_id"] == person_id("astrophotographer")
+    assert person_id("stargazer") not in {hit["person_id"] for hit in hits}
+    assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
+    assert {topic["text"] for topic in hits[0]["shared"][:2]} == {TOPICS["telescopes"][0], TOPICS["galaxies"][0]}
+
+
+def test_a_joined_person_is_found_by_any_account(served: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
+    hits = hits_of(similar_users, served, ["--user", person_id("baker's second account"), "--top-k", "1"], capfd)
+    assert [hit["person_id"] for hit in hits] == [person_id("barista")]
+
+
+def test_recommendations_keep_to_their_level_and_tell_what_is_known(served: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
+    for level in LEVELS:
+        hits = hits_of(recommend, served, ["--user", person_id("cyclist"), "--level", level], capfd)
+        assert {hit["level"] for hit in hits} == {level}
+        assert [hit["text"] for hit in hits if hit["known"]] == [TOPICS["bicycles"][level == "broad"]]
+    assert hits_of(recommend, served, ["--user", person_id("cyclist"), "--top-k", "1"], capfd)[0]["text"] == TOPICS["bicycles"][0]
+
+
+def test_new_leaves_the_persons_own_labels_out_and_fills_up(served: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
+    hits = hits_of(recommend, served, ["--user", person_id("cyclist"), "--new", "--limit", "5"], capfd)
+    assert {hit["text"] for hit in hits} == {specific for name, (specific, _) in TOPICS.items() if name != "bicycles"}
+
+
+def test_audience_of_a_text_are_the_people_who_care(served: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
+    hits = hits_of(audience, served, ["Observing the night sky through a telescope", "--top-k", "2"], capfd)
+    assert {hit["person_id"] for hit in hits} == {person_id("stargazer"), person_id("astrophotographer")}
+
+
+@pytest.mark.parametrize("hostile", ["nobody", "a'] or person_id not in ['zz", 'a"] or person_id not in ["zz', "nul\x00", ""])
+def test_unknown_user_is_an_error_and_nobody_elses_answer(served: LakeConfig, hostile: str) -> None:
+    with pytest.raises(VectorStoreError, match=r"no person|control character"):
+        similar_users.main(["--lake", served.path, "--user", hostile])
+
+
+def test_a_name_finds_its_pseudonym_with_the_right_key_alone(own: LakeConfig, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    key = pseudonyms.load_key(own.pseudonym_key_file)
+    arrow_tables.create_table(own, ACTS, {pseudonyms.KEY_ID_PROPERTY: pseudonyms.key_id(key)})
+    users = [pseudonyms.pseudonym(key, "test", "Named_Person")]
+    rows = chunks("named", [unit("named", 1, "chess")], user_ids=users)
+    write_sequences(own, [*all_chunks(), *rows])
+    embed.embed(own, CONFIG)
+    load.load(own, CONFIG)
+    with_key = ["--set", f"lake.pseudonym_key_file={own.pseudonym_key_file}"]
+    hits = hits_of(similar_users, own, ["--name", "test:NAMED_person", *with_key], capfd)
+    assert hits[0]["person_id"] == person_id("chess-player")
+    other_key = tmp_path / "other.key"
+    other_key.write_text("22" * 32)
+    with pytest.raises(ConfigError, match="acts: made with pseudonym key"):
+        similar_users.main(["--lake", own.path, "--name", "test:Named_Person", "--set", f"lake.pseudonym_key_file={other_key}"])
+
+
+def test_only_changed_people_are_encoded_again_and_vanished_ones_removed(own: LakeConfig) -> None:
+    before = user_rows(own)
+    rows = [row for row in all_chunks() if row["person_id"] not in (person_id("cyclist"), person_id("chess-player"))]
+    write_sequences(own, [*rows, *chunks("cyclist", [*history("cyclist"), unit("cyclist", 9, "chess", community="other")])])
+    embed.embed(own, CONFIG)
+    after, run = user_rows(own), last_done_run(own, "serving embed")
+    assert run is not None
+    assert {what: count for what, count in run.rows.items() if what.startswith("users")} == {
+        "users encoded": 1, "users redescribed": 1, "users unchanged": 3, "users removed": 1,
+    }  # fmt: skip
+    assert set(before) - set(after) == {person_id("chess-player")}
+    assert {key for key in after if after[key]["vector"] != before[key]["vector"]} == {person_id("cyclist")}
+    assert (after[person_id("cyclist")]["unit_count"], after[person_id("baker")]["user_ids"]) == (3, [person_id("baker")])
+
+
+def test_vanished_items_are_removed_and_the_rest_is_not_encoded_again(own: LakeConfig) -> None:
+    write_items(own, {name: texts for name, texts in TOPICS.items() if name != "chess"})
+    embed.embed(own, CONFIG)
+    run = last_done_run(own, "serving embed")
+    assert run is not None
+    assert {what: count for what, count in run.rows.items() if what.startswith("items")} == {"items unchanged": 8, "items removed": 2}
+    assert arrow_tables.read(own, ITEM_VECTORS).num_rows == 8
+
+
+def test_no_people_at_all_leave_no_vectors_and_no_load(own: LakeConfig) -> None:
+    arrow_tables.overwrite(own, SEQUENCES, [])
+    embed.embed(own, CONFIG)
+    assert user_rows(own) == {}
+    before = targets(own)
+    with pytest.raises(ContractError, match="user_vectors: no vectors"):
+        load.load(own, CONFIG)
+    assert targets(own) == before
+
+
+def test_a_failed_embed_goes_on_from_what_is_written(own: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    undisturbed = user_rows(own)
+    for spec in (USER_VECTORS, ITEM_VECTORS):
+        arrow_tables.overwrite(own, spec, [])
+    merge, commits = arrow_tables.merge, []
+
+    def merge_twice(lake: LakeConfig, spec: Any, rows: pa.Table) -> int:
+        if len(commits) == 2:
+            raise OSError("disk full")
+        commits.append(rows.num_rows)
+        return merge(lake, spec, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(arrow_tables, "merge", merge_twice)
+        with pytest.raises(OSError, match="disk full"):
+            embed.embed(own, ServingConfig(rows_per_commit=2))
+    assert len(user_rows(own)) == sum(commits) == 4
+    embed.embed(own, CONFIG)
+    run = last_done_run(own, "serving embed")
+    assert run is not None
+    assert (run.rows["users unchanged"], run.rows["users encoded"]) == (4, 2)
+    after = user_rows(own)
+    assert {key: row["history_hash"] for key, row in after.items()} == {key: row["history_hash"] for key, row in undisturbed.items()}
+    for key, row in after.items():
+        assert row["vector"] == pytest.approx(undisturbed[key]["vector"], abs=1e-5)
+
+
+KILLED_BEFORE_THE_ALIAS = """
+import os, signal, sys
+from serving.jobs import load
+load.move_aliases = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+load.main(["--lake", sys.argv[1]])
+"""
+
+
+def test_a_load_killed_before_the_alias_moves_leaves_the_old_one_serving(own: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
+    before = targets(own)
+    write_sequences(own, [*all_chunks(), *chunks("new", [unit("new", 1, "chess")])])
+    embed.embed(own, CONFIG)
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_THE_ALIAS, own.path], cwd=root, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert targets(own) == before
+    with open_store(own, CONFIG) as store:
+        assert len([name for name in store.names() if parse_name(name)]) == 4
+    assert len(hits_of(similar_users, own, ["--user", person_id("baker")], capfd)) == len(PEOPLE) - 1
+    load.load(own, CONFIG)
+    after = targets(own)
+    assert not set(after) & set(before)
+    with open_store(own, CONFIG) as store:
+        assert [name for name in store.names() if parse_name(name)] == sorted(name for name in after if name)
+    assert len(hits_of(similar_users, own, ["--user", person_id("baker")], capfd)) == len(PEOPLE)
+
+
+def test_a_load_that_lost_rows_does_not_move_the_alias(own: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = targets(own)
+    write_sequences(own, [*all_chunks(), *chunks("new", [unit("new", 1, "chess")])])
+    embed.embed(own, CONFIG)
+    monkeypatch.setattr("serving.milvus.VectorStore.insert", lambda self, name, rows: self._client.insert(name, list(rows)[1:]))
+    with pytest.raises(VectorStoreError, match="6 rows after the load, expected 7"):
+        load.load(own, CONFIG)
+    assert targets(own) == before
+
+
+def test_a_dropped_collection_is_loaded_again(own: LakeConfig) -> None:
+    with open_store(own, CONFIG) as store:
+        store.drop(str(store.target("users")))
+        with pytest.raises(VectorStoreError, match="'users' stands for nothing"):
+            Index(store)
+    load.load(own, CONFIG)
+    with open_store(own, CONFIG) as store:
+        assert store.count(Index(store).users) == len(PEOPLE)
+
+
+def test_users_and_items_of_two_encoders_are_never_searched_together(own: LakeConfig) -> None:
+    with open_store(own, CONFIG) as store:
+        foreign = f"users_{'f' * 16}_{'1' * 20}x{'0' * 12}"
+        store.create(USERS, foreign, 8)
+        store.point("users", foreign)
+        with pytest.raises(VectorStoreError, match=f"users are of encoder {'f' * 16}, items of"):
+            Index(store)
+
+
+def test_another_champion_needs_its_own_vectors(own: LakeConfig, tmp_path: Path) -> None:
+    old = last_done_run(own, "serving embed")
+    version = register_base_encoder(own, tmp_path / "other", max_tokens=64)
+    with pytest.raises(VectorStoreError, match=f"the registered one is {version}"):
+        audience.main(["--lake", own.path, "telescopes"])
+    with pytest.raises(ContractError, match=f"no vectors of the registered encoder {version}"):
+        load.load(own, CONFIG)
+    embed.embed(own, CONFIG)
+    load.load(own, CONFIG)
+    assert old is not None
+    assert {(name.encoder_version if (name := parse_name(str(target))) else None) for target in targets(own)} == {version}
+    assert arrow_tables.read(own, USER_VECTORS).num_rows == 2 * len(PEOPLE)
+
+
+def test_a_second_process_is_told_who_holds_milvus_lite(served: LakeConfig) -> None:
+    program = "import sys; from serving.jobs import similar_users; similar_users.main(['--lake', sys.argv[1], '--user', 'x'])"
+    root = Path(__file__).parents[2]
+    with open_store(served, CONFIG):
+        refused = subprocess.run([sys.executable, "-c", program, served.path], cwd=root, capture_output=True, text=True, check=False)
+    assert "another process has it open" in refused.stderr.splitlines()[-1]
+
+
+def test_without_encoder_or_vectors_the_message_says_what_to_run(lake: LakeConfig) -> None:
+    with pytest.raises(EncoderError, match="kindred trainer train"):
+        embed.main(["--lake", lake.path])
+    with pytest.raises(VectorStoreError, match="kindred serving load"):
+        similar_users.main(["--lake", lake.path, "--user", "x"])
+
+
+def test_a_lake_in_an_object_store_needs_a_server() -> None:
+    with pytest.raises(ConfigError, match=r"serving\.milvus_uri"), open_store(LakeConfig(path="s3://bucket/lake"), CONFIG):
+        pass
+
+
+def test_an_unreachable_server_is_named() -> None:
+    config = ServingConfig(milvus_uri="http://127.0.0.1:9", timeout_seconds=2)
+    with pytest.raises(VectorStoreError, match=r"http://127\.0\.0\.1:9 is not reachable"), open_store(LakeConfig(), config):
+        pass
