@@ -25,7 +25,7 @@ _ENDING = " .,;:!…-–—"
 _SMALL_WORDS = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "of", "on", "or", "the", "to", "vs", "with"])
 
 _MARKUP = re.compile(
-    r"<[|/]?\w+[|]?>|[{}\[\]<>|\\]|```|https?:|\b(?:post|thread|text|topic|category|specific|broad)\s*:|\b(?:system|assistant)\s*prompt\b", re.IGNORECASE
+    r"<[|/]?\w+[|]?>|[{}\[\]|\\]|```|\b(?:post|thread|text|topic|category|specific|broad)\s*:|\b(?:system|assistant)\s*prompt\b", re.IGNORECASE
 )
 _ORDER = re.compile(r"\b(?:ignore|disregard|forget)\b.{0,20}\b(?:above|previous|prior|instructions?)\b", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?:|www\.|\b[\w-]+\.(?:com|org|net|io|gov|edu|co|me)\b|\S+@\S+\.\S+", re.IGNORECASE)
@@ -132,8 +132,8 @@ def _fault(level: Level, text: str) -> str | None:
 
 def _repeats(text: str) -> bool:
     """Whether a few words come again and again, as small models do."""
-    words = normalised(text).split()
-    return len(words) >= 4 and len(set(words)) <= len(words) * 0.6
+    words = [word for word in normalised(text).split() if word not in _SMALL_WORDS]
+    return len(words) > 1 and len(set(words)) <= len(words) * 0.6
 
 
 def _is_quotation(label: str, source: str) -> bool:
@@ -149,4 +149,4 @@ def _echoes(label: str, examples: Collection[str], source: str) -> bool:
 
 def _stems(text: str) -> set[str]:
     """Beginnings of the longer words, so that 'brakes' and 'braking' meet."""
-    return {word[:5] for word in normalised(text).split() if len(word) > 3}
+    return {word[:4] for word in normalised(text).split() if len(word) > 3}

@@ -15,7 +15,7 @@ from conf.errors import TeacherError
 
 logger = logging.getLogger(__name__)
 
-Prompt = str | list[dict[str, str]]
+Question = str | list[dict[str, str]]
 """A text to be continued, or messages for a chat model."""
 
 
@@ -39,7 +39,7 @@ class Completion(NamedTuple):
 class Engine(Protocol):
     """What labels are asked of; tests put a fake with answers of its own in its place."""
 
-    def complete(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Completion]:
+    def complete(self, prompts: Sequence[Question], decoding: Decoding) -> list[Completion]:
         """One completion a prompt, in the order of the prompts."""
         ...
 
@@ -68,7 +68,7 @@ class VllmEngine:
         except Exception as error:
             raise TeacherError(f"vLLM cannot start the model {model!r}: {type(error).__name__}: {error}; see teacher.model and teacher.engine") from error
 
-    def complete(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Completion]:
+    def complete(self, prompts: Sequence[Question], decoding: Decoding) -> list[Completion]:
         """One completion a prompt, in the order of the prompts. A prompt too long for the model is a TeacherError."""
         from vllm import SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
@@ -83,7 +83,7 @@ class VllmEngine:
         outputs = [output for part in (prompts[:1], prompts[1:]) if part for output in self._ask(part, sampling)]
         return [_completion(output) for output in outputs]
 
-    def _ask(self, prompts: Sequence[Prompt], sampling: Any) -> list[Any]:
+    def _ask(self, prompts: Sequence[Question], sampling: Any) -> list[Any]:
         try:
             if isinstance(prompts[0], str):
                 return self._llm.generate(list(prompts), sampling, use_tqdm=False)  # type: ignore[arg-type]

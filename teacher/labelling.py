@@ -59,10 +59,12 @@ def _judged(prompt: Prompt, unit: Mapping[str, Any], answer: Answer) -> LabelTex
 
 
 def _ask_apart(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Answer]:
-    """Specific labels first, then the category of each."""
+    """Specific labels first, then the category of each; equal ones are asked once."""
     specifics = engine.complete([specific_question(prompt, unit) for unit in units], Decoding(prompt.specific_tokens, ("\n",)))
-    broads = engine.complete([broad_question(prompt, found.text) for found in specifics], Decoding(prompt.broad_tokens, ("\n",)))
-    return [_joined(specific, broad) for specific, broad in zip(specifics, broads, strict=True)]
+    questions = [broad_question(prompt, found.text) for found in specifics]
+    distinct = list(dict.fromkeys(questions))
+    broads = dict(zip(distinct, engine.complete(distinct, Decoding(prompt.broad_tokens, ("\n",))), strict=True))
+    return [_joined(specific, broads[question]) for specific, question in zip(specifics, questions, strict=True)]
 
 
 def _joined(specific: Completion, broad: Completion) -> Answer:

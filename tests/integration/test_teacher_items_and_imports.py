@@ -1,0 +1,100 @@
+"""The jobs around labels: items, and labels made elsewhere."""
+
+import json
+from pathlib import Path
+
+import pytest
+from teacher_lake import FakeEngine, unit_row, write_units, written
+
+from conf.errors import ContractError, TeacherError
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.job_runs import last_done_run
+from lake.labels import ITEMS, LABEL_REJECTS, LABELS, Item
+from teacher.config import TeacherConfig
+from teacher.jobs import import_labels as import_job
+from teacher.jobs.import_labels import import_file
+from teacher.jobs.items import collect_items
+from teacher.jobs.label import label_units
+
+
+@pytest.fixture
+def labels_file(tmp_path: Path) -> Path:
+    file = tmp_path / "labels.jsonl"
+    good = [{"id": f"ann{number}", "author": "x", "specific": f"story {number} of a bridge", "broad": "Bridges"} for number in range(4)]
+    lines = [json.dumps(line) for line in (*good, good[0], {"id": "nobody", "specific": "old bridge", "broad": "Bridges"})]
+    file.write_text("\n".join([*lines, "{broken", ""]))
+    return file
+
+
+def test_labels_are_imported_once_and_every_line_is_accounted_for(lake: LakeConfig, labels_file: Path) -> None:
+    write_units(lake)
+    import_file(lake, TeacherConfig(), labels_file)
+    labels, rejects = written(lake, LABELS), written(lake, LABEL_REJECTS)
+    assert [row["specific"] for row in sorted(labels, key=lambda row: row["specific"])] == [f"Story {number} of a bridge" for number in range(4)]
+    assert {row["teacher_model"] for row in labels} == {"labels.jsonl"}
+    assert sorted(row["reason"] for row in rejects) == ["not json", "unknown unit"]
+    run = last_done_run(lake, "teacher import-labels")
+    assert run is not None
+    assert run.rows == {"lines": 7, "labels": 4, "label_rejects": 2}
+    assert run.dropped["duplicate: content labelled by an earlier line"] == 1
+
+    import_job.main(["--lake", lake.path, str(labels_file)])
+    assert (written(lake, LABELS), written(lake, LABEL_REJECTS)) == (labels, rejects)
+
+
+def test_a_kill_between_rejects_and_labels_is_mended_by_a_second_import(lake: LakeConfig, labels_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_units(lake)
+    append = arrow_tables.append
+
+    def killed_before_labels(lake: LakeConfig, spec: object, *rest: object) -> int:
+        if spec is LABELS:
+            raise KeyboardInterrupt
+        return append(lake, spec, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_job.arrow_tables, "append", killed_before_labels)
+        with pytest.raises(KeyboardInterrupt):
+            import_file(lake, TeacherConfig(), labels_file)
+    import_file(lake, TeacherConfig(), labels_file)
+    assert (len(written(lake, LABELS)), len(written(lake, LABEL_REJECTS))) == (4, 2)
+
+
+def test_labels_of_another_archive_are_refused_as_a_whole(lake: LakeConfig, labels_file: Path) -> None:
+    write_units(lake, [unit_row("reddit:t1_else", "ann", "an old bridge")])
+    with pytest.raises(TeacherError, match="would be rejects"):
+        import_file(lake, TeacherConfig(), labels_file)
+    assert written(lake, LABELS) == []
+
+
+def test_a_file_that_is_not_there_is_an_error(lake: LakeConfig, tmp_path: Path) -> None:
+    with pytest.raises(TeacherError, match="cannot read"):
+        import_file(lake, TeacherConfig(), tmp_path / "none.jsonl")
+
+
+def test_items_follow_labels_and_are_written_only_when_they_change(lake: LakeConfig) -> None:
+    with pytest.raises(ContractError, match="labels: no table"):
+        collect_items(lake)
+    own = Item(item_id="app-1", source="shop", level=None, text="A bell", external_id="1", label_count=None)
+    arrow_tables.append(lake, ITEMS, [own])
+    write_units(lake)
+    label_units(lake, TeacherConfig(), lambda *_: FakeEngine())
+    collect_items(lake)
+    items, version = written(lake, ITEMS), arrow_tables.table_version(lake, ITEMS)
+    labels = written(lake, LABELS)
+    assert {item["text"] for item in items if item["level"] == "specific"} == {label["specific"] for label in labels}
+    assert [item["label_count"] for item in items if item["level"] == "broad"] == [len(labels)]
+    assert [item["text"] for item in items if item["source"] == "shop"] == ["A bell"]
+    collect_items(lake)
+    assert arrow_tables.table_version(lake, ITEMS) == version
+
+
+def test_real_labels_pass_the_validator_but_for_a_few(lake: LakeConfig, shared_data: Path) -> None:
+    for folder, most in (("synthpai", 0.02), ("reddit-college", 0.01)):
+        lines = [json.loads(line) for line in (shared_data / folder / "labels_qwen15.jsonl").read_text().splitlines()]
+        place = lake.model_copy(update={"path": f"{lake.path}-{folder}"})
+        write_units(place, [unit_row(f"reddit:t1_{line['id']}", line["author"], f"{line['id']}") for line in lines])
+        import_file(place, TeacherConfig(), shared_data / folder / "labels_qwen15.jsonl")
+        run = last_done_run(place, "teacher import-labels")
+        assert run is not None
+        assert run.rows["label_rejects"] / run.rows["lines"] <= most, run.dropped

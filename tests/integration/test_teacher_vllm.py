@@ -1,0 +1,84 @@
+"""The real teacher: vLLM with SmolLM2, from units to labels, killed and run again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from teacher_lake import TEXTS, write_units, written
+
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.labels import LABEL_REJECTS, LABELS
+from teacher.small_model import converted_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+def label_in_a_process(lake: LakeConfig) -> subprocess.Popen[bytes]:
+    arguments = ["--lake", lake.path, "--set", "teacher.batch_units=4", "--set", "teacher.max_reject_share=1"]
+    return subprocess.Popen([sys.executable, "-m", "teacher.jobs.label", *arguments], cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
+
+
+def kill_after_the_first_batch(lake: LakeConfig) -> None:
+    """SIGKILL as soon as a batch is committed, that is, in the second one."""
+    process = label_in_a_process(lake)
+    until = time.monotonic() + 600
+    while process.poll() is None and time.monotonic() < until and not written(lake, LABELS):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run was over before it could be killed"
+
+
+def run_to_the_end(lake: LakeConfig) -> str:
+    process = label_in_a_process(lake)
+    _, errors = process.communicate(timeout=900)
+    assert process.returncode == 0, errors.decode()
+    return errors.decode()
+
+
+def tables(lake: LakeConfig) -> list[Any]:
+    return [written(lake, LABELS), written(lake, LABEL_REJECTS)]
+
+
+@pytest.mark.timeout(1500)
+def test_real_labels_survive_a_kill_and_a_second_run_costs_nothing(lake: LakeConfig) -> None:
+    undisturbed = lake.model_copy(update={"path": lake.path + "-undisturbed"})
+    write_units(lake)
+    write_units(undisturbed)
+    kill_after_the_first_batch(lake)
+    assert len(written(lake, LABELS)) + len(written(lake, LABEL_REJECTS)) <= 4
+    run_to_the_end(lake)
+    run_to_the_end(undisturbed)
+    assert tables(lake) == tables(undisturbed)
+
+    labels, rejects = tables(lake)
+    assert len(labels) + len(rejects) == sum(map(len, TEXTS.values()))
+    assert len(labels) >= 5
+    words = " ".join(f"{label['specific']} {label['broad']}" for label in labels).lower()
+    assert sum(topic in words for topic in ("train", "saturn", "telescope", "sourdough", "brake", "loan", "roth", "cat", "kernel", "wifi")) >= 4
+    assert "hacked" not in words
+    assert "gold" not in words
+
+    versions = [arrow_tables.table_version(lake, spec) for spec in (LABELS, LABEL_REJECTS)]
+    assert "starting vLLM" not in run_to_the_end(lake)
+    assert [arrow_tables.table_version(lake, spec) for spec in (LABELS, LABEL_REJECTS)] == versions
+
+
+def test_a_converted_model_is_used_again_and_no_half_of_one_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(_gguf: Path, folder: Path) -> None:
+        (folder / "config.json").write_text("{}")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("teacher.small_model._convert", killed)
+        with pytest.raises(KeyboardInterrupt):
+            converted_folder("SmolLM2-135M-Instruct", "f", str(tmp_path))
+    assert [path.name for path in (tmp_path / "models").iterdir() if path.is_dir()] == []
+    whole = tmp_path / "models" / "SmolLM2-135M-Instruct-f"
+    whole.mkdir()
+    assert converted_folder("SmolLM2-135M-Instruct", "f", str(tmp_path)) == whole
