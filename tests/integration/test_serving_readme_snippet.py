@@ -14,13 +14,10 @@ HEADING = "## Querying from an app"
 
 
 def snippet() -> str:
-    """The first Python block below the heading."""
-    text = README.read_text(encoding="utf-8")
-    if HEADING not in text:
-        return PROPOSED
-    found = re.search(r"```python\n(.*?)```", text.split(HEADING, 1)[1], re.DOTALL)
-    assert found, f"README.md: no python block below {HEADING!r}"
-    return found.group(1)
+    """The first Python block of README's section on apps; PROPOSED until it has one."""
+    section = README.read_text(encoding="utf-8").partition(HEADING)[2].split("\n## ")[0]
+    found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    return found.group(1) if found else PROPOSED
 
 
 PROPOSED = """
