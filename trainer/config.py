@@ -33,11 +33,11 @@ class EvaluationConfig(StageConfig):
     bootstrap_samples: int = Field(1000, gt=0, description="Resamples of people behind an interval.")
     interval: float = Field(0.9, gt=0, lt=1, description="Share of resamples that an interval holds.")
     seed: int = Field(20, description="Seed of the resamples.")
-    max_people: int | None = Field(2000, gt=1, description="Held-out people judged at most, taken by hash; None takes all.")
+    max_people: int | None = Field(2000, gt=1, description="Held-out people judged at most, in the order of their ids; None takes all.")
     min_period_queries: int = Field(50, gt=0, description="Cuts of the future period from which they are reported apart.")
     mean_label_counts: list[int] = Field([1, 5, 50], description="Newest labels whose mean vector is a baseline, one baseline a number.")
     min_half_units: int = Field(5, gt=0, description="Units in each half of a history for the user-user retrieval.")
-    max_other_people: int | None = Field(1000, ge=0, description="People beside the held-out ones among whom a second half is looked for; None takes all.")
+    max_other_people: int | None = Field(200, ge=0, description="People beside the held-out ones among whom a second half is looked for; None takes all.")
 
 
 class TrainingConfig(StageConfig):

@@ -1,0 +1,234 @@
+"""Examples and evaluation as jobs: Delta, the real MiniLM, MLflow on SQLite; hand-made people who each keep to a topic or two."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import mlflow
+import pyarrow as pa
+import pyarrow.compute
+import pytest
+import torch
+
+from conf.errors import ConfigError, ContractError, EncoderError
+from lake import arrow_tables, registry
+from lake.config import LakeConfig
+from lake.encoder import Encoder
+from lake.examples import EXAMPLES
+from lake.job_runs import JOB_RUNS
+from lake.labels import ITEMS, LABELS, LEVELS, Item, Label, label_item_id
+from lake.schema import rows_table
+from lake.units import SEQUENCES
+from trainer import tracking
+from trainer.config import TrainerConfig
+from trainer.jobs import evaluate, examples
+from trainer.student import base_encoder, content_version
+
+TOPICS = {
+    "Gardening": ("pruning roses", "tomato seedlings", "compost heaps", "garden slugs", "lawn mowing"),
+    "Chess": ("Sicilian defence", "rook endgames", "chess clocks", "knight forks", "queen sacrifices"),
+    "Baking": ("sourdough starters", "puff pastry", "oven temperature", "rye bread", "cake frosting"),
+    "Astronomy": ("telescope mirrors", "Saturn's rings", "lunar eclipses", "star charts", "comet sightings"),
+}
+START = datetime(2024, 1, 1, tzinfo=UTC)
+PEOPLE, UNITS = 16, 24
+SETTINGS = [
+    "examples.test_share=0.5",
+    "examples.validation_share=0.1",
+    "examples.future_units=4",
+    "evaluation.bootstrap_samples=50",
+    "evaluation.min_period_queries=5",
+]
+
+
+def words_of(person: int, number: int) -> tuple[str, str]:
+    broad = list(TOPICS)[person % 4]
+    return TOPICS[broad][(person // 4 + number * 2) % 5] + f" {number % 3}", broad
+
+
+def unit(person: int, number: int) -> dict[str, Any]:
+    specific, broad = words_of(person, number)
+    return {
+        "unit_id": f"reddit:t1_{person}x{number:02}",
+        "unit_hash": f"{person}-{number}",
+        "duplicate_group": None,
+        "created_at": START + timedelta(days=number, minutes=person),
+        "platform": "reddit",
+        "thread_id": f"reddit:t3_{person}x{number // 2}",
+        "action": "comment",
+        "community": "everything",
+        "title": None,
+        "text": f"I keep thinking about {specific.lower()} when it comes to {broad.lower()}",
+        "context": [],
+    }
+
+
+def chunk(person: int, number: int) -> dict[str, Any]:
+    units = [unit(person, place) for place in range(number * 10, min(UNITS, number * 10 + 10))]
+    ends = {"first_at": units[0]["created_at"], "last_at": units[-1]["created_at"]}
+    return {"person_id": f"person{person:02}", "chunk": number, "units": units, "user_ids": [f"person{person:02}"], "bucket": person % 3} | ends
+
+
+def label(person: int, number: int) -> Label:
+    specific, broad = words_of(person, number)
+    return Label(
+        unit_hash=f"{person}-{number}", teacher_version="hand", specific=specific, broad=broad, teacher_model="hand", prompt_version="1",
+        rendering_version="1", decoding="", prompt_tokens=None, completion_tokens=None, batch=None, labelled_at=None,
+    )  # fmt: skip
+
+
+def write_people(lake: LakeConfig, people: int = PEOPLE) -> None:
+    """Sequences, with chunks out of order, labels of all but the last person, and items."""
+    chunks = [chunk(person, number) for number in (2, 0, 1) for person in range(people)]
+    labels = [label(person, number) for person in range(people - 1) for number in range(UNITS)]
+    texts = {(level, getattr(one, level)) for one in labels for level in LEVELS}
+    arrow_tables.overwrite(lake, SEQUENCES, rows_table(SEQUENCES, chunks))
+    arrow_tables.overwrite(lake, LABELS, labels)
+    items = [
+        Item(item_id=label_item_id(level, text), source="labels", level=level, text=text, external_id=None, label_count=1)
+        for level, text in sorted(texts)
+    ]  # fmt: skip
+    arrow_tables.overwrite(lake, ITEMS, items)
+
+
+def arguments(lake: LakeConfig, *settings: str) -> list[str]:
+    return ["--lake", lake.path, *(word for setting in (*SETTINGS, *settings) for word in ("--set", f"trainer.{setting}"))]
+
+
+def rows(lake: LakeConfig) -> list[dict[str, Any]]:
+    return arrow_tables.read(lake, EXAMPLES).sort_by("person_id").to_pylist()
+
+
+def register(lake: LakeConfig, encoder: Encoder) -> None:
+    registry.connect(lake)
+    with mlflow.start_run():
+        version = tracking.register(lake, encoder, {})
+    tracking.move_alias(lake, lake.encoder_alias, version)
+
+
+def shaken(base: Encoder) -> Encoder:
+    """The base with a little noise in its weights: another encoder, without a training."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weights in base.model.parameters():
+            weights += 0.02 * weights.std() * torch.randn_like(weights) if weights.numel() > 1 else 0
+    return Encoder(base.model, base.card, content_version(base.model, base.card))
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> LakeConfig:
+    """A lake with examples and a registered encoder that is not its base."""
+    lake = LakeConfig(path=str(tmp_path_factory.mktemp("judged")))
+    write_people(lake)
+    examples.main(arguments(lake))
+    register(lake, shaken(base_encoder(TrainerConfig(max_tokens=64))))
+    return lake
+
+
+def test_examples_hold_each_labelled_person_once_in_order_and_in_one_split(judged: LakeConfig) -> None:
+    found = rows(judged)
+    assert [row["person_id"] for row in found] == [f"person{person:02}" for person in range(PEOPLE - 1)]
+    for person, row in enumerate(found):
+        assert [one["unit_id"] for one in row["history"]] == [unit(person, number)["unit_id"] for number in range(UNITS)]
+        assert len(row["cuts"]) == 4
+        assert row["label_set"] == ["hand"]
+    assert {row["split"] for row in found} == {"train", "validation", "test"}
+    (run,) = arrow_tables.read(judged, JOB_RUNS).filter(pa.compute.field("job") == "trainer examples").to_pylist(maps_as_pydicts="strict")
+    assert run["rows"]["people"] == PEOPLE - 1
+    assert run["dropped"] == {"people: no labelled unit": 1}
+
+
+def test_a_second_run_of_examples_writes_nothing_and_another_setting_does(lake: LakeConfig) -> None:
+    write_people(lake, people=5)
+    examples.main(arguments(lake))
+    first, versions = rows(lake), [arrow_tables.table_version(lake, spec) for spec in (EXAMPLES, JOB_RUNS)]
+    examples.main(arguments(lake))
+    assert [arrow_tables.table_version(lake, spec) for spec in (EXAMPLES, JOB_RUNS)] == versions
+    examples.main(arguments(lake, "examples.cuts_per_person=1"))
+    assert [len(row["cuts"]) for row in rows(lake)] == [1] * 4
+    examples.main(arguments(lake))
+    assert rows(lake) == first
+
+
+def test_people_without_labels_give_an_empty_table(lake: LakeConfig) -> None:
+    write_people(lake, people=1)
+    examples.main(arguments(lake))
+    assert rows(lake) == []
+
+
+def test_a_label_that_is_not_among_the_items_is_counted_and_left_out(lake: LakeConfig) -> None:
+    write_people(lake, people=3)
+    items = arrow_tables.read(lake, ITEMS)
+    arrow_tables.overwrite(lake, ITEMS, items.filter(pa.compute.field("text") != "Chess"))
+    examples.main(arguments(lake))
+    assert [row["person_id"] for row in rows(lake)] == ["person00"]
+    (run,) = arrow_tables.read(lake, JOB_RUNS).to_pylist(maps_as_pydicts="strict")
+    assert run["dropped"]["labels: not among items"] == UNITS
+
+
+def test_a_label_set_that_is_not_there_is_a_config_error(lake: LakeConfig) -> None:
+    write_people(lake, people=3)
+    with pytest.raises(ConfigError, match="no labels of teacher version 'other'"):
+        examples.main(arguments(lake, "examples.label_set=[other]"))
+
+
+def test_a_stream_that_fails_leaves_the_table_as_it_was(lake: LakeConfig) -> None:
+    write_people(lake, people=3)
+    examples.main(arguments(lake))
+    before, version = arrow_tables.read(lake, EXAMPLES), arrow_tables.table_version(lake, EXAMPLES)
+
+    def failing() -> Iterator[pa.Table]:
+        yield before
+        raise ContractError("no more")
+
+    with pytest.raises(ContractError, match="no more"):
+        arrow_tables.overwrite_stream(lake, EXAMPLES, failing())
+    assert arrow_tables.table_version(lake, EXAMPLES) == version
+    arrow_tables.overwrite_stream(lake, EXAMPLES, iter(()))
+    assert arrow_tables.read(lake, EXAMPLES).num_rows == 0
+
+
+def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    versions = {spec.name: arrow_tables.table_version(judged, spec) for spec in (EXAMPLES, ITEMS, SEQUENCES, LABELS)}
+    evaluate.main([*arguments(judged), "--json"])
+    result = json.loads(capsys.readouterr().out)
+    scores = {(one["cuts"], one["level"], one["futures"], one["metric"], one["scorer"]): one for one in result["scores"]}
+    auc = {scorer: scores["all cuts", "specific", "all", "personal_auc", scorer] for scorer in ("tuned", "base", "popular", "tuned - base")}
+    assert auc["base"]["mean"] > 0.7
+    assert auc["popular"]["mean"] == pytest.approx(0.5)
+    assert auc["tuned - base"]["mean"] == pytest.approx(auc["tuned"]["mean"] - auc["base"]["mean"])
+    assert auc["base"]["low"] <= auc["base"]["mean"] <= auc["base"]["high"]
+    assert ("future period", "broad", "new", "mrr", "mean of last 5 labels") in scores
+    assert scores["all cuts", None, None, "recall_at_10", "base"]["people"] == result["people"] == result["halves"]
+    assert result["half_candidates"] == PEOPLE - 1
+    assert {spec.name: arrow_tables.table_version(judged, spec) for spec in (EXAMPLES, ITEMS, SEQUENCES, LABELS)} == versions
+
+    (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="run_name = 'evaluate'", output_format="list")
+    assert run.data.metrics["all_cuts/specific/all/personal_auc/tuned"] == pytest.approx(auc["tuned"]["mean"])
+    assert run.data.params["encoder_version"] == result["encoder_version"] != result["base_version"]
+    assert run.data.params["examples_version"] == str(versions["examples"])
+    assert sorted(one.dataset.name for one in run.inputs.dataset_inputs) == ["examples", "items"]
+
+
+def test_the_base_as_champion_is_said_and_costs_one_encoding(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    write_people(lake, people=9)
+    examples.main(arguments(lake))
+    register(lake, base_encoder(TrainerConfig(max_tokens=64)))
+    evaluate.main(arguments(lake, "evaluation.max_people=2", "evaluation.max_other_people=0"))
+    table = capsys.readouterr().out
+    assert "IS the untouched base" in table
+    assert "Specific labels, new threads only, all cuts (2 people" in table
+    assert "own repeats, then popular" in table
+    assert "+0.000 [+0.000, +0.000]" in table
+    assert "the other half of one's own history among 2 (2 people)" in table
+
+
+def test_without_an_encoder_or_without_held_out_people_evaluation_says_what_to_do(lake: LakeConfig) -> None:
+    write_people(lake, people=3)
+    examples.main(arguments(lake, "examples.test_share=0"))
+    with pytest.raises(EncoderError, match="kindred trainer train"):
+        evaluate.main(arguments(lake))
+    register(lake, base_encoder(TrainerConfig(max_tokens=64)))
+    with pytest.raises(ContractError, match="nobody of split 'test'"):
+        evaluate.main(arguments(lake))
