@@ -46,11 +46,11 @@ def show_person(lake: LakeConfig, shared: list[str]) -> None:
         said = f"{label['specific']} / {label['broad']}" if label else "(no label)"
         print(f"    {unit['created_at']:%Y-%m-%d}  {unit['community']:<20.20} {own_words(unit, 70):<72} -> {said}")
     print("\n  Similar people, and what they share")
-    for hit in ask("serving similar-users", "--user", person["person_id"], "--limit", "5", *shared):
-        print(f"    {short(hit['person_id'])}  {hit['score']:.3f}  {'; '.join(hit['shared'][:4])}")
+    for hit in ask("serving similar-users", "--user", person["person_id"], "--top-k", "5", *shared):
+        print(f"    {short(hit['person_id'])}  {hit['score']:.3f}  {'; '.join(topic['text'] for topic in hit['shared'])}")
     for level in ("specific", "broad"):
         print(f"\n  What they would want next ({level})")
-        for hit in ask("serving recommend", "--user", person["person_id"], "--level", level, "--limit", "8", *shared):
+        for hit in ask("serving recommend", "--user", person["person_id"], "--level", level, "--top-k", "8", *shared):
             print(f"    {hit['score']:.3f}  {hit['text']}{'  (known)' if hit['known'] else ''}")
     print(f"\nAsk for yourself, e.g.:\n  .venv/bin/kindred serving audience 'bread baking' --lake {lake.path}\n")
 

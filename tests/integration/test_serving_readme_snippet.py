@@ -14,42 +14,11 @@ HEADING = "## Querying from an app"
 
 
 def snippet() -> str:
-    """The first Python block of README's section on apps; PROPOSED until it has one."""
+    """The first Python block of README's section on apps."""
     section = README.read_text(encoding="utf-8").partition(HEADING)[2].split("\n## ")[0]
     found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
-    return found.group(1) if found else PROPOSED
-
-
-PROPOSED = """
-import json
-
-from pymilvus import MilvusClient
-
-client = MilvusClient("lake-local/_local/milvus.db", timeout=30)  # or a server: "http://milvus:19530", token="..."
-for alias in ("users", "items"):
-    client.load_collection(alias, timeout=30)
-
-
-def equals(field, value):  # ids go into filters quoted, never through get(ids=...), which pastes them in as they are
-    return f"{field} == {json.dumps(value, ensure_ascii=False)}"
-
-
-(person,) = client.query("users", filter=equals("person_id", "PERSON_ID"), output_fields=["vector", "encoder_version"], limit=1, timeout=30)
-same_space = equals("encoder_version", person["encoder_version"])  # vectors of two encoders cannot be compared
-
-
-def nearest(alias, vector, where, fields):
-    return client.search(alias, data=[vector], limit=10, filter=f"{same_space} and {where}", output_fields=fields, timeout=30)[0]
-
-
-similar_users = nearest("users", person["vector"], 'person_id != "PERSON_ID"', ["unit_count", "communities"])
-recommendations = nearest("items", person["vector"], equals("level", "specific"), ["text", "label_count"])
-
-# The audience of an item: the people nearest to its vector, here those with enough history.
-(item,) = client.query("items", filter=equals("item_id", recommendations[0]["item_id"]), output_fields=["vector"], limit=1, timeout=30)
-audience = nearest("users", item["vector"], "unit_count >= 2", ["unit_count", "communities", "last_at"])
-client.close()
-"""
+    assert found, f"README has no Python block below {HEADING!r}"
+    return found.group(1)
 
 
 def test_snippet_of_the_readme_answers(tmp_path: Path, key_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
