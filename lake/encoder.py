@@ -98,8 +98,17 @@ def history_text(history: Sequence[Unit], card: EncoderCard, token_count: Any) -
 
 def save_encoder(model: "SentenceTransformer", card: EncoderCard, folder: Path) -> None:
     """Write a SentenceTransformer folder (safetensors) with its card."""
+    settle_tokenizer(model)
     model.save(str(folder), create_model_card=False)
     (folder / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def settle_tokenizer(model: "SentenceTransformer") -> None:
+    """Let the tokenizer forget how it was used last: a fast one saves its truncation and padding, and the version is a hash of what is saved."""
+    backend = getattr(model.tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
 
 
 def load_encoder(folder: Path, device: str | None = None) -> Encoder:

@@ -84,8 +84,9 @@ def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
 
 def register(lake: LakeConfig, encoder: "Encoder", tags: Mapping[str, str]) -> str:
     """A new version of the registered model, its files complete before it is there; no alias points to it yet."""
-    from lake.encoder import CARD_FILE
+    from lake.encoder import CARD_FILE, settle_tokenizer
 
+    settle_tokenizer(encoder.model)
     logged = mlflow.sentence_transformers.log_model(
         encoder.model, name="encoder", signature=_signature(encoder.dimension), pip_requirements=_requirements(),
         metadata={"encoder_version": encoder.version, **encoder.card.model_dump(mode="json")},

@@ -30,6 +30,7 @@ def test_short_texts_keep_their_vectors_and_long_ones_are_read_to_the_end() -> N
 
 def test_an_extended_encoder_survives_saving_and_its_version_is_that_of_its_folder(tmp_path: Path) -> None:
     encoder = base_encoder(TrainingConfig(max_tokens=800), "cpu")
+    encoder.encode_texts(SHORT, "query")
     save_encoder(encoder.model, encoder.card, tmp_path)
     loaded = load_encoder(tmp_path, "cpu")
     assert loaded.version == encoder.version
