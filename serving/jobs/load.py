@@ -103,7 +103,7 @@ def check_collection(store: VectorStore, collection: Collection, name: str, rows
 
 
 def move_aliases(store: VectorStore, names: dict[str, str]) -> None:
-    """Let apps see the new collections. Items first: a query begins with users, so it sees the old pair or an error until both moved."""
+    """Let apps see the new collections. Between the two moves a query meets old and new of one encoder, or an error where the encoder changed."""
     for alias in ("items", "users"):
         store.point(alias, names[alias])
 
