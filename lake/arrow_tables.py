@@ -39,7 +39,7 @@ def open_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) ->
     table = find_table(lake, spec, version)
     if table is None:
         raise ContractError(f"{spec.name}: no table at {table_uri(lake.path, spec)}; it is written by 'kindred {spec.written_by} ...'")
-    found = {field.name: _type_name(field.type) for field in _dataset(table).schema}
+    found = {field.name: _type_name(field.type) for field in pa.schema(table.schema())}
     check_columns(spec, found, {field.name: _type_name(field.type) for field in arrow_schema(spec)})
     return table
 
@@ -143,27 +143,26 @@ def delete_keys(lake: LakeConfig, spec: TableSpec, keys: pa.Table) -> int:
 
 def commit_files(
     lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int], removed: Collection[str] = ()
-) -> int:  # fmt: skip
-    """Make files that stand in the table's folder part of it, take others (paths as in the log) out, in one commit; return the table's version.
+) -> None:  # fmt: skip
+    """Make files that stand in the table's folder part of it, and take others (paths as in the log) out, in one commit.
 
     It happens once: where the transaction (application id, version) is in and nothing is left to take out, nothing is written.
     """
     table = open_table(lake, spec)
-    leaving = [file for file in live_files(table) if file["path"] in removed]
+    leaving = [file for file in live_files(table) if file["path"] in removed] if removed else []
     if not leaving and (not added or is_committed(table, transaction)):
-        return table.version()
+        return
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [
         AddAction(quote(file.path, safe="/=-_.~"), file.size, file.partition_values, now, True, file.stats) for file in added
     ]  # fmt: skip
     for file in leaving:
-        values = {column: file.get(f"partition.{column}") for column in spec.partition_by}
+        values = {column: file[f"partition.{column}"] for column in spec.partition_by}
         actions.append(RemoveAction(file["path"], True, now, file["size_bytes"], values))
     table.create_write_transaction(
         actions, mode="append", schema=table.schema(), partition_by=list(spec.partition_by),
         commit_properties=CommitProperties(app_transactions=[Transaction(*transaction)]),
     )  # fmt: skip
-    return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
 
 
 def live_files(table: DeltaTable) -> list[dict[str, Any]]:

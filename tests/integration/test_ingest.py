@@ -186,11 +186,10 @@ def dying_after(monkeypatch: pytest.MonkeyPatch, commits: int) -> None:
     real, done = arrow_tables.commit_files, []
 
     def commit(*args, **kwargs):
-        version = real(*args, **kwargs)
-        done.append(version)
+        real(*args, **kwargs)
+        done.append(args)
         if len(done) == commits:
             raise KeyboardInterrupt
-        return version
 
     monkeypatch.setattr(arrow_tables, "commit_files", commit)
 
