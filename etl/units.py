@@ -13,10 +13,10 @@ from pyspark.sql import functions as F
 from etl.contexts import context_column, find_ancestors, whole_threads, words_as_context
 from etl.counting import counted_schema, with_counts
 from etl.masking import without_control_characters, without_names
+from lake.acts import DELETED_LATER
 from lake.schema import arrow_schema
 from lake.units import UNITS, unit_hash
 
-DELETED_LATER = "deleted_later"
 OBSTACLES = ("duplicate", "deleted", "removed", "no user", "no words")
 CONFLICTS = "duplicates that differ"
 COUNTED = ("acts", CONFLICTS, *OBSTACLES)

@@ -7,6 +7,9 @@ from pydantic import Field
 
 from lake.tables import Row, TableSpec
 
+# An act's attribute, "true" where the archive marks that it was deleted after it was fetched: no other copy of it may bring its words back.
+DELETED_LATER = "deleted_later"
+
 
 class Act(Row):
     """One parsed act of an archive, platform-neutral, before its context."""

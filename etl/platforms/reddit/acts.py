@@ -14,10 +14,10 @@ from etl.platforms.reddit.ids import COMMENT, SUBMISSION, are_ids, count_id_cast
 from etl.platforms.reddit.records import Record, Submission
 from etl.platforms.reddit.values import edits, flags, string_map, times, whole_numbers
 from etl.platforms.reddit.words import State, cleaned, mark_of, taken_away, without_profiles
+from lake.acts import DELETED_LATER
 from lake.pseudonyms import pseudonym
 
 PLATFORM_NAME = "reddit"
-DELETED_LATER = "deleted_later"
 Strings = list[str | None]
 
 

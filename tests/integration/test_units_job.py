@@ -1,0 +1,155 @@
+"""Job `etl units` with real Spark and Delta: duplicates, batch borders, what is rebuilt, kills, and the archive's own numbers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from etl.jobs import ingest
+from etl.jobs import units as job
+from lake import arrow_tables
+from lake.acts import ACTS
+from lake.config import LakeConfig
+from lake.job_runs import last_done_run
+from lake.schema import rows_table
+from lake.units import UNITS
+from tests.etl_rows import START, act
+
+
+def write_acts(lake: LakeConfig, *acts: dict[str, Any]) -> None:
+    arrow_tables.append(lake, ACTS, rows_table(ACTS, [row | {"line": number} for number, row in enumerate(acts, 1)]))
+
+
+def make_units(lake: LakeConfig, *arguments: str) -> dict[str, dict[str, Any]]:
+    """Run the job; units by id, read without Spark."""
+    job.main(["--lake", lake.path, *arguments])
+    rows = arrow_tables.read(lake, UNITS).to_pylist()
+    assert len(rows) == len({row["unit_id"] for row in rows})
+    return {row["unit_id"]: row for row in rows}
+
+
+def files_by_group(lake: LakeConfig) -> dict[str, set[str]]:
+    files: dict[str, set[str]] = {}
+    for path in arrow_tables.open_table(lake, UNITS).file_uris():
+        group = path.split("thread_group=")[1].split("/")[0]
+        files.setdefault(group, set()).add(path)
+    return files
+
+
+def many_threads(count: int, groups: int) -> list[dict[str, Any]]:
+    """Threads of a root and a chain of three, spread over thread groups."""
+    rows = []
+    for number in range(count):
+        thread, group = f"t{number:04}", {"thread_group": str(number % groups)}
+        rows.append(act(thread, None, thread, title=f"Title {number}", **group))
+        parents = {"a": thread, "b": f"{thread}-a", "c": f"{thread}-b"}
+        rows += [act(f"{thread}-{name}", parent, thread, **group) for name, parent in parents.items()]
+    return rows
+
+
+def test_winner_of_duplicates_is_the_one_with_text_then_the_latest_then_the_greatest_line(lake: LakeConfig, spark: SparkSession) -> None:
+    late, later = START + timedelta(days=1), START + timedelta(days=2)
+    write_acts(
+        lake,
+        act("a", text="kept", retrieved_at=late, source_file="1"), act("a", text=None, state="removed", retrieved_at=later, source_file="2"),
+        act("b", text="early", retrieved_at=late, source_file="1"), act("b", text="late", retrieved_at=later, source_file="0"),
+        act("c", text="file 1", source_file="1"), act("c", text="file 2", source_file="2"), act("c", text="no time counts less", source_file="0"),
+        act("d", text="line 8"), act("d", text="line 9"),
+        act("e", text="still there", retrieved_at=later), act("e", text=None, state="deleted", attributes={"deleted_later": "true"}),
+    )  # fmt: skip
+    units = make_units(lake)
+    assert {name: row["text"] for name, row in units.items()} == {"a": "kept", "b": "late", "c": "file 2", "d": "line 9"}
+    run = last_done_run(lake, job.JOB)
+    assert run is not None
+    assert run.dropped == {"duplicate": 6, "deleted": 1}
+    assert run.rows == {"acts": 11, "units": 4, "duplicates that differ": 6}
+
+
+def test_batch_borders_change_nothing_and_the_second_run_writes_nothing(lake: LakeConfig, spark: SparkSession, tmp_path: Path) -> None:
+    acts = [*many_threads(30, groups=2), act("alone", None, None, action="search")]
+    write_acts(lake, *acts)
+    expected = make_units(lake)
+    assert [entry["role"] for entry in expected["t0007-c"]["context"]] == ["root", "parent", "parent"]
+    version = arrow_tables.table_version(lake, UNITS)
+    assert make_units(lake) == expected
+    assert arrow_tables.table_version(lake, UNITS) == version
+    small = LakeConfig(path=str(tmp_path / "small"))
+    write_acts(small, *acts)
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 3)
+    try:
+        assert make_units(small) == expected
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+
+
+def test_only_partitions_whose_acts_changed_are_rebuilt(lake: LakeConfig, spark: SparkSession) -> None:
+    write_acts(lake, *many_threads(6, groups=3))
+    first, before = make_units(lake), files_by_group(lake)
+    write_acts(lake, act("t0001-d", "t0001-c", "t0001", thread_group="1"))
+    second, after = make_units(lake), files_by_group(lake)
+    assert second.keys() - first.keys() == {"t0001-d"}
+    assert {group for group in after if after[group] != before[group]} == {"1"}
+    arrow_tables.open_table(lake, ACTS).delete("thread_group = '2'")
+    assert {row["thread_group"] for row in make_units(lake).values()} == {"0", "1"}
+    rebuilt = make_units(lake, "--set", "etl.context_depth=1")
+    assert rebuilt["t0001-d"]["chain_state"] == "truncated"
+    assert {row["thread_group"] for row in rebuilt.values()} == {"0", "1"}
+
+
+def test_units_are_all_made_again_when_the_last_run_died_before_its_record(lake: LakeConfig, spark: SparkSession) -> None:
+    write_acts(lake, *many_threads(2, groups=1))
+    expected = make_units(lake)
+    arrow_tables.overwrite(lake, UNITS, arrow_tables.read(lake, UNITS).slice(0, 1))
+    assert make_units(lake) == expected
+
+
+def test_no_acts_make_an_empty_table_of_units(lake: LakeConfig, spark: SparkSession) -> None:
+    arrow_tables.create_table(lake, ACTS)
+    assert make_units(lake) == {}
+
+
+def test_killed_in_the_middle_of_a_write_and_run_again_gives_the_units_of_an_undisturbed_run(lake: LakeConfig, spark: SparkSession, tmp_path: Path) -> None:
+    acts = many_threads(120, groups=40)
+    undisturbed = LakeConfig(path=str(tmp_path / "undisturbed"))
+    write_acts(undisturbed, *acts)
+    expected = make_units(undisturbed)
+    write_acts(lake, *acts)
+    kill_at_first_file([sys.executable, "-m", "etl.jobs.units", "--lake", lake.path], Path(lake.path) / UNITS.name)
+    assert arrow_tables.read(lake, UNITS).num_rows == 0
+    assert make_units(lake) == expected
+
+
+def kill_at_first_file(command: list[str], table: Path) -> None:
+    """Start a job and kill it, JVM and all, as soon as a data file of the table stands there."""
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 600
+    while not any(table.rglob("*.parquet")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert process.poll() is None, "the job ended before a file was seen"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_real_months_join_over_their_border(lake: LakeConfig, spark: SparkSession, shared_data: Path) -> None:
+    ingest.main(["--dump", str(shared_data / "reddit-original"), "--lake", lake.path, "--set", f"lake.pseudonym_key_file={lake.pseudonym_key_file}"])
+    units = make_units(lake)
+    acts = {row["unit_id"]: row for row in arrow_tables.read(lake, ACTS, ["unit_id", "parent_unit_id", "source_file", "text"]).to_pylist()}
+    month_before = {name for name, row in acts.items() if row["source_file"] == "RC_2005-12.zst"}
+    crossing = [row for name, row in acts.items() if name not in month_before and row["parent_unit_id"] in month_before]
+
+    made = [units[row["unit_id"]] for row in crossing if row["unit_id"] in units]
+    shows_parent = [row for row in made if row["context"] and row["context"][-1]["unit_id"] == row["parent_unit_id"]]
+    assert (len(acts), len(crossing), len(made), len(shows_parent)) == (4741, 24, 21, 18)
+    assert all(row["context"][-1]["text"] == acts[row["parent_unit_id"]]["text"].replace("\r", "")[:512] for row in shows_parent)
+    assert [row["chain_state"] for row in made if row not in shows_parent] == ["deleted"] * 3
+    assert {row["root_state"] for row in units.values()} == {"missing"}
+    run = last_done_run(lake, job.JOB)
+    assert run is not None
+    assert run.rows["acts"] == 4741 == len(units) + sum(run.dropped.values())
+    assert set(run.dropped) == {"deleted", "removed", "no user", "no words"}
