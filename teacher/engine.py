@@ -100,7 +100,7 @@ def _completion(output: Any) -> Completion:
 def _set_environment(kv_cache_gigabytes: int) -> None:
     """What vLLM and OpenMP read before they are imported; what the caller's environment says goes first.
 
-    Threads that wait sleep instead of spinning: on a machine with other work the same labels take a fraction of the time.
+    Threads that wait sleep instead of spinning, so that they leave the cores to other work.
     """
     defaults = {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "ERROR",
