@@ -9,7 +9,7 @@ from lake.encoder import Encoder
 from lake.labels import Level
 from trainer import baselines, halves, metrics
 from trainer.config import EvaluationConfig
-from trainer.evaluation import QueryValues, level_vectors, query_values, vector_scorer
+from trainer.evaluation import Scorer, level_vectors, query_values, vector_scorer
 from trainer.questions import Futures, Questions
 
 Slice = Literal["all cuts", "future period"]
@@ -63,16 +63,15 @@ def item_scores(tuned: Encoder, base: Encoder, questions: Questions, counts: dic
     """Scores of encoder, base and baselines on the questions; `counts` says how popular each item is among other people."""
     queries, items = _vectors(tuned, questions)
     base_queries, base_items = (queries, items) if base.version == tuned.version else _vectors(base, questions)
-    values = {"tuned": query_values(questions, vector_scorer(queries, items)), "base": query_values(questions, vector_scorer(base_queries, base_items))}
-    values["popular"] = query_values(questions, baselines.most_popular(counts))
-    values["own repeats, then popular"] = query_values(questions, baselines.own_repeats(questions, counts))
+    scorers = {"tuned": vector_scorer(queries, items), "base": vector_scorer(base_queries, base_items)}
+    scorers |= {"popular": baselines.most_popular(counts), "own repeats, then popular": baselines.own_repeats(questions, counts)}
     for newest in config.mean_label_counts:
         name = "last label" if newest == 1 else f"mean of last {newest} labels"
-        values[name] = query_values(questions, baselines.newest_labels(questions, base_items, newest))
-    scores = _scores("all cuts", values, questions, np.ones(len(questions.histories), bool), config)
+        scorers[name] = baselines.newest_labels(questions, base_items, newest)
     in_future = questions.periods == "future"
+    scores = _scores("all cuts", scorers, questions, np.ones(len(in_future), bool), config)
     if config.min_period_queries <= in_future.sum() < len(in_future):
-        scores += _scores("future period", values, questions, in_future, config)
+        scores += _scores("future period", scorers, questions, in_future, config)
     return scores
 
 
@@ -94,14 +93,14 @@ def half_scores(tuned: Encoder, base: Encoder, asked: halves.Halves, config: Eva
     return scores
 
 
-def _scores(cuts: Slice, values: dict[str, QueryValues], questions: Questions, chosen: np.ndarray, config: EvaluationConfig) -> list[Score]:
+def _scores(cuts: Slice, scorers: dict[str, Scorer], questions: Questions, chosen: np.ndarray, config: EvaluationConfig) -> list[Score]:
+    values = {name: query_values(questions, scorer, chosen=chosen) for name, scorer in scorers.items()}
     scores = []
     for level, futures, metric in values["tuned"]:
-        by_scorer = {
-            name: metrics.person_means(np.where(chosen, found[level, futures, metric], np.nan), questions.person, questions.people)
-            for name, found in values.items()
-        }
-        scores += _with_difference(cuts, level, futures, metric, by_scorer, config)
+        of_people = {
+            name: metrics.person_means(found[level, futures, metric], questions.person, questions.people) for name, found in values.items()
+        }  # fmt: skip
+        scores += _with_difference(cuts, level, futures, metric, of_people, config)
     return scores
 
 

@@ -37,19 +37,14 @@ def personal_auc_by_person(encoder: Encoder, questions: Questions) -> dict[tuple
 
     Encodes each query once and only those items that are in somebody's future, so that training can afford it for validation.
     """
-    scorer = encoder_scorer(encoder, questions, asked_only=True)
+    items = {level: level_vectors(encoder, level, answers, asked_only=True) for level, answers in questions.levels.items()}
+    scorer = vector_scorer(encoder.encode_histories(questions.histories), items)
     values = query_values(questions, scorer, with_ranks=False)
     return {(level, futures): metrics.person_means(found, questions.person, questions.people) for (level, futures, _), found in values.items()}
 
 
-def encoder_scorer(encoder: Encoder, questions: Questions, asked_only: bool = False) -> Scorer:
-    """Dot products of query and item vectors. With `asked_only` items of nobody's future are not encoded and score 0."""
-    queries = encoder.encode_histories(questions.histories)
-    return vector_scorer(queries, {level: level_vectors(encoder, level, answers, asked_only) for level, answers in questions.levels.items()})
-
-
 def level_vectors(encoder: Encoder, level: Level, answers: LevelAnswers, asked_only: bool = False) -> np.ndarray:
-    """Vectors of a level's items, shape (A, D)."""
+    """Vectors of a level's items, shape (A, D). With `asked_only` items of nobody's future are not encoded and stay 0."""
     if not asked_only:
         return encoder.encode_items(answers.texts, level)
     asked = answers.asked_items()
@@ -63,28 +58,30 @@ def vector_scorer(queries: np.ndarray, items: dict[Level, np.ndarray]) -> Scorer
     return lambda level, block: queries[block] @ items[level].T
 
 
-def query_values(questions: Questions, scorer: Scorer, with_ranks: bool = True) -> QueryValues:
+def query_values(questions: Questions, scorer: Scorer, with_ranks: bool = True, chosen: np.ndarray | None = None) -> QueryValues:
     """Each metric of each query (B,), at both levels, of all futures and of new ones; NaN for a query without such a future.
 
-    Without ranks: the personal AUC alone.
+    Without ranks: the personal AUC alone. With `chosen` (B,), true where a query counts: the others are neither asked (NaN) nor drawn from.
     """
+    counted = np.ones(len(questions.histories), bool) if chosen is None else chosen
     return {
         (level, futures, metric): values
         for level in LEVELS
         for futures in FUTURES
-        for metric, values in _level_values(questions, level, futures, scorer, with_ranks).items()
+        for metric, values in _level_values(questions, level, futures, scorer, with_ranks, counted).items()
     }
 
 
-def _level_values(questions: Questions, level: Level, futures: Futures, scorer: Scorer, with_ranks: bool) -> dict[Metric, np.ndarray]:
+def _level_values(questions: Questions, level: Level, futures: Futures, scorer: Scorer, with_ranks: bool, counted: np.ndarray) -> dict[Metric, np.ndarray]:
     answers = questions.levels[level]
-    draws = _future_draws(questions, answers.futures[futures])
+    of_queries = [future if counts else future[:0] for future, counts in zip(answers.futures[futures], counted, strict=True)]
+    draws = _future_draws(questions, of_queries)
     of_all = np.zeros(len(answers.item_ids))
     for items, weights in draws:
         of_all[items] += weights
     values: dict[Metric, np.ndarray] = {metric: np.full(len(questions.histories), np.nan) for metric in (METRICS if with_ranks else METRICS[:1])}
     for query, scores in _rows(questions, level, scorer):
-        own = answers.futures[futures][query]
+        own = of_queries[query]
         if not len(own):
             continue
         of_others = of_all.copy()

@@ -98,7 +98,7 @@ def read_people(
 
 
 def _of_people(lake: LakeConfig, version: int, person_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
-    rows = arrow_tables.read(lake, EXAMPLES, columns, ds.field("person_id").isin(list(person_ids)), version)
+    rows = arrow_tables.read(lake, EXAMPLES, columns, ds.field("person_id").isin(pa.array(person_ids, pa.string())), version)
     return rows.sort_by("person_id")
 
 

@@ -80,6 +80,18 @@ def test_a_list_that_is_the_same_for_all_gets_exactly_a_half() -> None:
     assert personal_auc(asked, most_popular(popularity)).max() > 0.5  # type: ignore[arg-type]
 
 
+def test_cuts_that_are_not_chosen_are_neither_asked_nor_drawn_from() -> None:
+    asked = questions([cut(positives(0)), cut(positives(5))], [cut(positives(1)), cut(positives(2))])
+    scores = np.tile(np.array([2.0, 1, 9, 0, 0, 0]), (4, 1))
+    values = query_values(
+        asked,
+        lambda level, block: scores[block] if level == "specific" else np.zeros((4, 2))[block],
+        chosen=np.array([True, False, True, False]),
+    )["specific", "all", "personal_auc"]
+    assert values[[0, 2]].tolist() == [1, 0]
+    assert np.isnan(values[[1, 3]]).all()
+
+
 def test_knowing_the_person_gives_one_and_one_person_alone_gives_nothing() -> None:
     asked = questions([cut(positives(0))], [cut(positives(1))])
     vectors = {"specific": np.eye(6), "broad": np.zeros((2, 6))}
