@@ -1,4 +1,4 @@
-"""Run by test_train_processes.py on one process or several: one global batch, its loss and parameter gradients into a file."""
+"""Loss and parameter gradients of one global batch; torchrun runs it on several processes for test_train_processes.py."""
 
 import sys
 from pathlib import Path
@@ -18,9 +18,8 @@ from trainer.student import base_encoder
 PEOPLE = 5
 
 
-def main(path: Path) -> None:
+def loss_and_gradients() -> dict[str, np.ndarray]:
     """Five people, so that two processes get uneven shares; small groups of texts, so that gradients add up over several."""
-    torch.set_num_threads(1)
     config = TrainingConfig(max_tokens=64, tokens_per_forward=128, precision="full")
     accelerator = make_accelerator(config)
     training = training_set(rows_table(EXAMPLES, planted_examples(PEOPLE, 0)), rows_table(ITEMS, all_items()), "past", 1)
@@ -28,11 +27,12 @@ def main(path: Path) -> None:
     encoder = base_encoder(config, str(accelerator.device))
     encoder.model.eval()
     loss = add_gradients(encoder, training, batch, config, accelerator)
-    if accelerator.is_main_process:
-        gradients = {name: each.grad.numpy() for name, each in encoder.model.named_parameters() if each.grad is not None}
-        np.savez(path, loss=loss, processes=accelerator.num_processes, **gradients)
-    accelerator.end_training()
+    gradients = {name: each.grad.cpu().numpy() for name, each in encoder.model.named_parameters() if each.grad is not None}
+    return {"loss": np.array(loss), "processes": np.array(accelerator.num_processes), **gradients}
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    found = loss_and_gradients()
+    if torch.distributed.get_rank() == 0:
+        np.savez(Path(sys.argv[1]), **found)  # type: ignore[arg-type]
+    torch.distributed.destroy_process_group()
