@@ -3,7 +3,7 @@
 import logging
 import sys
 
-PACKAGES = ("conf", "lake", "etl", "teacher", "trainer", "serving", "pipeline")
+PACKAGES = ("__main__", "conf", "lake", "etl", "teacher", "trainer", "serving", "pipeline")
 
 
 class _StderrHandler(logging.StreamHandler):
