@@ -30,16 +30,15 @@ POST_SHARE = 0.12
 OPEN_THREADS = 12
 
 OPENERS = (
-    "I spent the weekend on {}", "My advice on {}", "I finally understand {}", "Still struggling with {}", "I have strong opinions about {}",
-    "Last month I got serious about {}", "You are right about {}", "I made a mistake with {}", "My uncle told me all about {}", "I keep reading about {}",
+    "I spent the weekend on {}", "My advice on {}:", "I finally understand {}", "Still struggling with {}", "I have strong opinions about {}",
+    "Last month I got serious about {}", "You are right about {}", "I made a mistake with {}", "I keep learning about {}", "I keep reading about {}",
 )  # fmt: skip
 REMARKS = (
-    "and it was worth every minute.", "and the second try went much better.", "but patience matters more than money.", "and I would do it again.",
-    "so start small and take notes.", "although everyone says it is easy.", "and my family thinks I am crazy.", "but the results surprised me.",
-    "and I wish somebody had told me earlier.", "so do not rush it.",
+    "and it was worth it.", "and it went better this time.", "and it takes patience.", "and I would do it again.", "slowly but surely.", "again.",
+    "and I am happy with it.", "no rush.",
 )  # fmt: skip
-TITLES = ("What is your approach to {}?", "Beginner question about {}", "What finally worked for me: {}", "Let's talk about {}", "Am I wrong about {}?")
-BODIES = ("I have tried for weeks and would like to hear how you do it.", "Sharing this because I could not find a good answer anywhere.", "")
+TITLES = ("What is your approach to {}?", "Beginner question about {}", "What finally worked for me: {}", "Let's talk about {}", "How do you do it: {}")
+BODIES = ("", "", "Tell me how you do it.")
 ADJECTIVES = (
     "quiet",
     "amber",

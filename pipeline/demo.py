@@ -22,7 +22,7 @@ from pipeline.archive_generator import write_archive
 from pipeline.cli import report_errors
 from pipeline.commands import find_command
 
-PEOPLE, MONTHS, ACTS_PER_MONTH = 160, 6, 2.0
+PEOPLE, MONTHS, ACTS_PER_MONTH = 124, 6, 1.5
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -51,7 +51,7 @@ def test_trained_encoder_knows_what_goes_together_and_one_on_shuffled_labels_doe
 ) -> None:  # fmt: skip
     lake = LakeConfig(path=str(tmp_path / "lake"), pseudonym_key_file=key_file)
     shared = ["--config", str(ROOT / "conf" / "demo.yaml"), "--lake", lake.path, "--set", f"lake.pseudonym_key_file={key_file}"]
-    people = archive_generator.write_archive(tmp_path / "dump", people=160, months=6, acts_per_month=2.0)
+    people = archive_generator.write_archive(tmp_path / "dump", people=124, months=6, acts_per_month=1.5)
     for job in ("ingest", "units", "sequences"):
         dump = ["--dump", str(tmp_path / "dump")] if job == "ingest" else []
         assert cli.main(["etl", job, *dump, *shared]) == 0
