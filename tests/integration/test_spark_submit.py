@@ -64,7 +64,8 @@ def submit(job: str, code_zip: Path, config: Path, *arguments: str) -> str:
     shell = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET")}
     places = {"SPARK_HOME": str(spark_home), "JAVA_HOME": str(ensure_java(LakeConfig().cache_dir)), "PYSPARK_PYTHON": sys.executable}
     command = [
-        spark_home / "bin" / "spark-submit", "--master", "local[2]", "--driver-memory", "1g", "--packages", DELTA, "--py-files", code_zip,
+        spark_home / "bin" / "spark-submit", "--master", "local[2]", "--driver-memory", "1g", "--driver-java-options", "-XX:TieredStopAtLevel=1",
+        "--packages", DELTA, "--py-files", code_zip,
         ROOT / "etl" / "jobs" / f"{job}.py", "--config", config, *arguments,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=config.parent, env=shell | places, capture_output=True, text=True, timeout=900)

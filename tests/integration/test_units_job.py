@@ -129,7 +129,8 @@ def test_killed_in_the_middle_of_a_write_and_run_again_gives_the_units_of_an_und
 
 def kill_at_first_file(command: list[str], table: Path) -> None:
     """Start a job and kill it, JVM and all, as soon as a data file of the table stands there."""
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quick_start = os.environ | {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}  # two fifths less CPU for a short job
+    process = subprocess.Popen(command, start_new_session=True, env=quick_start, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 600
     while not any(table.rglob("*.parquet")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
