@@ -29,7 +29,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory, key_file: str) -> Iterator:
     """One session for all tests: two cores, two shuffle partitions, UTC, no UI."""
     from lake.spark_tables import start_session
 
-    settings = {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")), "spark.default.parallelism": "2"}
+    settings = {
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+        "spark.default.parallelism": "2",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    }
     session = start_session("tests", LakeConfig(spark_master="local[2]", shuffle_partitions=2, driver_memory="2g", spark_settings=settings))
     yield session
     session.stop()
