@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from conf.arguments import job_parser, parse_job_arguments
 from conf.logs import configure_logs
+from lake.arrow_tables import check_lake_key
 from lake.config import LakeConfig
 from lake.pseudonyms import load_key, pseudonym
 
@@ -18,4 +19,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("name", help="the account's name; case does not matter")
     arguments = parse_job_arguments(parser, argv)
     lake = arguments.section("lake", LakeConfig)
-    print(pseudonym(load_key(lake.pseudonym_key_file), arguments.values.platform, arguments.values.name))
+    key = load_key(lake.pseudonym_key_file)
+    check_lake_key(lake, key)
+    print(pseudonym(key, arguments.values.platform, arguments.values.name))
