@@ -57,7 +57,7 @@ class TrainingConfig(StageConfig):
     learning_rate: float = Field(3e-5, gt=0, description="Peak; it rises over the warm-up and falls in a line to 0.")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's.")
-    temperature: float = Field(0.05, gt=0, description="Of the contrastive loss.")
+    temperature: float | None = Field(None, gt=0, description="Of the contrastive loss; None takes the one that fits the base's own scores on the first batch.")
     max_gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are clipped to it.")
     tokens_per_forward: int = Field(8192, gt=0, description="Padded tokens that go through the model at once; bounds memory, not the batch.")
     precision: Literal["auto", "full", "bf16"] = Field("auto", description="Arithmetic of the forward pass; auto: bf16 on a GPU, full on a CPU.")

@@ -13,7 +13,7 @@ from trainer.config import TrainingConfig
 
 ITEM_COLUMNS = ("item_id", "source", "level", "text")
 """What training reads of `items`: how often a label was given does not count."""
-TRAINING_VERSION = "1"
+TRAINING_VERSION = "2"
 """Changes with the training code: an encoder that other code would train from the same tables is another one."""
 
 

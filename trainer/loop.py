@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from lake.encoder import Encoder
 from trainer.batches import Batch, TrainingSet, epoch_batches, epoch_steps
 from trainer.config import TrainingConfig
-from trainer.loss import contrastive_loss
+from trainer.loss import best_temperature, contrastive_loss
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Step:
     loss: float
     learning_rate: float
     gradient_norm: float
+    temperature: float
 
 
 def make_accelerator(config: TrainingConfig) -> Accelerator:
@@ -50,30 +51,35 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
     parameters = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = _warm_up_and_decay(optimizer, total_steps(training, config), config.warmup_share)
-    number = 0
+    number, temperature = 0, config.temperature
     for epoch in range(config.epochs):
         for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.mask_children, config.seed, epoch):
             number += 1
-            loss = add_gradients(encoder, training, batch, config, accelerator)
+            temperature = temperature or fitting_temperature(encoder, training, batch, config, accelerator)
+            loss = add_gradients(encoder, training, batch, config, accelerator, temperature)
             norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
             rate = float(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            yield Step(epoch + 1, number, loss, rate, norm)
+            yield Step(epoch + 1, number, loss, rate, norm, temperature)
 
 
-def add_gradients(encoder: Encoder, training: TrainingSet, batch: Batch, config: TrainingConfig, accelerator: Accelerator) -> float:
+def fitting_temperature(encoder: Encoder, training: TrainingSet, batch: Batch, config: TrainingConfig, accelerator: Accelerator) -> float:
+    """The temperature at which the encoder's scores of a global batch, as it is, fit best; the same on each process."""
+    texts = _own_texts(encoder, training, batch, accelerator)
+    vectors = _all_vectors(encoder, texts, token_batches(encoder, texts, config.tokens_per_forward), batch, accelerator)
+    return best_temperature(*_queries_and_answers(vectors, batch), _relation(batch, accelerator))
+
+
+def add_gradients(
+    encoder: Encoder, training: TrainingSet, batch: Batch, config: TrainingConfig, accelerator: Accelerator, temperature: float
+) -> float:  # fmt: skip
     """The loss of a global batch; its gradient is set on each process's parameters alike."""
     texts = _own_texts(encoder, training, batch, accelerator)
     groups = token_batches(encoder, texts, config.tokens_per_forward)
-    vectors = torch.zeros(len(batch.histories) + len(batch.answers), encoder.dimension, device=accelerator.device)
-    with torch.no_grad():
-        for rows in groups:
-            vectors[rows] = _embed(encoder.model, [texts[row] for row in rows], accelerator)
-    vectors = accelerator.reduce(vectors, reduction="sum").requires_grad_()
-    queries, answers = vectors.split([len(batch.histories), len(batch.answers)])
-    loss = contrastive_loss(queries, answers, torch.from_numpy(batch.relation).to(accelerator.device), config.temperature)
+    vectors = _all_vectors(encoder, texts, groups, batch, accelerator).requires_grad_()
+    loss = contrastive_loss(*_queries_and_answers(vectors, batch), _relation(batch, accelerator), temperature)
     (gradient,) = torch.autograd.grad(loss, vectors)
     for rows in groups:
         (_embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
@@ -102,6 +108,24 @@ def _own_texts(encoder: Encoder, training: TrainingSet, batch: Batch, accelerato
         number = batch.answers[answer]
         texts[len(batch.histories) + answer] = prompts.get(items.levels[number], "") + items.texts[number]
     return texts
+
+
+def _all_vectors(encoder: Encoder, texts: Mapping[int, str], groups: Sequence[list[int]], batch: Batch, accelerator: Accelerator) -> Tensor:
+    """Vectors of the batch's queries, then its answers, without gradient, (B + A, D): each process embeds its own texts, all get the sum."""
+    vectors = torch.zeros(len(batch.histories) + len(batch.answers), encoder.dimension, device=accelerator.device)
+    with torch.no_grad():
+        for rows in groups:
+            vectors[rows] = _embed(encoder.model, [texts[row] for row in rows], accelerator)
+    return accelerator.reduce(vectors, reduction="sum")
+
+
+def _queries_and_answers(vectors: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    queries, answers = vectors.split([len(batch.histories), len(batch.answers)])
+    return queries, answers
+
+
+def _relation(batch: Batch, accelerator: Accelerator) -> Tensor:
+    return torch.from_numpy(batch.relation).to(accelerator.device)
 
 
 def _embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator) -> Tensor:

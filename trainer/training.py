@@ -76,9 +76,10 @@ def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, acceler
     for step in tqdm(taken, total=steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
         if not speaks:
             continue
-        tracking.log_metrics({"loss": step.loss, "learning_rate": step.learning_rate, "gradient_norm": step.gradient_norm}, step.number)
+        numbers = {"loss": step.loss, "learning_rate": step.learning_rate, "gradient_norm": step.gradient_norm, "temperature": step.temperature}
+        tracking.log_metrics(numbers, step.number)
         if time.monotonic() - spoken_at > SECONDS_BETWEEN_LINES or step.number == steps:
-            logger.info("step %d of %d, epoch %d, loss %.3f", step.number, steps, step.epoch, step.loss)
+            logger.info("step %d of %d, epoch %d, loss %.3f at temperature %.3f", step.number, steps, step.epoch, step.loss, step.temperature)
             spoken_at = time.monotonic()
     card = encoder.card.model_copy(update={"trained_on": plan.versions})
     return Encoder(encoder.model, card, content_version(encoder.model, card))

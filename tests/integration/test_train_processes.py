@@ -53,12 +53,12 @@ def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
     batch = make_batch(training, np.arange(4), 2, True, np.random.default_rng(1))
     encoder = base_encoder(config, "cpu")
     model = encoder.model.eval()
-    cached_loss = add_gradients(encoder, training, batch, config, make_accelerator(config))
+    cached_loss = add_gradients(encoder, training, batch, config, make_accelerator(config), 0.05)
     cached = {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}
     model.zero_grad()
     texts = [encoder.history_text(history)[0] for history in batch.histories] + [training.answers.texts[number] for number in batch.answers]
     vectors = torch.nn.functional.normalize(model(model.preprocess(texts))["sentence_embedding"], dim=1)
-    loss = contrastive_loss(vectors[:4], vectors[4:], torch.from_numpy(batch.relation), config.temperature)
+    loss = contrastive_loss(vectors[:4], vectors[4:], torch.from_numpy(batch.relation), 0.05)
     loss.backward()
     assert cached_loss == pytest.approx(loss.item(), rel=1e-5)
     for name, parameter in model.named_parameters():

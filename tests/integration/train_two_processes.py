@@ -16,6 +16,7 @@ from trainer.loop import add_gradients, make_accelerator
 from trainer.student import base_encoder
 
 PEOPLE = 5
+TEMPERATURE = 0.05
 
 
 def loss_and_gradients() -> dict[str, np.ndarray]:
@@ -26,7 +27,7 @@ def loss_and_gradients() -> dict[str, np.ndarray]:
     batch = make_batch(training, np.arange(PEOPLE), 3, True, np.random.default_rng(1))
     encoder = base_encoder(config, str(accelerator.device))
     encoder.model.eval()
-    loss = add_gradients(encoder, training, batch, config, accelerator)
+    loss = add_gradients(encoder, training, batch, config, accelerator, TEMPERATURE)
     gradients = {name: each.grad.cpu().numpy() for name, each in encoder.model.named_parameters() if each.grad is not None}
     return {"loss": np.array(loss), "processes": np.array(accelerator.num_processes), **gradients}
 

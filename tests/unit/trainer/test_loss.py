@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from trainer.loss import contrastive_loss
+from trainer.loss import TEMPERATURES, best_temperature, contrastive_loss
 from trainer.masks import MASKED, NEGATIVE, POSITIVE
 
 
@@ -72,3 +72,23 @@ def test_a_batch_without_positives_has_loss_zero_and_a_zero_gradient(kind: int) 
 def test_one_positive_alone_in_its_row_costs_nothing() -> None:
     vectors = unit_vectors(1, 3, seed=11)
     assert contrastive_loss(vectors, vectors, torch.tensor([[POSITIVE]]), 0.05).item() == pytest.approx(0)
+
+
+def test_best_temperature_is_the_one_of_the_lowest_slow_loss() -> None:
+    queries, answers = unit_vectors(4, 6, seed=12), unit_vectors(5, 6, seed=13)
+    losses = {temperature: slow_loss(queries, answers, RELATION, temperature) for temperature in TEMPERATURES}
+    found = best_temperature(queries, answers, torch.tensor(RELATION))
+    assert losses[found] == min(losses.values())
+    assert losses[found] < losses[max(TEMPERATURES)]
+
+
+def test_scores_that_say_little_get_a_softer_temperature() -> None:
+    telling, relation = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.int8) * POSITIVE
+    misled = telling.roll(1, dims=0)
+    assert best_temperature(telling, telling, relation) == min(TEMPERATURES)
+    assert best_temperature(telling, misled, relation) == max(TEMPERATURES)
+
+
+def test_without_a_positive_the_temperature_is_the_softest() -> None:
+    vectors = unit_vectors(2, 3, seed=14)
+    assert best_temperature(vectors, vectors, torch.full((2, 2), MASKED)) == max(TEMPERATURES)
