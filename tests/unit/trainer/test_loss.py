@@ -74,19 +74,24 @@ def test_one_positive_alone_in_its_row_costs_nothing() -> None:
     assert contrastive_loss(vectors, vectors, torch.tensor([[POSITIVE]]), 0.05).item() == pytest.approx(0)
 
 
+def noisy_pairs(noise: float) -> tuple[torch.Tensor, torch.Tensor, list[list[int]]]:
+    """Eight queries, each with one answer that lies about it, the further the more noise."""
+    queries = unit_vectors(8, 16, seed=12)
+    answers = torch.nn.functional.normalize(queries + noise * unit_vectors(8, 16, seed=13), dim=-1)
+    return queries, answers, [[POSITIVE if row == column else NEGATIVE for column in range(8)] for row in range(8)]
+
+
 def test_best_temperature_is_the_one_of_the_lowest_slow_loss() -> None:
-    queries, answers = unit_vectors(4, 6, seed=12), unit_vectors(5, 6, seed=13)
-    losses = {temperature: slow_loss(queries, answers, RELATION, temperature) for temperature in TEMPERATURES}
-    found = best_temperature(queries, answers, torch.tensor(RELATION))
-    assert losses[found] == min(losses.values())
-    assert losses[found] < losses[max(TEMPERATURES)]
+    queries, answers, relation = noisy_pairs(4.0)
+    losses = {temperature: slow_loss(queries, answers, relation, temperature) for temperature in TEMPERATURES}
+    found = best_temperature(queries, answers, torch.tensor(relation))
+    assert found == min(losses, key=lambda temperature: losses[temperature])
+    assert min(TEMPERATURES) < found < max(TEMPERATURES)
 
 
 def test_scores_that_say_little_get_a_softer_temperature() -> None:
-    telling, relation = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.int8) * POSITIVE
-    misled = telling.roll(1, dims=0)
-    assert best_temperature(telling, telling, relation) == min(TEMPERATURES)
-    assert best_temperature(telling, misled, relation) == max(TEMPERATURES)
+    found = [best_temperature(queries, answers, torch.tensor(relation)) for queries, answers, relation in map(noisy_pairs, (0.5, 2.0, 8.0))]
+    assert found == sorted(set(found))
 
 
 def test_without_a_positive_the_temperature_is_the_softest() -> None:
