@@ -1,20 +1,24 @@
-"""What a training run is known by: its settings, and the contents of the tables that it reads."""
+"""What a run of training or evaluation is known by: its settings, and the tables that it reads."""
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from lake.rendering import RENDERING_VERSION
-from trainer.config import TrainingConfig
+from lake.tables import TableSpec
+from trainer.config import EvaluationConfig, TrainingConfig
 
 ITEM_COLUMNS = ("item_id", "source", "level", "text")
 """What training reads of `items`: how often a label was given does not count."""
 TRAINING_VERSION = "2"
 """Changes with the training code: an encoder that other code would train from the same tables is another one."""
+EVALUATION_VERSION = "1"
+"""Changes with the code that asks and scores: numbers of other code are other numbers."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,16 @@ def settings_hash(config: TrainingConfig) -> str:
     """Hash of all that decides an encoder beside the tables; settings of other jobs do not count."""
     settings = {name: getattr(config, name) for name in TrainingConfig.model_fields}
     return _digest([TRAINING_VERSION, RENDERING_VERSION, json.dumps(settings, sort_keys=True)])
+
+
+def evaluation_hash(config: EvaluationConfig) -> str:
+    """Hash of all that decides an evaluation beside the tables and the encoder."""
+    return _digest([EVALUATION_VERSION, config.model_dump_json()])
+
+
+def table_states(tables: Mapping[TableSpec, DeltaTable]) -> str:
+    """Delta id and version of each table: a table made anew has another id."""
+    return " ".join(f"{spec.name}@{table.metadata().id}:{table.version()}" for spec, table in tables.items())
 
 
 def contents_hash(tables: Iterable[Iterable[pa.RecordBatch]]) -> str:

@@ -34,18 +34,29 @@ logger = logging.getLogger(__name__)
 
 TRAINED = "trained"
 """Alias of the encoder trained last, champion or not."""
+TRAIN, EVALUATE = "trainer train", "trainer evaluate"
+_RESULT_FILE = "evaluation.json"
 _JOB, _HOST, _PROCESS = "kindred.job", "kindred.host", "kindred.process"
 
 
 def is_finished(lake: LakeConfig, tags: Mapping[str, str]) -> bool:
     """Whether a training run with these tags did everything, and the alias that is served still stands."""
-    wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-    return bool(_runs(f"{wanted} and attributes.status = 'FINISHED'")) and _aliased_version(lake) is not None
+    return bool(_finished_runs(TRAIN, tags)) and _aliased_version(lake) is not None
+
+
+def finished_evaluation(tags: Mapping[str, str]) -> Any:
+    """What the newest evaluation with these tags found, as it was given to `log_evaluation`; None where there is none."""
+    for run in _finished_runs(EVALUATE, tags):
+        try:
+            return mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{_RESULT_FILE}")
+        except MlflowException:
+            logger.warning("MLflow run %s has lost its %s; evaluating again", run.info.run_id, _RESULT_FILE)
+    return None
 
 
 def close_dead_runs() -> None:
     """Mark runs of this machine as killed whose process is gone."""
-    for run in _runs(f"tags.`{_HOST}` = '{socket.gethostname()}' and attributes.status = 'RUNNING'"):
+    for run in _runs(TRAIN, f"tags.`{_HOST}` = '{socket.gethostname()}' and attributes.status = 'RUNNING'"):
         if not _is_alive(int(run.data.tags[_PROCESS])):
             logger.warning("MLflow run %s was left by a process that died; marking it as killed", run.info.run_id)
             mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
@@ -54,7 +65,7 @@ def close_dead_runs() -> None:
 @contextmanager
 def training_run(config: TrainerConfig, tags: Mapping[str, str]) -> Iterator[str]:
     """An MLflow run with the resolved configuration, yielding its id; failed where the block raises."""
-    own_tags = {_JOB: "trainer train", _HOST: socket.gethostname(), _PROCESS: str(os.getpid())}
+    own_tags = {_JOB: TRAIN, _HOST: socket.gethostname(), _PROCESS: str(os.getpid())}
     with mlflow.start_run(tags={**tags, **own_tags}) as run:
         mlflow.log_params({name: getattr(config, name) for name in TrainingConfig.model_fields})
         mlflow.log_dict(config.model_dump(mode="json"), "config.json")
@@ -62,11 +73,16 @@ def training_run(config: TrainerConfig, tags: Mapping[str, str]) -> Iterator[str
 
 
 @contextmanager
-def evaluation_run(facts: Mapping[str, Any]) -> Iterator[str]:
+def evaluation_run(facts: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[str]:
     """An MLflow run named 'evaluate' with these facts as its parameters, yielding its id."""
-    with mlflow.start_run(run_name="evaluate", tags={_JOB: "trainer evaluate"}) as run:
+    with mlflow.start_run(run_name="evaluate", tags={**tags, _JOB: EVALUATE}) as run:
         mlflow.log_params(dict(facts))
         yield run.info.run_id
+
+
+def log_evaluation(result: Mapping[str, Any]) -> None:
+    """Keep all that an evaluation found with its run."""
+    mlflow.log_dict(dict(result), _RESULT_FILE)
 
 
 def log_inputs(lake: LakeConfig, versions: Mapping[TableSpec, int], context: str = "training") -> None:
@@ -118,10 +134,15 @@ def _aliased_version(lake: LakeConfig) -> Any:
         return None
 
 
-def _runs(filter_string: str) -> list[Any]:
+def _finished_runs(job: str, tags: Mapping[str, str]) -> list[Any]:
+    return _runs(job, " and ".join([*(f"tags.`{name}` = '{value}'" for name, value in tags.items()), "attributes.status = 'FINISHED'"]))
+
+
+def _runs(job: str, filter_string: str) -> list[Any]:
+    """Runs of a job, newest first."""
     experiment = mlflow.get_experiment_by_name(registry.EXPERIMENT)
     assert experiment is not None
-    wanted = f"tags.`{_JOB}` = 'trainer train' and {filter_string}"
+    wanted = f"tags.`{_JOB}` = '{job}' and {filter_string}"
     return list(mlflow.MlflowClient().search_runs([experiment.experiment_id], wanted, ViewType.ACTIVE_ONLY))
 
 

@@ -40,7 +40,7 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
     if not accelerator.is_main_process:
         fine_tuned(training, config, plan, accelerator)
         return
-    with job_run(lake, "trainer train", {"trainer": config}) as record, tracking.training_run(config, plan.tags):
+    with job_run(lake, tracking.TRAIN, {"trainer": config}) as record, tracking.training_run(config, plan.tags):
         record.versions_read.update(plan.versions)
         record.rows["people"] += len(training)
         tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS)})

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -209,6 +210,26 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
     assert run.data.params["encoder_version"] == result["encoder_version"] != result["base_version"]
     assert run.data.params["examples_version"] == str(versions["examples"])
     assert sorted(one.dataset.name for one in run.inputs.dataset_inputs) == ["examples", "items"]
+
+
+def test_a_second_evaluation_repeats_what_was_found_until_something_changes(
+    judged: LakeConfig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    def result(*settings: str) -> dict[str, Any]:
+        capsys.readouterr()
+        evaluate.main([*arguments(judged, *settings), "--json"])
+        return json.loads(capsys.readouterr().out)
+
+    first, runs = result(), arrow_tables.table_version(judged, JOB_RUNS)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "load_encoder", lambda *_: pytest.fail("evaluated again"))
+        assert result() == first
+    assert arrow_tables.table_version(judged, JOB_RUNS) == runs
+    assert result("evaluation.interval=0.5")["interval"] == 0.5
+    (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="params.interval = '0.5'", output_format="list")
+    Path(run.info.artifact_uri.removeprefix("file://"), "evaluation.json").unlink()
+    assert result("evaluation.interval=0.5")["interval"] == 0.5
+    assert len(mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="params.interval = '0.5'", output_format="list")) == 2
 
 
 def test_the_base_as_champion_is_said_and_costs_one_encoding(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 """Job `etl sequences` with real Spark and Delta: people of several accounts, bounded histories, batch borders, second runs."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -11,6 +13,7 @@ from lake.job_runs import last_done_run
 from lake.rendering import nearest_context
 from lake.units import IDENTITIES, SEQUENCES, UNITS, Identity, sequence_bucket
 from tests.etl_rows import entry, unit, units_table
+from tests.kills import kill_at_first_file
 
 
 def make_sequences(lake: LakeConfig, **settings: int) -> dict[tuple[str, int], dict[str, Any]]:
@@ -72,3 +75,17 @@ def test_second_run_writes_nothing_and_other_settings_do(lake: LakeConfig, spark
 def test_no_units_make_an_empty_table(lake: LakeConfig, spark: SparkSession) -> None:
     arrow_tables.create_table(lake, UNITS)
     assert make_sequences(lake) == {}
+
+
+def test_killed_in_the_middle_of_a_write_and_run_again_gives_the_sequences_of_an_undisturbed_run(
+    lake: LakeConfig, spark: SparkSession, tmp_path: Path
+) -> None:  # fmt: skip
+    units = units_table([unit(f"{person}-{number}", f"person {person}", number) for person in range(60) for number in range(12)])
+    undisturbed = LakeConfig(path=str(tmp_path / "undisturbed"))
+    arrow_tables.append(undisturbed, UNITS, units)
+    expected = make_sequences(undisturbed, units_per_chunk=5)
+    arrow_tables.append(lake, UNITS, units)
+    settings = ["--set", "etl.min_units_per_person=1", "--set", "etl.units_per_chunk=5"]
+    kill_at_first_file([sys.executable, "-m", "etl.jobs.sequences", "--lake", lake.path, *settings], Path(lake.path) / SEQUENCES.name)
+    assert arrow_tables.read(lake, SEQUENCES).num_rows == 0
+    assert make_sequences(lake, units_per_chunk=5) == expected

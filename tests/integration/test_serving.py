@@ -210,6 +210,34 @@ def test_a_failed_embed_goes_on_from_what_is_written(own: LakeConfig, monkeypatc
         assert row["vector"] == pytest.approx(undisturbed[key]["vector"], abs=1e-5)
 
 
+KILLED_IN_THE_THIRD_COMMIT = """
+import os, signal, sys
+from lake import arrow_tables
+from serving.jobs import embed
+merge, commits = arrow_tables.merge, []
+def merge_twice(*arguments):
+    commits.append(None)
+    return os.kill(os.getpid(), signal.SIGKILL) if len(commits) > 2 else merge(*arguments)
+arrow_tables.merge = merge_twice
+embed.main(["--lake", sys.argv[1], "--set", "serving.rows_per_commit=1"])
+"""
+
+
+def test_a_killed_embedding_goes_on_from_what_is_committed(own: LakeConfig) -> None:
+    undisturbed = {row["item_id"]: row["vector"] for row in arrow_tables.read(own, ITEM_VECTORS).to_pylist()}
+    people = user_rows(own)
+    for spec in (USER_VECTORS, ITEM_VECTORS):
+        arrow_tables.overwrite(own, spec, arrow_tables.read(own, spec).slice(0, 0))
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_THIRD_COMMIT, own.path], cwd=root, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(user_rows(own)) == 2
+    embed.embed(own, CONFIG)
+    assert {key: row["vector"] for key, row in user_rows(own).items()} == {key: pytest.approx(row["vector"], abs=1e-5) for key, row in people.items()}
+    after = {row["item_id"]: row["vector"] for row in arrow_tables.read(own, ITEM_VECTORS).to_pylist()}
+    assert after == {key: pytest.approx(vector, abs=1e-5) for key, vector in undisturbed.items()}
+
+
 KILLED_BEFORE_THE_ALIAS = """
 import os, signal, sys
 from serving.jobs import load

@@ -1,10 +1,6 @@
 """Job `etl units` with real Spark and Delta: duplicates, batch borders, what is rebuilt, kills, and the archive's own numbers."""
 
-import os
-import signal
-import subprocess
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +18,7 @@ from lake.job_runs import last_done_run
 from lake.schema import rows_table
 from lake.units import UNITS
 from tests.etl_rows import START, act
+from tests.kills import kill_at_first_file
 
 
 def write_acts(lake: LakeConfig, *acts: dict[str, Any]) -> None:
@@ -125,18 +122,6 @@ def test_killed_in_the_middle_of_a_write_and_run_again_gives_the_units_of_an_und
     kill_at_first_file([sys.executable, "-m", "etl.jobs.units", "--lake", lake.path], Path(lake.path) / UNITS.name)
     assert arrow_tables.read(lake, UNITS).num_rows == 0
     assert make_units(lake) == expected
-
-
-def kill_at_first_file(command: list[str], table: Path) -> None:
-    """Start a job and kill it, JVM and all, as soon as a data file of the table stands there."""
-    quick_start = os.environ | {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}  # two fifths less CPU for a short job
-    process = subprocess.Popen(command, start_new_session=True, env=quick_start, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 600
-    while not any(table.rglob("*.parquet")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert process.poll() is None, "the job ended before a file was seen"
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def test_real_months_join_over_their_border(lake: LakeConfig, spark: SparkSession, shared_data: Path) -> None:

@@ -1,5 +1,6 @@
 """Entry point of `kindred trainer evaluate`."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,9 @@ import pyarrow.dataset as ds
 from conf.arguments import job_parser, parse_job_arguments
 from conf.errors import ContractError
 from conf.logs import configure_logs
-from lake import arrow_tables, registry
+from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.encoder import EncoderCard, load_registered
+from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
 from lake.examples import EXAMPLES
 from lake.job_runs import job_run
 from lake.labels import ITEMS
@@ -20,6 +21,7 @@ from trainer import tracking
 from trainer.baselines import label_counts
 from trainer.comparison import EvaluationResult, half_scores, item_scores
 from trainer.config import TrainerConfig
+from trainer.fingerprint import evaluation_hash, table_states
 from trainer.halves import split_halves
 from trainer.questions import questions_of
 from trainer.report import flat_numbers, report_text
@@ -27,9 +29,11 @@ from trainer.student import base_encoder
 
 DESCRIPTION = """The registered encoder on held-out people, against its untouched base and baselines that need no training.
 
-Reads `examples`, `items` and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`."""
+Reads `examples`, `items` and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.
+Where an evaluation of this encoder on these tables is in MLflow already, prints that."""
 
-JOB = "trainer evaluate"
+logger = logging.getLogger(__name__)
+JOB = tracking.EVALUATE
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -43,39 +47,56 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
-    """What the people of split test say of the registered encoder. Raises ContractError without such people, EncoderError without encoder."""
+    """What the people of split test say of the registered encoder; what was found before where nothing that decides it has changed.
+
+    Raises ContractError without such people, EncoderError without encoder.
+    """
+    tables = {spec: arrow_tables.open_table(lake, spec) for spec in (EXAMPLES, ITEMS)}
+    folder = registered_folder(lake)
+    tags = {
+        "kindred.settings": evaluation_hash(config.evaluation),
+        "kindred.inputs": table_states(tables),
+        "kindred.encoder_version": encoder_version(folder),
+    }
+    found = tracking.finished_evaluation(tags)
+    if found is not None:
+        logger.info("%s: nothing changed since this encoder was evaluated", JOB)
+        return EvaluationResult(**found)
+    versions = {spec: table.version() for spec, table in tables.items()}
     with job_run(lake, JOB, {"trainer": config}) as record:
-        versions = {spec: arrow_tables.open_table(lake, spec).version() for spec in (EXAMPLES, ITEMS)}
         for spec, version in versions.items():
             record.read(spec, version)
-        registry.connect(lake)
-        tuned = load_registered(lake)
-        base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
-        asked, others = read_people(lake, versions[EXAMPLES], config.evaluation.max_people, config.evaluation.max_other_people)
-        items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", versions[ITEMS])
-        questions = questions_of(asked, items.to_pylist())
-        train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", versions[EXAMPLES], batch_rows=64)
-        counts = label_counts((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
-        halves = split_halves([example["history"] for example in asked], others, config.evaluation.min_half_units)
-        scores = [*item_scores(tuned, base, questions, counts, config.evaluation), *half_scores(tuned, base, halves, config.evaluation)]
-        result = EvaluationResult(
-            encoder_version=tuned.version,
-            base_version=base.version,
-            base_model=tuned.card.base_model,
-            max_tokens=tuned.card.max_tokens,
-            versions_read=record.versions_read,
-            people=questions.people,
-            queries=len(questions.histories),
-            future_queries=int((questions.periods == "future").sum()),
-            items={level: len(answers.texts) for level, answers in questions.levels.items()},
-            halves=len(halves.firsts),
-            half_candidates=len(halves.seconds) + len(halves.others),
-            interval=config.evaluation.interval,
-            scores=scores,
-        )
+        result = judged(lake, config, versions, load_encoder(folder))
         record.rows.update({"people": result.people, "queries": result.queries, "halves": result.halves})
-        log_result(lake, config, versions, result)
+        log_result(lake, config, versions, tags, result)
     return result
+
+
+def judged(lake: LakeConfig, config: TrainerConfig, versions: dict[TableSpec, int], tuned: Encoder) -> EvaluationResult:
+    """Scores of the encoder, its base and the baselines on these versions of the tables."""
+    base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
+    asked, others = read_people(lake, versions[EXAMPLES], config.evaluation.max_people, config.evaluation.max_other_people)
+    items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", versions[ITEMS])
+    questions = questions_of(asked, items.to_pylist())
+    train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", versions[EXAMPLES], batch_rows=64)
+    counts = label_counts((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
+    halves = split_halves([example["history"] for example in asked], others, config.evaluation.min_half_units)
+    scores = [*item_scores(tuned, base, questions, counts, config.evaluation), *half_scores(tuned, base, halves, config.evaluation)]
+    return EvaluationResult(
+        encoder_version=tuned.version,
+        base_version=base.version,
+        base_model=tuned.card.base_model,
+        max_tokens=tuned.card.max_tokens,
+        versions_read={spec.name: version for spec, version in versions.items()},
+        people=questions.people,
+        queries=len(questions.histories),
+        future_queries=int((questions.periods == "future").sum()),
+        items={level: len(answers.texts) for level, answers in questions.levels.items()},
+        halves=len(halves.firsts),
+        half_candidates=len(halves.seconds) + len(halves.others),
+        interval=config.evaluation.interval,
+        scores=scores,
+    )
 
 
 def read_people(
@@ -107,12 +128,13 @@ def _same_text(card: EncoderCard) -> dict[str, Any]:
     return {name: getattr(card, name) for name in ("base_model", "max_tokens", "own_chars", "context_chars")}
 
 
-def log_result(lake: LakeConfig, config: TrainerConfig, versions: dict[TableSpec, int], result: EvaluationResult) -> None:
+def log_result(lake: LakeConfig, config: TrainerConfig, versions: dict[TableSpec, int], tags: dict[str, str], result: EvaluationResult) -> None:
     """One MLflow run named 'evaluate' with the settings, what was read, and every number."""
     facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "half_candidates"})
-    with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}):
+    with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}, tags):
         tracking.log_inputs(lake, versions, context="evaluation")
         tracking.log_metrics(flat_numbers(result))
+        tracking.log_evaluation(result.model_dump())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.labels import ITEMS
 from trainer.config import TrainerConfig
-from trainer.fingerprint import ITEM_COLUMNS, Plan, contents_hash, settings_hash
+from trainer.fingerprint import ITEM_COLUMNS, Plan, contents_hash, settings_hash, table_states
 
 DESCRIPTION = """Fine-tune the student on examples and register it.
 
@@ -52,7 +52,7 @@ def plan_run(lake: LakeConfig, config: TrainerConfig) -> Plan | None:
     registry.connect(lake)
     tracking.close_dead_runs()
     settings = {"kindred.settings": settings_hash(config)}
-    inputs = {"kindred.inputs": " ".join(f"{spec.name}@{table.metadata().id}:{table.version()}" for spec, table in tables.items())}
+    inputs = {"kindred.inputs": table_states(tables)}
     if tracking.is_finished(lake, settings | inputs):
         logger.info("%s: an encoder of these settings and table versions is registered, nothing to do", JOB)
         return None
