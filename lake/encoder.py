@@ -117,10 +117,16 @@ def load_encoder(folder: Path, device: str | None = None) -> Encoder:
         card = EncoderCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError) as error:
         raise EncoderError(f"{folder}: no encoder of this program ({error}); expected a SentenceTransformer folder with {CARD_FILE}") from None
-    from sentence_transformers import SentenceTransformer  # brings torch: who asks for the version alone goes without
+    return Encoder(load_model(str(folder), device), card, encoder_version(folder))
 
-    model = SentenceTransformer(str(folder), device=device, model_kwargs={"use_safetensors": True})
-    return Encoder(model, card, encoder_version(folder))
+
+def load_model(path: str, device: str | None = None) -> "SentenceTransformer":
+    """The model of a folder or hub name, out of safetensors. Raises OSError or ValueError."""
+    from sentence_transformers import SentenceTransformer  # brings torch: who asks for an encoder's version alone goes without
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    return SentenceTransformer(path, device=device, model_kwargs={"use_safetensors": True})
 
 
 def load_registered(lake: LakeConfig, device: str | None = None) -> Encoder:

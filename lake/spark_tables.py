@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from delta import DeltaTable, configure_spark_with_delta_pip
 from pyspark.sql import DataFrame, SparkSession
@@ -18,10 +19,26 @@ from lake.java import ensure_java
 from lake.schema import check_columns, spark_schema
 from lake.tables import TableSpec, table_uri
 
+_KEEPS_SESSION: ContextVar[bool] = ContextVar("a session outlives the job that started it", default=False)
+
+
+@contextmanager
+def shared_session() -> Iterator[None]:
+    """Several jobs in a row: the first that needs a session starts it, the others find it, and it is stopped at the end."""
+    is_own = SparkSession.getActiveSession() is None
+    token = _KEEPS_SESSION.set(True)
+    try:
+        yield
+    finally:
+        _KEEPS_SESSION.reset(token)
+        session = SparkSession.getActiveSession()
+        if is_own and session is not None:
+            session.stop()
+
 
 @contextmanager
 def spark_session(job: str, lake: LakeConfig) -> Iterator[SparkSession]:
-    """A session that knows the lake's Delta tables: the running one if there is one, else its own, stopped at the end."""
+    """A session that knows the lake's Delta tables: the running one if there is one, else its own, stopped at the end unless it is shared."""
     running = SparkSession.getActiveSession()
     if running is not None:
         yield running
@@ -30,7 +47,8 @@ def spark_session(job: str, lake: LakeConfig) -> Iterator[SparkSession]:
     try:
         yield session
     finally:
-        session.stop()
+        if not _KEEPS_SESSION.get():
+            session.stop()
 
 
 def start_session(job: str, lake: LakeConfig) -> SparkSession:

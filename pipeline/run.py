@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run_all(lake: LakeConfig, values: argparse.Namespace) -> None:
     """Call each stage's main in the order of the flow; a KindredError of a stage stops the run."""
-    from lake.spark_tables import spark_session
+    from lake.spark_tables import shared_session
 
     shared = _shared_arguments(values)
     ingest = ["--dump", values.dump, "--platform", values.platform, *shared]
@@ -50,8 +50,7 @@ def run_all(lake: LakeConfig, values: argparse.Namespace) -> None:
     with_spark = [(ETL[0], ingest), *((words, shared) for words in ETL[1:])]
     without = [labels, *((words, shared) for words in AFTER_LABELS)]
     steps = len(with_spark) + len(without)
-    _say("starting Spark")
-    with spark_session("run", lake):  # one session for the three jobs, which each would start their own
+    with shared_session():
         for number, (words, arguments) in enumerate(with_spark, start=1):
             _run_step(lake, words, arguments, f"[{number}/{steps}]")
     for number, (words, arguments) in enumerate(without, start=len(with_spark) + 1):

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import nn
-from transformers.utils import logging as transformers_logging
 
 from conf.errors import ConfigError
-from lake.encoder import Encoder, EncoderCard, encoder_version, save_encoder
+from lake.encoder import Encoder, EncoderCard, encoder_version, load_model, save_encoder
 from lake.models import model_path
 from lake.rendering import RENDERING_VERSION
 from trainer.config import TrainingConfig
@@ -28,10 +27,9 @@ def base_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
 
 def load_base(name: str, max_tokens: int, device: str | None = None) -> SentenceTransformer:
     """A sentence encoder that takes `max_tokens` tokens. Raises ConfigError where there is none or it cannot be extended."""
-    transformers_logging.disable_progress_bar()
     path = model_path(name)
     try:
-        model = SentenceTransformer(path, device=device, model_kwargs={"use_safetensors": True})
+        model = load_model(path, device)
     except (OSError, ValueError) as error:
         raise ConfigError(f"trainer.base_model {name!r}: no sentence encoder could be loaded from {path} ({error})") from None
     extend_positions(model, max_tokens)
