@@ -2,8 +2,27 @@
 
 import logging
 import sys
+import time
 
+NOTICE = 25
+"""Level between INFO and WARNING: what somebody wants to read who runs all stages in a row, such as how far a long one is."""
+SECONDS_BETWEEN_LINES = 15.0
 PACKAGES = ("__main__", "conf", "lake", "etl", "teacher", "trainer", "serving", "pipeline")
+
+
+class Pace:
+    """Keeps lines on the progress of a loop apart: the first is due at once, then one every SECONDS_BETWEEN_LINES."""
+
+    def __init__(self) -> None:
+        self._due_at = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether it is time for a line; who asks and hears yes is expected to say one."""
+        now = time.monotonic()
+        if now < self._due_at:
+            return False
+        self._due_at = now + SECONDS_BETWEEN_LINES
+        return True
 
 
 class _StderrHandler(logging.StreamHandler):
@@ -15,6 +34,7 @@ def configure_logs(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     if any(isinstance(handler, _StderrHandler) for handler in root.handlers):
         return
+    logging.addLevelName(NOTICE, "INFO")
     handler = _StderrHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
     root.addHandler(handler)

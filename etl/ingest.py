@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from conf.errors import ArchiveError
+from conf.logs import NOTICE, Pace
 from etl.config import EtlConfig
 from etl.parsed_files import FileResult, FileTask, file_prefix, is_unchanged, parse_file
 from etl.platforms import InputFile, ParseSettings, load_platform, platform_reference
@@ -36,7 +37,7 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     if not files:
         raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; expected e.g. RC_2006-01.zst or NAME_comments.zst")
     tasks = plan_tasks(lake, config, reference, _open_lake(lake), files)
-    failures = []
+    failures, pace = [], Pace()
     for number, result in enumerate(_results(lake, tasks, config.concurrent_files), start=1):
         place = f"[{number}/{len(tasks)}] {result.task.file.source_file}"
         if isinstance(result.failure, ArchiveError):
@@ -45,7 +46,8 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
         elif result.failure:
             raise result.failure
         else:
-            _take_in(lake, result, place, run)
+            _take_in(lake, result, run)
+            logger.log(NOTICE if pace.is_due() else logging.INFO, "%s: %s", place, _what_became(result.record))
     for spec in (REJECTS, ACTS, INGESTED_FILES):
         run.wrote(spec, arrow_tables.table_version(lake, spec))
     if failures:
@@ -104,18 +106,23 @@ def _results_of_spark(spark: SparkSession, tasks: Sequence[FileTask], concurrent
                 job.cancel()
 
 
-def _take_in(lake: LakeConfig, result: FileResult, place: str, run: RunRecord) -> None:
+def _take_in(lake: LakeConfig, result: FileResult, run: RunRecord) -> None:
     run.rows["files"] += 1
     record = result.record
     if record is None:
         run.rows["skipped_files"] += 1
-        logger.info("%s: unchanged", place)
         return
     commit_file(lake, result, record)
     run.rows.update({"lines": record.lines, "acts": record.rows, "rejects": record.rejects})
     run.dropped.update(record.rejects_by_reason)
+
+
+def _what_became(record: IngestedFile | None) -> str:
+    """A file's result in words; None is a file that was in the lake as it is."""
+    if record is None:
+        return "unchanged"
     rate = record.json_bytes / 1e6 / max(record.seconds, 1e-3)
-    logger.info("%s: %s acts, %s rejects, %.1f s (%.0f MB/s of JSON)", place, f"{record.rows:,}", f"{record.rejects:,}", record.seconds, rate)
+    return f"{record.rows:,} acts, {record.rejects:,} rejects, {record.seconds:.1f} s ({rate:.0f} MB/s of JSON)"
 
 
 def commit_file(lake: LakeConfig, result: FileResult, record: IngestedFile) -> None:

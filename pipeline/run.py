@@ -1,7 +1,6 @@
 """`kindred run --dump DIR`: all stages in a row. Each stage is the same `main` that its own command calls."""
 
 import argparse
-import logging
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ import pyarrow.dataset as ds
 
 from conf.arguments import job_parser, parse_job_arguments
 from conf.errors import KindredError
-from conf.logs import configure_logs
+from conf.logs import NOTICE, configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import JOB_RUNS
@@ -30,7 +29,7 @@ AFTER_LABELS = ("teacher items", "trainer examples", "trainer train", "trainer e
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run all stages; progress goes to stderr, the table of metrics to stdout."""
-    configure_logs(logging.WARNING)
+    configure_logs(NOTICE)
     parser = job_parser(DESCRIPTION)
     parser.add_argument("--dump", required=True, metavar="DIR", help="folder of archive files")
     parser.add_argument("--platform", default="reddit", help="parser of the files (default: reddit)")

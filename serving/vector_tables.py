@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from conf.errors import ContractError
+from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.schema import rows_table
@@ -43,7 +44,7 @@ class VectorTable:
         self._told: set[str] = set()
         self._to_encode: list[tuple[Row, str]] = []
         self._to_redescribe: list[Row] = []
-        self._clock = time.monotonic()
+        self._clock, self._pace = time.monotonic(), Pace()
         self.counts: Counter[str] = Counter()
 
     def tell(self, row: Row, text: str) -> None:
@@ -81,8 +82,10 @@ class VectorTable:
         self.counts["encoded"] += len(self._to_encode)
         self.counts["redescribed"] += len(self._to_redescribe)
         self._to_encode, self._to_redescribe = [], []
-        rate = self.counts["encoded"] / (time.monotonic() - self._clock)
-        logger.info("%s: %d of this run's rows seen, %d encoded, %.1f encoded/s", self._spec.name, len(self._told), self.counts["encoded"], rate)
+        if self._pace.is_due():
+            rate = self.counts["encoded"] / (time.monotonic() - self._clock)
+            words = "%s: %d of this run's rows seen, %d encoded, %.1f encoded/s"
+            logger.log(NOTICE, words, self._spec.name, len(self._told), self.counts["encoded"], rate)
 
     def _encoded(self) -> list[Row]:
         if not self._to_encode:

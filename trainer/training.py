@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ from accelerate import Accelerator
 from tqdm import tqdm
 
 from conf.errors import ContractError, EncoderError
+from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, load_registered
@@ -29,8 +29,6 @@ from trainer.questions import Questions, questions_of
 from trainer.student import base_encoder, content_version
 
 logger = logging.getLogger(__name__)
-
-SECONDS_BETWEEN_LINES = 15.0
 
 
 def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> None:
@@ -71,16 +69,16 @@ def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Pla
 def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> Encoder:
     """The encoder after training. The main process alone speaks."""
     encoder = base_encoder(config, str(accelerator.device))
-    steps, spoken_at, speaks = total_steps(training, config), -SECONDS_BETWEEN_LINES, accelerator.is_main_process
+    steps, pace, speaks = total_steps(training, config), Pace(), accelerator.is_main_process
     taken = train(encoder, training, config, accelerator)
     for step in tqdm(taken, total=steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
         if not speaks:
             continue
         numbers = {"loss": step.loss, "learning_rate": step.learning_rate, "gradient_norm": step.gradient_norm, "temperature": step.temperature}
         tracking.log_metrics(numbers, step.number)
-        if time.monotonic() - spoken_at > SECONDS_BETWEEN_LINES or step.number == steps:
-            logger.info("step %d of %d, epoch %d, loss %.3f at temperature %.3f", step.number, steps, step.epoch, step.loss, step.temperature)
-            spoken_at = time.monotonic()
+        if pace.is_due() or step.number == steps:
+            words = "step %d of %d, epoch %d, loss %.3f at temperature %.3f"
+            logger.log(NOTICE, words, step.number, steps, step.epoch, step.loss, step.temperature)
     card = encoder.card.model_copy(update={"trained_on": plan.versions})
     return Encoder(encoder.model, card, content_version(encoder.model, card))
 
@@ -123,7 +121,7 @@ def say_choice(choice: str, found: Comparison, alias: str) -> None:
     """One line on who is served and why."""
     scores = f"validation personal AUC: tuned {found.tuned:.3f}, base {found.base:.3f}, {found.people} people"
     if choice == "tuned":
-        logger.info("the trained encoder beats its base and becomes '%s' (%s)", alias, scores)
+        logger.log(NOTICE, "the trained encoder beats its base and becomes '%s' (%s)", alias, scores)
     elif choice == "base":
         logger.warning("the trained encoder does NOT beat its base: the untouched base is '%s' (%s)", alias, scores)
     else:

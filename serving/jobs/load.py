@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 
 from conf.arguments import job_arguments
 from conf.errors import ContractError, VectorStoreError
-from conf.logs import configure_logs
+from conf.logs import NOTICE, Pace, configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import encoder_version, registered_folder
@@ -75,14 +75,15 @@ def fill(store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: In
         raise ContractError(f"{collection.table.name}: no vectors of the registered encoder {inputs.encoder_version}; run 'kindred serving embed'")
     every = max(1, rows // max(1, config.recall_sample))
     sample: list[dict[str, Any]] = []
-    done = 0
+    done, pace = 0, Pace()
     for batch in _vector_rows(lake, inputs, collection, config.insert_rows):
         if not done:
             store.create(collection, name, len(batch[0][VECTOR]))
         store.insert(name, [as_entity(collection, row) for row in batch])
         sample += [row for place, row in enumerate(batch, done) if place % every == 0]
         done += len(batch)
-        logger.info("%s: %d of %d rows", name, done, rows)
+        if pace.is_due():
+            logger.log(NOTICE, "%s: %d of %d rows", name, done, rows)
     store.seal(name)
     check_collection(store, collection, name, rows, sample[: config.recall_sample], config.min_recall)
     record.rows[collection.alias] = rows

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from conf.arguments import job_arguments
 from conf.errors import TeacherError
-from conf.logs import configure_logs
+from conf.logs import NOTICE, Pace, configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord, job_run
@@ -33,7 +33,6 @@ labelled again; with nothing left the model is not even loaded."""
 logger = logging.getLogger(__name__)
 JOB = "teacher label"
 BATCHES_A_READ = 256
-SECONDS_BETWEEN_LINES = 10
 SHOWN_COLUMNS = ("unit_id", "platform", "action", "community", "title", "text", "context")
 
 StartEngine = Callable[[LakeConfig, TeacherConfig, Teacher], Engine]
@@ -151,7 +150,7 @@ class _Progress:
 
     def __init__(self, total: int) -> None:
         self._bar = tqdm(total=total, unit="unit", desc="label", disable=None)
-        self._total, self._done, self._since, self._spoke = total, 0, time.monotonic(), time.monotonic()
+        self._total, self._done, self._since, self._pace = total, 0, time.monotonic(), Pace()
 
     def __enter__(self) -> "_Progress":
         return self
@@ -163,10 +162,9 @@ class _Progress:
         """Count units that are committed."""
         self._done += units
         self._bar.update(units)
-        now = time.monotonic()
-        if self._bar.disable and (now - self._spoke >= SECONDS_BETWEEN_LINES or self._done == self._total):
-            self._spoke = now
-            logger.info("labelled %d of %d units, %.1f units/s", self._done, self._total, self._done / (now - self._since))
+        if self._bar.disable and (self._pace.is_due() or self._done == self._total):
+            rate = self._done / (time.monotonic() - self._since)
+            logger.log(NOTICE, "labelled %d of %d units, %.1f units/s", self._done, self._total, rate)
 
 
 if __name__ == "__main__":
