@@ -1,6 +1,7 @@
 """One training run from tables to the registry: train, compare with the base, register, move the alias, in this order."""
 
 import logging
+import math
 import sys
 
 import numpy as np
@@ -120,7 +121,10 @@ def current_champion_auc(lake: LakeConfig, questions: Questions) -> float | None
 def say_choice(choice: str, found: Comparison, alias: str) -> None:
     """One line on who is served and why."""
     scores = f"validation personal AUC: tuned {found.tuned:.3f}, base {found.base:.3f}, {found.people} people"
-    if choice == "tuned":
+    if math.isnan(found.base):
+        served = "the untouched base" if choice == "base" else "what it was"
+        logger.warning("%d validation people are too few to compare the trained encoder with its base: '%s' is %s", found.people, alias, served)
+    elif choice == "tuned":
         logger.log(NOTICE, "the trained encoder beats its base and becomes '%s' (%s)", alias, scores)
     elif choice == "base":
         logger.warning("the trained encoder does NOT beat its base: the untouched base is '%s' (%s)", alias, scores)

@@ -13,4 +13,3 @@ def test_first_line_is_due_at_once_and_the_next_after_a_while(monkeypatch: pytes
         clock[0] = 100.0 + seconds
         heard.append(pace.is_due())
     assert heard == [True, False, False, True, False, False, True]
-
