@@ -1,35 +1,16 @@
 """How much of a table must be made again: what has changed since the job's last run."""
 
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
-from pydantic import BaseModel
 
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.job_runs import JobRun, last_done_run
 from lake.tables import TableSpec
 
 Partition = tuple[str, ...]
-
-
-def last_valid_run(lake: LakeConfig, job: str, target: TableSpec, config: BaseModel, settings: Sequence[str]) -> JobRun | None:
-    """The job's last done run; None where these settings have changed since, or where its table is gone or was written again.
-
-    A table written after the last recorded run means a run that died between its commit and its record.
-    """
-    run = last_done_run(lake, job)
-    if run is None or target.name not in run.versions_written or not _has_settings(run, config, settings):
-        return None
-    table = arrow_tables.find_table(lake, target)
-    recorded = run.versions_written[target.name]
-    if table is None or table.version() < recorded:
-        return None
-    newer = table.history(limit=table.version() - recorded) if table.version() > recorded else []
-    return None if any(commit["operation"] == "WRITE" for commit in newer) else run
 
 
 def changed_partitions(lake: LakeConfig, spec: TableSpec, old_version: int, version: int) -> set[Partition] | None:
@@ -58,11 +39,6 @@ def partition_predicate(spec: TableSpec, partitions: Collection[Partition]) -> s
         "(" + " AND ".join(f"{column} = {_literal(value)}" for column, value in zip(spec.partition_by, partition, strict=True)) + ")"
         for partition in sorted(partitions)
     )
-
-
-def _has_settings(run: JobRun, config: BaseModel, settings: Sequence[str]) -> bool:
-    recorded, wanted = json.loads(run.config).get("etl", {}), config.model_dump(mode="json")
-    return all(name in recorded and recorded[name] == wanted[name] for name in settings)
 
 
 def _files(table: DeltaTable, spec: TableSpec) -> dict[str, Partition]:

@@ -8,14 +8,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lake.config import LakeConfig
 from lake.tables import Row, TableSpec
 
 logger = logging.getLogger(__name__)
+
+UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+"""Operations of Delta that leave a table's rows as they are."""
 
 
 class JobRun(Row):
@@ -73,15 +76,60 @@ def last_done_run(lake: LakeConfig, job: str) -> JobRun | None:
     return JobRun(**newest)
 
 
-def unchanged_since_last_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel], reads: Sequence[TableSpec], writes: Sequence[TableSpec]) -> bool:
-    """Whether the job's last done run had this config, read these tables as they are now and left the written ones as they are now."""
+class Inputs(BaseModel):
+    """What decides the rows that a job writes, its code aside; kept in `config` beside the settings of the run.
+
+    A job that brings its tables up to date step by step, from what changed in those that it reads, leaves `tables` empty.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: dict[str, Any] = Field({}, description="Those settings that count, by name.")
+    tables: dict[str, tuple[str, int]] = Field({}, description="Table -> Delta id and version: a table made anew has another id.")
+    encoder_version: str | None = None
+
+    def version(self, spec: TableSpec) -> int:
+        """Delta version of a table that is read."""
+        return self.tables[spec.name][1]
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Table -> Delta version."""
+        return {name: version for name, (_, version) in self.tables.items()}
+
+
+def inputs_now(
+    lake: LakeConfig, reads: Sequence[TableSpec] = (), optional: Sequence[TableSpec] = (), settings: Mapping[str, Any] | None = None,
+    encoder_version: str | None = None,
+) -> Inputs:  # fmt: skip
+    """Inputs with the tables as they are now. Raises ContractError where one is absent that is not optional."""
     from lake import arrow_tables
 
+    tables = [(spec, arrow_tables.open_table(lake, spec)) for spec in reads]
+    tables += [(spec, table) for spec in optional if (table := arrow_tables.find_table(lake, spec)) is not None]
+    states = {spec.name: (str(table.metadata().id), table.version()) for spec, table in tables}
+    return Inputs(settings=dict(settings or {}), tables=states, encoder_version=encoder_version)
+
+
+def last_run_of(lake: LakeConfig, job: str, inputs: Inputs, writes: Sequence[TableSpec]) -> JobRun | None:
+    """The job's last done run, where it had these inputs and the tables that it wrote still hold what it left; else None.
+
+    A table that somebody wrote to since may be half of a run that died between its commit and its record.
+    """
     last = last_done_run(lake, job)
-    if last is None or last.config != _as_json(config):
+    if last is None or json.loads(last.config).get("inputs") != json.loads(inputs.model_dump_json()):
+        return None
+    return last if all(_holds_what_was_left(lake, spec, last.versions_written.get(spec.name)) for spec in writes) else None
+
+
+def _holds_what_was_left(lake: LakeConfig, spec: TableSpec, version: int | None) -> bool:
+    from lake import arrow_tables
+
+    table = arrow_tables.find_table(lake, spec)
+    if table is None or version is None or table.version() < version:
         return False
-    versions = [{spec.name: arrow_tables.table_version(lake, spec) for spec in specs} for specs in (reads, writes)]
-    return versions == [last.versions_read, last.versions_written]
+    newer = table.history(limit=table.version() - version) if table.version() > version else []
+    return all(commit["operation"] in UPKEEP for commit in newer)
 
 
 @contextmanager

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from lake.rendering import RENDERING_VERSION
-from lake.tables import TableSpec
 from trainer.config import EvaluationConfig, TrainingConfig
 
 ITEM_COLUMNS = ("item_id", "source", "level", "text")
@@ -40,9 +38,9 @@ def evaluation_hash(config: EvaluationConfig) -> str:
     return _digest([EVALUATION_VERSION, config.model_dump_json()])
 
 
-def table_states(tables: Mapping[TableSpec, DeltaTable]) -> str:
-    """Delta id and version of each table: a table made anew has another id."""
-    return " ".join(f"{spec.name}@{table.metadata().id}:{table.version()}" for spec, table in tables.items())
+def table_states(tables: Mapping[str, tuple[str, int]]) -> str:
+    """Tables (name -> Delta id and version) as one word each."""
+    return " ".join(f"{name}@{table_id}:{version}" for name, (table_id, version) in tables.items())
 
 
 def contents_hash(tables: Iterable[Iterable[pa.RecordBatch]]) -> str:

@@ -5,30 +5,27 @@ from collections.abc import Sequence
 
 from conf.arguments import job_arguments
 from conf.logs import configure_logs
-from etl.changes import last_valid_run
 from etl.config import EtlConfig
 from etl.counting import write_counted
 from etl.sequences import COUNTED, TOO_FEW, UNITS_LEFT_OUT, ChunkLimits, sequences_and_counts
 from lake import arrow_tables, spark_tables
 from lake.config import LakeConfig
-from lake.job_runs import RunRecord, job_run
+from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
 from lake.units import IDENTITIES, SEQUENCES, UNITS
 
 logger = logging.getLogger(__name__)
 
 JOB = "etl sequences"
 DESCRIPTION = "Cuts each person's units into chunks, oldest first. Reads units and, where there are any, identities; writes sequences."
-SETTINGS = (
+SETTINGS = {
     "units_per_chunk", "chunk_bytes", "min_units_per_person", "sequence_buckets", "history_text_chars", "history_context_chars", "history_parents",
-)  # fmt: skip
+}  # fmt: skip
 
 
-def build_sequences(lake: LakeConfig, config: EtlConfig, run: RunRecord) -> None:
+def build_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
     """Make all sequences in one commit, unless units, identities and settings are those of the last run."""
-    run.read(UNITS, arrow_tables.open_table(lake, UNITS).version())
-    run.read(IDENTITIES, arrow_tables.table_version(lake, IDENTITIES))
-    last = last_valid_run(lake, JOB, SEQUENCES, config, SETTINGS)
-    if last is not None and last.versions_read == run.versions_read:
+    run.versions_read.update(inputs.versions)
+    if last_run_of(lake, JOB, inputs, writes=(SEQUENCES,)):
         logger.info("units and identities are as at the last run: nothing to do")
     else:
         rebuild(lake, config, run)
@@ -54,8 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     configure_logs()
     args = job_arguments(argv, DESCRIPTION)
     config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
-    with job_run(lake, JOB, {"etl": config}) as run:
-        build_sequences(lake, config, run)
+    inputs = inputs_now(lake, reads=(UNITS,), optional=(IDENTITIES,), settings=config.model_dump(include=SETTINGS))
+    with job_run(lake, JOB, {"etl": config, "inputs": inputs}) as run:
+        build_sequences(lake, config, inputs, run)
 
 
 if __name__ == "__main__":

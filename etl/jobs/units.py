@@ -6,28 +6,28 @@ from collections.abc import Collection, Sequence
 from conf.arguments import job_arguments
 from conf.errors import ContractError
 from conf.logs import configure_logs
-from etl.changes import Partition, changed_partitions, last_valid_run, partition_predicate, rows_of_partitions
+from etl.changes import Partition, changed_partitions, partition_predicate, rows_of_partitions
 from etl.config import EtlConfig
 from etl.counting import write_counted
 from etl.units import CONFLICTS, COUNTED, OBSTACLES, units_and_counts
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
-from lake.job_runs import RunRecord, job_run
+from lake.job_runs import Inputs, RunRecord, job_run, last_run_of
 from lake.units import UNITS
 
 logger = logging.getLogger(__name__)
 
 JOB = "etl units"
 DESCRIPTION = "Settles duplicates of acts and attaches their context. Reads acts; writes units (of the partitions whose acts have changed)."
-SETTINGS = ("context_depth", "context_chars", "text_chars")
+SETTINGS = {"context_depth", "context_chars", "text_chars"}
 
 
-def build_units(lake: LakeConfig, config: EtlConfig, run: RunRecord) -> None:
+def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
     """Make the units of every partition whose acts have changed since the last run, in one commit."""
     version = arrow_tables.open_table(lake, ACTS).version()
     run.read(ACTS, version)
-    changed = find_changed_partitions(lake, config, version)
+    changed = find_changed_partitions(lake, inputs, version)
     if changed is None or changed:
         rebuild_partitions(lake, config, version, changed, run)
     else:
@@ -35,9 +35,9 @@ def build_units(lake: LakeConfig, config: EtlConfig, run: RunRecord) -> None:
     run.wrote(UNITS, arrow_tables.table_version(lake, UNITS))
 
 
-def find_changed_partitions(lake: LakeConfig, config: EtlConfig, acts_version: int) -> set[Partition] | None:
+def find_changed_partitions(lake: LakeConfig, inputs: Inputs, acts_version: int) -> set[Partition] | None:
     """Partitions of acts that differ from those that the last run read; None where all units must be made."""
-    last = last_valid_run(lake, JOB, UNITS, config, SETTINGS)
+    last = last_run_of(lake, JOB, inputs, writes=(UNITS,))
     if last is None or ACTS.name not in last.versions_read:
         return None
     return changed_partitions(lake, ACTS, last.versions_read[ACTS.name], acts_version)
@@ -63,8 +63,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     configure_logs()
     args = job_arguments(argv, DESCRIPTION)
     config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
-    with job_run(lake, JOB, {"etl": config}) as run:
-        build_units(lake, config, run)
+    inputs = Inputs(settings=config.model_dump(include=SETTINGS))
+    with job_run(lake, JOB, {"etl": config, "inputs": inputs}) as run:
+        build_units(lake, config, inputs, run)
 
 
 if __name__ == "__main__":

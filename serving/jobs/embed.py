@@ -12,12 +12,11 @@ from conf.logs import configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, encoder_version, load_encoder, registered_folder
-from lake.job_runs import RunRecord, job_run
+from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
 from lake.labels import ITEMS, LEVELS
 from lake.units import SEQUENCES
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving.config import ServingConfig
-from serving.inputs import Inputs, current_inputs, is_done
 from serving.vector_tables import Row, VectorTable
 from serving.vectors import Person, describe_person, persons
 
@@ -38,16 +37,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def embed(lake: LakeConfig, config: ServingConfig) -> None:
-    """Write the vectors of all people and items. Does nothing, and loads no model, where the last run had the same inputs."""
+    """Write the vectors of all people and items. Does nothing, and loads no model, where the last run had the same inputs.
+
+    Settings are none of them: those of serving change how fast vectors are made, not the vectors.
+    """
     folder = registered_folder(lake)
-    inputs = current_inputs(lake, encoder_version(folder), SEQUENCES, ITEMS)
-    if is_done(lake, JOB, inputs, USER_VECTORS, ITEM_VECTORS):
+    inputs = inputs_now(lake, reads=(SEQUENCES, ITEMS), encoder_version=encoder_version(folder))
+    if last_run_of(lake, JOB, inputs, writes=(USER_VECTORS, ITEM_VECTORS)):
         logger.info("%s: nothing changed since the last run (encoder %s)", JOB, inputs.encoder_version)
         return
     with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
         encoder = load_encoder(folder, config.device)
-        for spec in (SEQUENCES, ITEMS):
-            record.read(spec, inputs.version(spec))
+        record.versions_read.update(inputs.versions)
         embed_users(lake, config, encoder, inputs, record)
         embed_items(lake, config, encoder, inputs, record)
         for spec in (USER_VECTORS, ITEM_VECTORS):

@@ -13,11 +13,10 @@ from conf.logs import NOTICE, Pace, configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import encoder_version, registered_folder
-from lake.job_runs import RunRecord, job_run
+from lake.job_runs import Inputs, RunRecord, inputs_now, job_run
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving.collections import COLLECTIONS, VECTOR, Collection, as_entity, collection_name, load_fingerprint, load_id, parse_name
 from serving.config import ServingConfig
-from serving.inputs import Inputs, current_inputs
 from serving.milvus import VectorStore, open_store
 
 DESCRIPTION = """Load the vectors of the registered encoder into Milvus and let apps see them.
@@ -39,18 +38,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def load(lake: LakeConfig, config: ServingConfig) -> None:
     """Fresh collections behind both aliases; nothing where the aliases stand for these very vectors. Raises VectorStoreError."""
-    inputs = current_inputs(lake, encoder_version(registered_folder(lake)), USER_VECTORS, ITEM_VECTORS)
+    version = encoder_version(registered_folder(lake))
+    inputs = inputs_now(lake, reads=(USER_VECTORS, ITEM_VECTORS), encoder_version=version)
     with open_store(lake, config) as store:
-        fingerprint = load_fingerprint(inputs.encoder_version, inputs.tables, store.index_type)
+        fingerprint = load_fingerprint(version, inputs.tables, store.index_type)
         drop_unused(store)
         if is_loaded(store, lake, inputs, fingerprint):
-            logger.info("%s: Milvus holds these vectors already (encoder %s)", JOB, inputs.encoder_version)
+            logger.info("%s: Milvus holds these vectors already (encoder %s)", JOB, version)
             return
         with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
             load_id_now = load_id(datetime.now(UTC), fingerprint)
-            names: dict[str, str] = {collection.alias: collection_name(collection, inputs.encoder_version, load_id_now) for collection in COLLECTIONS}
+            names: dict[str, str] = {collection.alias: collection_name(collection, version, load_id_now) for collection in COLLECTIONS}
+            record.versions_read.update(inputs.versions)
             for collection in COLLECTIONS:
-                record.read(collection.table, inputs.version(collection.table))
                 fill(store, lake, config, inputs, collection, names[collection.alias], record)
             move_aliases(store, names)
             drop_unused(store)

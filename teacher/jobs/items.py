@@ -7,7 +7,7 @@ from conf.arguments import job_arguments
 from conf.logs import configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.job_runs import job_run, unchanged_since_last_run
+from lake.job_runs import inputs_now, job_run, last_run_of
 from lake.labels import ITEMS, LABELS, LEVELS
 from teacher.items import count_spellings, items_of, only_labels, with_other_sources
 
@@ -27,13 +27,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def collect_items(lake: LakeConfig) -> None:
     """Write the items of all labels. Raises ContractError where there are none."""
-    if unchanged_since_last_run(lake, JOB, {}, reads=(LABELS,), writes=(ITEMS,)):
+    inputs = inputs_now(lake, reads=(LABELS,))
+    if last_run_of(lake, JOB, inputs, writes=(ITEMS,)):
         logger.info("%s: nothing changed since the last run, nothing to do", JOB)
         return
-    with job_run(lake, JOB, {}) as record:
-        version = arrow_tables.open_table(lake, LABELS).version()
-        record.read(LABELS, version)
-        spellings = count_spellings(arrow_tables.read_batches(lake, LABELS, ("unit_hash", *LEVELS), version=version))
+    with job_run(lake, JOB, {"inputs": inputs}) as record:
+        record.versions_read.update(inputs.versions)
+        spellings = count_spellings(arrow_tables.read_batches(lake, LABELS, ("unit_hash", *LEVELS), version=inputs.version(LABELS)))
         arrow_tables.create_table(lake, ITEMS)
         written = arrow_tables.read(lake, ITEMS)
         of_labels = items_of(spellings)

@@ -1,6 +1,8 @@
 """Delta tables through delta-rs and Spark: created once, atomic, idempotent, readable both ways."""
 
+import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow.dataset as ds
@@ -10,7 +12,7 @@ from conf.errors import ContractError
 from lake import arrow_tables
 from lake.catalog import TABLES
 from lake.config import LakeConfig
-from lake.job_runs import JOB_RUNS, job_run
+from lake.job_runs import JOB_RUNS, Inputs, inputs_now, job_run, last_run_of
 from lake.schema import rows_table
 from lake.units import IDENTITIES, SEQUENCES, Identity
 
@@ -64,6 +66,42 @@ def test_job_run_is_kept_when_the_job_fails(lake: LakeConfig) -> None:
         fail()
     (row,) = arrow_tables.read(lake, JOB_RUNS).to_pylist()
     assert (row["status"], row["error"], dict(row["rows"])) == ("failed", "ContractError: broken", {"units": 3})
+
+
+def test_last_run_counts_until_inputs_or_what_it_wrote_change(lake: LakeConfig) -> None:
+    def identities(*names: str) -> list[Identity]:
+        return [Identity(user_id=name, person_id="p") for name in names]
+
+    def inputs(**settings: int) -> Inputs:
+        return inputs_now(lake, reads=(IDENTITIES,), settings=settings)
+
+    def is_done(found: Inputs) -> bool:
+        return last_run_of(lake, "copy", found, writes=(SEQUENCES,)) is not None
+
+    arrow_tables.append(lake, IDENTITIES, identities("a"))
+    assert not is_done(inputs(size=1))
+    with job_run(lake, "copy", {"inputs": inputs(size=1)}) as record:
+        record.wrote(SEQUENCES, arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 0), chunk("q", 0)])))
+    arrow_tables.open_table(lake, SEQUENCES).optimize.compact()
+    assert is_done(inputs(size=1))
+    assert not is_done(inputs(size=2))
+    arrow_tables.append(lake, IDENTITIES, identities("b"))
+    assert not is_done(inputs(size=1))
+
+    with job_run(lake, "copy", {"inputs": inputs(size=1)}) as record:
+        record.wrote(SEQUENCES, arrow_tables.table_version(lake, SEQUENCES))
+    assert is_done(inputs(size=1))
+    version = inputs().version(IDENTITIES)
+    shutil.rmtree(Path(lake.path) / IDENTITIES.name)
+    for name in "ab"[:version]:
+        arrow_tables.append(lake, IDENTITIES, identities(name))
+    assert inputs().version(IDENTITIES) == version
+    assert not is_done(inputs(size=1)), "a table made anew is another one, whatever its version"
+
+    with job_run(lake, "copy", {"inputs": inputs(size=1)}) as record:
+        record.wrote(SEQUENCES, arrow_tables.table_version(lake, SEQUENCES))
+    arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("r", 0)]))
+    assert not is_done(inputs(size=1))
 
 
 @pytest.mark.parametrize("name", ["units", "user_vectors", "job_runs"])

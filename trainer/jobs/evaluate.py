@@ -14,7 +14,7 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
 from lake.examples import EXAMPLES
-from lake.job_runs import job_run
+from lake.job_runs import inputs_now, job_run
 from lake.labels import ITEMS
 from lake.tables import TableSpec
 from trainer import tracking
@@ -51,21 +51,20 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
 
     Raises ContractError without such people, EncoderError without encoder.
     """
-    tables = {spec: arrow_tables.open_table(lake, spec) for spec in (EXAMPLES, ITEMS)}
+    read = inputs_now(lake, reads=(EXAMPLES, ITEMS))
     folder = registered_folder(lake)
     tags = {
         "kindred.settings": evaluation_hash(config.evaluation),
-        "kindred.inputs": table_states(tables),
+        "kindred.inputs": table_states(read.tables),
         "kindred.encoder_version": encoder_version(folder),
     }
     found = tracking.finished_evaluation(tags)
     if found is not None:
         logger.info("%s: nothing changed since this encoder was evaluated", JOB)
         return EvaluationResult(**found)
-    versions = {spec: table.version() for spec, table in tables.items()}
+    versions = {spec: read.version(spec) for spec in (EXAMPLES, ITEMS)}
     with job_run(lake, JOB, {"trainer": config}) as record:
-        for spec, version in versions.items():
-            record.read(spec, version)
+        record.versions_read.update(read.versions)
         result = judged(lake, config, versions, load_encoder(folder))
         record.rows.update({"people": result.people, "queries": result.queries, "halves": result.halves})
         log_result(lake, config, versions, tags, result)

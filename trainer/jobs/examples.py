@@ -15,7 +15,7 @@ from conf.logs import configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
-from lake.job_runs import RunRecord, job_run, unchanged_since_last_run
+from lake.job_runs import RunRecord, inputs_now, job_run, last_run_of
 from lake.labels import ITEMS, LABELS
 from lake.schema import rows_table
 from lake.units import SEQUENCES
@@ -41,12 +41,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
     """Write the examples of everybody with enough labelled units. Raises ContractError, and ConfigError for a label set that is not there."""
-    sections = {"trainer.examples": config}
-    if unchanged_since_last_run(lake, JOB, sections, reads=(SEQUENCES, LABELS, ITEMS), writes=(EXAMPLES,)):
+    inputs = inputs_now(lake, reads=(SEQUENCES, LABELS, ITEMS), settings=config.model_dump())
+    if last_run_of(lake, JOB, inputs, writes=(EXAMPLES,)):
         logger.info("%s: nothing changed since the last run, nothing to do", JOB)
         return
-    with job_run(lake, JOB, sections) as record:
-        versions = {spec.name: arrow_tables.open_table(lake, spec).version() for spec in (SEQUENCES, LABELS, ITEMS)}
+    with job_run(lake, JOB, {"trainer.examples": config, "inputs": inputs}) as record:
+        versions = inputs.versions
         record.versions_read.update(versions)
         labels = _labels(lake, versions, config.label_set, record)
         columns = ("person_id", "bucket", "chunk", "units")

@@ -9,6 +9,7 @@ from conf.logs import configure_logs
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
+from lake.job_runs import inputs_now
 from lake.labels import ITEMS
 from trainer.config import TrainerConfig
 from trainer.fingerprint import ITEM_COLUMNS, Plan, contents_hash, settings_hash, table_states
@@ -47,22 +48,21 @@ def plan_run(lake: LakeConfig, config: TrainerConfig) -> Plan | None:
     """What to train on; None where a run with the same settings and rows has finished. Raises ContractError where a table is absent."""
     from trainer import tracking
 
-    tables = {spec: arrow_tables.open_table(lake, spec) for spec in READS}
-    versions = {spec.name: table.version() for spec, table in tables.items()}
+    read = inputs_now(lake, reads=READS)
     registry.connect(lake)
     tracking.close_dead_runs()
     settings = {"kindred.settings": settings_hash(config)}
-    inputs = {"kindred.inputs": table_states(tables)}
+    inputs = {"kindred.inputs": table_states(read.tables)}
     if tracking.is_finished(lake, settings | inputs):
         logger.info("%s: an encoder of these settings and table versions is registered, nothing to do", JOB)
         return None
-    examples = arrow_tables.read_batches(lake, EXAMPLES, version=versions["examples"])
-    items = arrow_tables.read_batches(lake, ITEMS, ITEM_COLUMNS, version=versions["items"])
+    examples = arrow_tables.read_batches(lake, EXAMPLES, version=read.version(EXAMPLES))
+    items = arrow_tables.read_batches(lake, ITEMS, ITEM_COLUMNS, version=read.version(ITEMS))
     contents = {"kindred.contents": contents_hash([examples, items])}
     if tracking.is_finished(lake, settings | contents):
         logger.info("%s: an encoder of these settings and these rows is registered, nothing to do", JOB)
         return None
-    return Plan(versions, settings | inputs | contents)
+    return Plan(read.versions, settings | inputs | contents)
 
 
 def _same_everywhere(plan: Plan | None) -> Plan | None:
