@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     configure_logs()
     args = job_arguments(argv, DESCRIPTION)
     config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
-    inputs = Inputs(settings=config.model_dump(include=SETTINGS))
+    of_acts = {"acts": str(arrow_tables.open_table(lake, ACTS).metadata().id)}  # versions of a table made anew say nothing of what changed
+    inputs = Inputs(settings=config.model_dump(include=SETTINGS) | of_acts)
     with job_run(lake, JOB, {"etl": config, "inputs": inputs}) as run:
         build_units(lake, config, inputs, run)
 

@@ -1,5 +1,6 @@
 """Job `etl units` with real Spark and Delta: duplicates, batch borders, what is rebuilt, kills, and the archive's own numbers."""
 
+import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -106,6 +107,14 @@ def test_units_are_all_made_again_when_the_last_run_died_before_its_record(lake:
     expected = make_units(lake)
     arrow_tables.overwrite(lake, UNITS, arrow_tables.read(lake, UNITS).slice(0, 1))
     assert make_units(lake) == expected
+
+
+def test_units_of_acts_that_were_made_anew_are_made_again(lake: LakeConfig, spark: SparkSession) -> None:
+    write_acts(lake, act("old"))
+    assert make_units(lake).keys() == {"old"}
+    shutil.rmtree(Path(lake.path) / ACTS.name)
+    write_acts(lake, act("new"))
+    assert make_units(lake).keys() == {"new"}
 
 
 def test_no_acts_make_an_empty_table_of_units(lake: LakeConfig, spark: SparkSession) -> None:
