@@ -13,6 +13,10 @@ class ContractError(KindredError):
     """A table whose rows or columns are not what its row model says."""
 
 
+class UnknownIdError(KindredError):
+    """An id that stands in no row of the table where it was looked up."""
+
+
 class ArchiveError(KindredError):
     """An input file that cannot be read, or holds more bad lines than allowed."""
 

@@ -145,7 +145,7 @@ def _check_rows_are_in_own_files(lake: LakeConfig, task: FileTask) -> None:
     for spec in (ACTS, REJECTS):
         table = arrow_tables.open_table(lake, spec)
         own = sum(file["num_records"] for file in arrow_tables.live_files(table) if _prefix_of(file["path"]) == prefix)
-        found = table.to_pyarrow_dataset().count_rows(filter=pc.field("source_file") == task.file.source_file)
+        found = arrow_tables.count_rows(lake, spec, pc.field("source_file") == task.file.source_file)
         if found != own:
             raise ArchiveError(
                 f"{task.file.source_file}: has changed, but {found - own} of its rows in {spec.name} were rewritten together with others; "

@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
+from pyarrow import fs
 
 from conf.errors import ContractError
 from lake.acts import ACTS
@@ -63,7 +64,12 @@ def table_version(lake: LakeConfig, spec: TableSpec) -> int | None:
 
 def read(lake: LakeConfig, spec: TableSpec, columns: Sequence[str] | None = None, where: ds.Expression | None = None, version: int | None = None) -> pa.Table:
     """Rows of a table as Arrow. Raises ContractError where it is absent or does not fit."""
-    return _scanner(_dataset(open_table(lake, spec, version)), list(columns or spec.columns), where, BATCH_ROWS).to_table()
+    return _scanner(_dataset(lake, spec, version), list(columns or spec.columns), where, BATCH_ROWS).to_table()
+
+
+def count_rows(lake: LakeConfig, spec: TableSpec, where: ds.Expression) -> int:
+    """How many rows of a table a filter lets through. Raises ContractError where the table is absent or does not fit."""
+    return int(_dataset(lake, spec, None).count_rows(filter=where))
 
 
 def read_batches(
@@ -71,7 +77,7 @@ def read_batches(
     version: int | None = None, batch_rows: int = BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     """Rows of a table as a stream of batches, so that no table need fit in memory."""
-    yield from _scanner(_dataset(open_table(lake, spec, version)), list(columns or spec.columns), where, batch_rows).to_batches()
+    yield from _scanner(_dataset(lake, spec, version), list(columns or spec.columns), where, batch_rows).to_batches()
 
 
 def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], transaction: tuple[str, int] | None = None) -> int:
@@ -183,8 +189,15 @@ def _as_table(spec: TableSpec, rows: pa.Table | Sequence[Row]) -> pa.Table:
     return checked_table(spec, rows if isinstance(rows, pa.Table) else rows_table(spec, list(rows)))
 
 
-def _dataset(table: DeltaTable) -> ds.FileSystemDataset:
-    return table.to_pyarrow_dataset()
+def _dataset(lake: LakeConfig, spec: TableSpec, version: int | None) -> ds.FileSystemDataset:
+    """The table as a dataset. A local table's files are opened by Arrow itself.
+
+    delta-rs's own file system is Python code that Arrow's threads may still call when the interpreter ends: then a process now and then aborted
+    after its work was done ("terminate called without an active exception"). Tables of object stores are still read through it.
+    """
+    uri = table_uri(lake.path, spec)
+    files = fs.SubTreeFileSystem(uri, fs.LocalFileSystem()) if "://" not in uri else None
+    return open_table(lake, spec, version).to_pyarrow_dataset(filesystem=files)
 
 
 def _scanner(dataset: ds.FileSystemDataset, columns: list[str], where: ds.Expression | None, batch_rows: int) -> ds.Scanner:

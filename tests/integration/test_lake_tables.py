@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 import pytest
+from pyarrow import fs
 
 from conf.errors import ContractError
 from lake import arrow_tables
@@ -151,3 +152,9 @@ def test_merged_rows_can_be_filtered_by_strings(lake: LakeConfig) -> None:
         assert sorted(arrow_tables.read(lake, IDENTITIES, ["user_id"], where)["user_id"].to_pylist()) == expected
         batches = arrow_tables.read_batches(lake, IDENTITIES, ["user_id"], where)
         assert sorted(name for batch in batches for name in batch["user_id"].to_pylist()) == expected
+
+
+def test_files_of_a_local_table_are_opened_without_python(lake: LakeConfig) -> None:
+    """Python code that Arrow's threads call when the interpreter ends aborts a process whose work is done."""
+    arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 0)]))
+    assert not isinstance(arrow_tables._dataset(lake, SEQUENCES, None).filesystem, fs.PyFileSystem)
