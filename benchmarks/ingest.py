@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import io
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -141,7 +142,11 @@ def main() -> None:
             print(f"{name:<34}{'not installed':>18}")
             continue
         with tempfile.TemporaryDirectory() as folder:
-            cost = cost_of([sys.executable, "-m", "benchmarks.ingest", values.file, "--only", name, "--out", str(Path(folder) / "out")])
+            try:
+                cost = cost_of([sys.executable, "-m", "benchmarks.ingest", values.file, "--only", name, "--out", str(Path(folder) / "out")])
+            except subprocess.CalledProcessError as failure:
+                print(f"{name:<34}failed: {failure.stderr.strip().splitlines()[-1]}")
+                continue
         start = cost.cpu_seconds if name == "start of a Spark session" else start
         taken_off = start if name.startswith("kindred") else 0.0
         _say(name, Cost(cost.cpu_seconds - taken_off, cost.peak_bytes), megabytes if name != "start of a Spark session" else None)
