@@ -63,7 +63,7 @@ def key_id(key: bytes) -> str:
 
 def pseudonym(key: bytes, platform: str, name: str) -> str:
     """The `user_id` of an account, 64 hex digits."""
-    return hmac.new(key, f"{platform}:{name.lower()}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return hmac.digest(key, f"{platform}:{name.lower()}".encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def check_key_id(found: str | None, key: bytes, where: str) -> None:

@@ -96,7 +96,7 @@ def parse_block(block: bytes, file: InputFile, first_line: int, rejected_at: dat
     decoded = decode_block(block, file.kind)
     made = act_columns(decoded.records, file.kind, settings, decoded.casts)
     numbers = np.asarray(decoded.numbers, dtype=np.int64) + first_line
-    columns = made.columns | {"source_file": [file.source_file] * len(numbers), "line": numbers}
+    columns = made.columns | {"source_file": pa.repeat(file.source_file, len(numbers)), "line": numbers}
     acts = pa.table({name: columns[name] for name in ACTS.columns}, schema=arrow_schema(ACTS))
     refused = {bad.number: bad.reason for bad in decoded.bad}
     if any(made.reasons):

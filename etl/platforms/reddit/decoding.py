@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from etl.platforms.reddit.records import RECORDS, Record, lenient_record
 
@@ -42,9 +43,9 @@ class DecodedBlock:
 
 def decode_block(block: bytes, kind: str) -> DecodedBlock:
     """The records of a block of whole lines. No line is lost: lines = records + bad ones."""
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    lines, begins_objects = _look_at_lines(block)
     # decode_lines takes objects apart wherever they stand: only where every line begins one is its position the line's number.
-    if block.startswith(b"{") and block.count(b"\n{") == lines - 1:
+    if begins_objects:
         try:
             records = _decoder(kind).decode_lines(block)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -52,6 +53,14 @@ def decode_block(block: bytes, kind: str) -> DecodedBlock:
         if len(records) == lines:
             return DecodedBlock(block, lines, records, range(lines))
     return _decode_line_by_line(block, lines, kind)
+
+
+def _look_at_lines(block: bytes) -> tuple[int, bool]:
+    """How many lines a block has, and whether each begins with '{'."""
+    letters = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(letters == ord("\n"))
+    starts = ends + 1 if not block.endswith(b"\n") else ends[:-1] + 1
+    return len(starts) + 1, block.startswith(b"{") and bool((letters[starts] == ord("{")).all())
 
 
 def _decode_line_by_line(block: bytes, lines: int, kind: str) -> DecodedBlock:

@@ -31,14 +31,24 @@ def base36(number: int) -> str:
     return _DIGITS[number] + digits
 
 
-def full_ids(values: Sequence[NativeId], prefix: str) -> list[str | None]:
-    """Ids with their prefix, from prefixed or bare strings or base-10 integers; None where there is none."""
-    return [value if type(value) is str and value[:3] == prefix else _full_id(value, prefix) for value in values]
+def full_ids(values: Sequence[NativeId], prefix: str) -> pa.Array:
+    """Ids with their prefix, from prefixed or bare strings or base-10 integers; null where there is none. Shape: (rows,)."""
+    texts = _all_strings(values)
+    if texts is None:
+        return pa.array([_full_id(value, prefix) for value in values], pa.string())
+    has_prefix = pc.starts_with(texts, prefix)
+    if pc.all(has_prefix).as_py():
+        return texts
+    full = pc.if_else(has_prefix, texts, pc.binary_join_element_wise(prefix, texts, ""))
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), full)
 
 
-def parent_ids(values: Sequence[NativeId], links: Sequence[str | None]) -> list[str | None]:
-    """Full ids of parents: null is the link; one without a prefix is the link where it equals the link's, else a comment."""
-    return [value if type(value) is str and value[:3] in (COMMENT, SUBMISSION) else _parent_id(value, link) for value, link in zip(values, links, strict=True)]
+def parent_ids(values: Sequence[NativeId], links: pa.Array) -> pa.Array:
+    """Full ids of parents: null is the link; one without a prefix is the link where it equals the link's, else a comment. Shape: (rows,)."""
+    texts = _all_strings(values)
+    if texts is not None and not texts.null_count and pc.all(_has_any_prefix(texts)).as_py():
+        return texts
+    return pa.array([_parent_id(value, link) for value, link in zip(values, links.to_pylist(), strict=True)], pa.string())
 
 
 def count_id_casts(values: Sequence[NativeId], name: str, prefixed: bool, casts: Counter[str]) -> None:
@@ -46,7 +56,9 @@ def count_id_casts(values: Sequence[NativeId], name: str, prefixed: bool, casts:
     found = Counter(map(type, values))
     counts = {"integer": found[int]}
     if prefixed:
-        counts |= {"null": found[type(None)], "no prefix": sum(type(value) is str and value[:3] not in (COMMENT, SUBMISSION) for value in values)}
+        strings = pa.array([value for value in values if type(value) is str] if len(found) > 1 else values, pa.string()) if found[str] else None
+        without = 0 if strings is None else len(strings) - pc.sum(_has_any_prefix(strings)).as_py()
+        counts |= {"null": found[type(None)], "no prefix": without}
     casts.update({f"{name}: {kind}": count for kind, count in counts.items() if count})
 
 
@@ -71,9 +83,20 @@ def thread_groups(links: pa.Array) -> pa.Array:
     return pa.array([thread_group(link) for link in distinct.dictionary.to_pylist()], pa.string()).take(distinct.indices)
 
 
+def _all_strings(values: Sequence[NativeId]) -> pa.Array | None:
+    """The values where all are strings or null, as they are in almost every block; else None."""
+    return pa.array(values, pa.string()) if set(map(type, values)) <= {str, type(None)} else None
+
+
+def _has_any_prefix(texts: pa.Array) -> pa.Array:
+    return pc.or_(pc.starts_with(texts, COMMENT), pc.starts_with(texts, SUBMISSION))
+
+
 def _parent_id(value: NativeId, link: str | None) -> str | None:
     if value is None or value == "":
         return link
+    if isinstance(value, str) and value[:3] in (COMMENT, SUBMISSION):
+        return value
     as_link = _full_id(value, SUBMISSION)
     return as_link if as_link == link else _full_id(value, COMMENT)
 

@@ -3,10 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.platforms.reddit.records import json_type
 
@@ -17,34 +19,35 @@ _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 def times(values: Sequence[Any], name: str, casts: Counter[str]) -> pa.Array:
     """Seconds since 1970, as integers, floats or strings of either -> UTC timestamps; null where a value is no time."""
-    seconds = np.array([_number(value) for value in values], dtype=np.float64)
+    seconds = _all_numbers(values, _count_types(values, name, casts, usual=int))
     with np.errstate(invalid="ignore"):
         good = (seconds >= FIRST_SECOND) & (seconds < LAST_SECOND)
-    _count_types(values, name, casts, usual=int)
     micros = np.round(np.where(good, seconds, 0) * 1e6).astype(np.int64)
     return pa.array(micros, mask=~good).cast(_TIMESTAMP)
 
 
-def whole_numbers(values: Sequence[Any], name: str, casts: Counter[str]) -> list[str | None]:
-    """Counts and scores as strings; None where there is none, or where it is no number."""
-    _count_types(values, name, casts, usual=int)
-    return [str(value) if type(value) is int else _whole(value) for value in values]
+def whole_numbers(values: Sequence[Any], name: str, casts: Counter[str]) -> pa.Array:
+    """Counts and scores as strings; null where there is none, or where it is no number."""
+    if _count_types(values, name, casts, usual=int) <= {int, type(None)}:
+        with suppress(OverflowError):
+            return pa.array(values, pa.int64()).cast(pa.string())
+    return pa.array([str(value) if type(value) is int else _whole(value) for value in values], pa.string())
 
 
-def flags(values: Sequence[bool | None]) -> list[str | None]:
-    """'true' where a flag is set; None elsewhere, so that only what is unusual is kept."""
-    return ["true" if value else None for value in values]
+def flags(values: Sequence[bool | None]) -> pa.Array:
+    """'true' where a flag is set; null elsewhere, so that only what is unusual is kept."""
+    return pc.if_else(pa.array(values, pa.bool_()), "true", pa.scalar(None, pa.string()))
 
 
-def edits(values: Sequence[Any], name: str, casts: Counter[str]) -> list[str | None]:
-    """When an act was edited, in seconds since 1970, or 'true' where the era told no more; None where it was not."""
+def edits(values: Sequence[Any], name: str, casts: Counter[str]) -> pa.Array:
+    """When an act was edited, in seconds since 1970, or 'true' where the era told no more; null where it was not."""
     _count_types([value for value in values if type(value) is not bool], name, casts, usual=int)
-    return [None if not value else "true" if value is True else _whole(value) for value in values]
+    return pa.array([None if not value else "true" if value is True else _whole(value) for value in values], pa.string())
 
 
-def string_map(columns: Mapping[str, Sequence[str | None]], rows: int) -> pa.MapArray:
+def string_map(columns: Mapping[str, pa.Array], rows: int) -> pa.MapArray:
     """A map a row of the columns that are not None there, in the columns' order. Shape: every column (rows,)."""
-    names, arrays = list(columns), [pa.array(values, pa.string()) for values in columns.values()]
+    names, arrays = list(columns), list(columns.values())
     present = np.column_stack([~array.is_null().to_numpy(zero_copy_only=False) for array in arrays]) if rows else np.zeros((0, len(names)), bool)
     row, column = np.nonzero(present)
     offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
@@ -52,10 +55,20 @@ def string_map(columns: Mapping[str, Sequence[str | None]], rows: int) -> pa.Map
     return pa.MapArray.from_arrays(offsets, pa.array(names).take(pa.array(column)), values)
 
 
-def _count_types(values: Sequence[Any], name: str, casts: Counter[str], usual: type) -> None:
-    for found, count in Counter(map(type, values)).items():
+def _count_types(values: Sequence[Any], name: str, casts: Counter[str], usual: type) -> set[type]:
+    """Count the values whose type is another than usual, and return all types there are."""
+    kinds = Counter(map(type, values))
+    for found, count in kinds.items():
         if found is not usual and found is not type(None):
             casts[f"{name}: {json_type(found())}"] += count
+    return set(kinds)
+
+
+def _all_numbers(values: Sequence[Any], types: set[type]) -> np.ndarray:
+    if types <= {int, float}:
+        with suppress(OverflowError):
+            return np.array(values, dtype=np.float64)
+    return np.array([_number(value) for value in values], dtype=np.float64)
 
 
 def _number(value: Any) -> float:

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from html import unescape
 from typing import Literal
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 State = Literal["kept", "deleted", "removed"]
 
 _MARKS: dict[str, State] = {
@@ -31,6 +35,14 @@ def mark_of(text: str | None) -> State:
     if not text or text[0] != "[" or len(text) > _LONGEST_MARK:
         return "kept"
     return _MARKS.get(text.strip().lower(), "kept")
+
+
+def marks_of(texts: pa.Array) -> np.ndarray:
+    """`mark_of` of each text. Shape: (rows,), of strings."""
+    marks = np.full(len(texts), "kept", dtype=object)
+    for row in np.flatnonzero(pc.starts_with(texts, "[").fill_null(False).to_numpy(zero_copy_only=False)):
+        marks[row] = mark_of(texts[int(row)].as_py())
+    return marks
 
 
 def taken_away(was_deleted_later: bool | None, removal_type: str | None, removed_by: str | None) -> State:
