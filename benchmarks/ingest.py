@@ -1,6 +1,8 @@
 """What it costs to bring a dump of comments into the lake, beside the usual ways to read one: MB of JSON a CPU second, each in a process of its own.
 
-    python -m benchmarks.ingest FILE.zst            needs the extra `bench` for all rows of the table; what is not installed is left out
+    python -m benchmarks.ingest FILE.zst
+
+What is not installed (orjson, polars, chdb) is left out.
 
 The others decode and write the same raw fields to Parquet (zstd), convert nothing and set nothing aside; `kindred` commits a Delta table of acts:
 pseudonyms, unescaped text, typed columns, casts counted, rejects with their line. The start of a Spark session is measured apart and taken off.
