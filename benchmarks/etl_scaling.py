@@ -1,0 +1,73 @@
+"""What each ETL job costs a million comments as the archive grows: CPU seconds, shuffled bytes, peak memory.
+
+    python -m benchmarks.etl_scaling DUMP [DUMP ...]          folders of RC_ files, smallest first, e.g. of 1, 5 and 20 million comments
+
+Each job is a process of its own on two cores with `lake.spark_master=local[2]`; the start of a Spark session is measured apart and taken off.
+Shuffled bytes come out of Spark's own event log.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.cpu import Cost, cost_of
+from lake import arrow_tables
+from lake.acts import ACTS
+from lake.config import LakeConfig
+
+JOBS = ("ingest", "units", "sequences")
+CORES = 2
+START = "from lake.spark_tables import start_session; from lake.config import LakeConfig; start_session('start', LakeConfig(spark_master='local[2]')).stop()"
+
+
+def main() -> None:
+    """Measure every job on every dump, each in a fresh lake."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dumps", nargs="+", metavar="DUMP")
+    start = cost_of([sys.executable, "-c", START])
+    print(f"start of a Spark session: {start.cpu_seconds:.1f} CPU s, taken off each job")
+    print(f"{'comments':>12}  {'job':<10}{'CPU s':>8}{'CPU s / million':>17}{'shuffled bytes each':>21}{'peak MB':>9}")
+    for dump in parser.parse_args().dumps:
+        with tempfile.TemporaryDirectory() as folder:
+            lake, events = Path(folder) / "lake", Path(folder) / "events"
+            events.mkdir()
+            for job in JOBS:
+                cost = _run(job, dump, lake, events)
+                comments = arrow_tables.count_rows(LakeConfig(path=str(lake)), ACTS)
+                _say(comments, job, Cost(cost.cpu_seconds - start.cpu_seconds, cost.peak_bytes), sum(_shuffled(events)))
+                for log in events.iterdir():
+                    log.unlink()
+
+
+def _run(job: str, dump: str, lake: Path, events: Path) -> Cost:
+    settings = {
+        "lake.spark_master": f"local[{CORES}]",
+        "lake.pseudonym_key_file": str(lake.with_name("key")),
+        "lake.spark_settings": json.dumps({"spark.eventLog.enabled": "true", "spark.eventLog.rolling.enabled": "false", "spark.eventLog.dir": events.as_uri()}),
+    }
+    words = [f"{name}={value}" for name, value in settings.items()]
+    only_for_ingest = ["--dump", dump] if job == "ingest" else []
+    return cost_of([sys.executable, "-m", f"etl.jobs.{job}", "--lake", str(lake), *only_for_ingest, *(part for word in words for part in ("--set", word))])
+
+
+def _shuffled(events: Path) -> Iterator[int]:
+    """Bytes that each task wrote for a shuffle."""
+    for log in events.iterdir():
+        for line in log.read_text().splitlines():
+            if '"SparkListenerTaskEnd"' in line:
+                yield (json.loads(line).get("Task Metrics") or {}).get("Shuffle Write Metrics", {}).get("Shuffle Bytes Written", 0)
+
+
+def _say(comments: int, job: str, cost: Cost, shuffled: int) -> None:
+    millions = comments / 1e6
+    print(
+        f"{comments:>12,}  {job:<10}{cost.cpu_seconds:>8.1f}{cost.cpu_seconds / millions:>17.1f}{shuffled / comments:>21.0f}{cost.peak_bytes / 1e6:>9.0f}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
