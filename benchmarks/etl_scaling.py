@@ -43,10 +43,11 @@ def main() -> None:
 
 
 def _run(job: str, dump: str, lake: Path, events: Path) -> Cost:
+    log = {"enabled": "true", "compress": "false", "rolling.enabled": "false", "dir": events.as_uri()}
     settings = {
         "lake.spark_master": f"local[{CORES}]",
         "lake.pseudonym_key_file": str(lake.with_name("key")),
-        "lake.spark_settings": json.dumps({"spark.eventLog.enabled": "true", "spark.eventLog.rolling.enabled": "false", "spark.eventLog.dir": events.as_uri()}),
+        "lake.spark_settings": json.dumps({f"spark.eventLog.{name}": value for name, value in log.items()}),
     }
     words = [f"{name}={value}" for name, value in settings.items()]
     only_for_ingest = ["--dump", dump] if job == "ingest" else []
@@ -55,7 +56,7 @@ def _run(job: str, dump: str, lake: Path, events: Path) -> Cost:
 
 def _shuffled(events: Path) -> Iterator[int]:
     """Bytes that each task wrote for a shuffle."""
-    for log in events.iterdir():
+    for log in events.glob("[!.]*"):
         for line in log.read_text().splitlines():
             if '"SparkListenerTaskEnd"' in line:
                 yield (json.loads(line).get("Task Metrics") or {}).get("Shuffle Write Metrics", {}).get("Shuffle Bytes Written", 0)
