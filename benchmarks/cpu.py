@@ -7,6 +7,7 @@ of the command's session are looked at every few milliseconds instead, and the l
 import contextlib
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,12 @@ def cost_of(command: Sequence[str]) -> Cost:
             errors.seek(0)
             raise subprocess.CalledProcessError(process.returncode, command, stderr=errors.read().decode(errors="replace")[-2000:])
     return Cost(sum(ticks.values()) / _TICKS_A_SECOND, max(peaks.values(), default=0))
+
+
+def cost_of_spark_start(cores: int) -> Cost:
+    """A Spark session and its end."""
+    program = "import sys; from lake.config import LakeConfig; from lake.spark_tables import start_session; start_session('start', LakeConfig(spark_master=sys.argv[1])).stop()"
+    return cost_of([sys.executable, "-c", program, f"local[{cores}]"])
 
 
 def _looks(session: int) -> Iterator[tuple[int, int, int]]:

@@ -13,21 +13,20 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.cpu import Cost, cost_of
+from benchmarks.cpu import Cost, cost_of, cost_of_spark_start
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
 
 JOBS = ("ingest", "units", "sequences")
 CORES = 2
-START = "from lake.spark_tables import start_session; from lake.config import LakeConfig; start_session('start', LakeConfig(spark_master='local[2]')).stop()"
 
 
 def main() -> None:
     """Measure every job on every dump, each in a fresh lake."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dumps", nargs="+", metavar="DUMP")
-    start = cost_of([sys.executable, "-c", START])
+    start = cost_of_spark_start(CORES)
     print(f"start of a Spark session: {start.cpu_seconds:.1f} CPU s, taken off each job")
     print(f"{'comments':>12}  {'job':<10}{'CPU s':>8}{'CPU s / million':>17}{'shuffled bytes each':>21}{'peak MB':>9}")
     for dump in parser.parse_args().dumps:

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from benchmarks.cpu import Cost, cost_of
+from benchmarks.cpu import Cost, cost_of, cost_of_spark_start
 from etl.platforms.reddit.records import Comment
 from etl.platforms.streams import line_blocks
 
@@ -94,14 +94,6 @@ def chdb_parquet(path: str, out: Path) -> None:
     chdb.query(query)
 
 
-def spark_start(_: str, __: Path) -> None:
-    """A Spark session and its end."""
-    from lake.config import LakeConfig
-    from lake.spark_tables import start_session
-
-    start_session("start", LakeConfig(spark_master="local[1]")).stop()
-
-
 def kindred(path: str, out: Path) -> None:
     """`kindred etl ingest` of this file alone to a committed Delta table of acts."""
     from etl.jobs import ingest
@@ -112,6 +104,7 @@ def kindred(path: str, out: Path) -> None:
     ingest.main(["--dump", str(dump), "--lake", str(out), "--set", "lake.spark_master=local[1]", "--set", f"lake.pseudonym_key_file={out}.key"])
 
 
+KINDRED = "kindred etl ingest to Delta"
 CONTENDERS: dict[str, tuple[Callable[[str, Path], None], str | None]] = {
     "json.loads a line, nothing kept": (json_loads, None),
     "orjson a line, nothing kept": (orjson_lines, "orjson"),
@@ -119,8 +112,7 @@ CONTENDERS: dict[str, tuple[Callable[[str, Path], None], str | None]] = {
     "pyarrow to Parquet": (pyarrow_parquet, None),
     "polars to Parquet": (polars_parquet, "polars"),
     "chDB to Parquet": (chdb_parquet, "chdb"),
-    "start of a Spark session": (spark_start, None),
-    "kindred etl ingest to Delta": (kindred, None),
+    KINDRED: (kindred, None),
 }
 
 
@@ -138,7 +130,8 @@ def main() -> None:
     print(f"{values.file}: {megabytes:,.0f} MB of JSON")
     print(f"{'':<34}{'CPU s':>8}{'MB/CPU s':>10}{'peak MB':>9}")
     _say("zstd -d --long=31", cost_of(["zstd", "-d", "--long=31", "-q", "-c", values.file]), megabytes)
-    start = 0.0
+    start = cost_of_spark_start(cores=1)
+    _say("start of a Spark session", start, None)
     for name, (_, module) in CONTENDERS.items():
         if module and importlib.util.find_spec(module) is None:
             print(f"{name:<34}{'not installed':>18}")
@@ -149,9 +142,9 @@ def main() -> None:
             except subprocess.CalledProcessError as failure:
                 print(f"{name:<34}failed: {failure.stderr.strip().splitlines()[-1]}")
                 continue
-        start = cost.cpu_seconds if name == "start of a Spark session" else start
-        taken_off = start if name.startswith("kindred") else 0.0
-        _say(name, Cost(cost.cpu_seconds - taken_off, cost.peak_bytes), megabytes if name != "start of a Spark session" else None)
+        if name == KINDRED:
+            cost = Cost(cost.cpu_seconds - start.cpu_seconds, cost.peak_bytes)
+        _say(name, cost, megabytes)
 
 
 def _say(name: str, cost: Cost, megabytes: float | None) -> None:

@@ -77,10 +77,7 @@ def last_done_run(lake: LakeConfig, job: str) -> JobRun | None:
 
 
 class Inputs(BaseModel):
-    """What decides the rows that a job writes, its code aside; kept in `config` beside the settings of the run.
-
-    A job that brings its tables up to date step by step, from what changed in those that it reads, leaves `tables` empty.
-    """
+    """What decides the rows that a job writes, its code aside; kept in `config` beside the settings of the run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -111,15 +108,21 @@ def inputs_now(
     return Inputs(settings=dict(settings or {}), tables=states, encoder_version=encoder_version)
 
 
-def last_run_of(lake: LakeConfig, job: str, inputs: Inputs, writes: Sequence[TableSpec]) -> JobRun | None:
+def last_run_of(lake: LakeConfig, job: str, inputs: Inputs, writes: Sequence[TableSpec], same_versions: bool = True) -> JobRun | None:
     """The job's last done run, where it had these inputs and the tables that it wrote still hold what it left; else None.
 
-    A table that somebody wrote to since may be half of a run that died between its commit and its record.
+    Without `same_versions` the tables that it read may have had other versions: for a job that goes on from what has changed since. A table that somebody wrote to since may be half of a run that died between its commit and its record.
     """
     last = last_done_run(lake, job)
-    if last is None or json.loads(last.config).get("inputs") != json.loads(inputs.model_dump_json()):
+    had = json.loads(last.config).get("inputs") if last else None
+    if last is None or had is None or _what_counts(Inputs(**had), same_versions) != _what_counts(inputs, same_versions):
         return None
     return last if all(_holds_what_was_left(lake, spec, last.versions_written.get(spec.name)) for spec in writes) else None
+
+
+def _what_counts(inputs: Inputs, same_versions: bool) -> dict[str, Any]:
+    tables = inputs.tables if same_versions else {name: table_id for name, (table_id, _) in inputs.tables.items()}
+    return {**inputs.model_dump(mode="json"), "tables": tables}
 
 
 def _holds_what_was_left(lake: LakeConfig, spec: TableSpec, version: int | None) -> bool:

@@ -11,6 +11,8 @@ import pyarrow as pa
 from lake.rendering import RENDERING_VERSION
 from trainer.config import EvaluationConfig, TrainingConfig
 
+TRAIN, EVALUATE = "trainer train", "trainer evaluate"
+"""The jobs, as runs of theirs are known in `job_runs` and in MLflow."""
 ITEM_COLUMNS = ("item_id", "source", "level", "text")
 """What training reads of `items`: how often a label was given does not count."""
 TRAINING_VERSION = "2"

@@ -26,6 +26,7 @@ from lake import registry
 from lake.config import LakeConfig
 from lake.tables import TableSpec, table_uri
 from trainer.config import TrainerConfig, TrainingConfig
+from trainer.fingerprint import EVALUATE, TRAIN
 
 if TYPE_CHECKING:
     from lake.encoder import Encoder
@@ -34,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 TRAINED = "trained"
 """Alias of the encoder trained last, champion or not."""
-TRAIN, EVALUATE = "trainer train", "trainer evaluate"
 _RESULT_FILE = "evaluation.json"
 _JOB, _HOST, _PROCESS = "kindred.job", "kindred.host", "kindred.process"
 

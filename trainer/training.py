@@ -24,7 +24,7 @@ from trainer.batches import TrainingSet, training_set
 from trainer.champion import Comparison, choose_champion
 from trainer.config import TrainerConfig
 from trainer.evaluation import personal_auc_by_person
-from trainer.fingerprint import ITEM_COLUMNS, Plan
+from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
 from trainer.loop import total_steps, train
 from trainer.questions import Questions, questions_of
 from trainer.student import base_encoder, content_version
@@ -39,7 +39,7 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
     if not accelerator.is_main_process:
         fine_tuned(training, config, plan, accelerator)
         return
-    with job_run(lake, tracking.TRAIN, {"trainer": config}) as record, tracking.training_run(config, plan.tags):
+    with job_run(lake, TRAIN, {"trainer": config}) as record, tracking.training_run(config, plan.tags):
         record.versions_read.update(plan.versions)
         record.rows["people"] += len(training)
         tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS)})

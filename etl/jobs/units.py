@@ -13,7 +13,7 @@ from etl.units import CONFLICTS, COUNTED, OBSTACLES, units_and_counts
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
-from lake.job_runs import Inputs, RunRecord, job_run, last_run_of
+from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
 from lake.units import UNITS
 
 logger = logging.getLogger(__name__)
@@ -25,9 +25,9 @@ SETTINGS = {"context_depth", "context_chars", "text_chars"}
 
 def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
     """Make the units of every partition whose acts have changed since the last run, in one commit."""
-    version = arrow_tables.open_table(lake, ACTS).version()
-    run.read(ACTS, version)
-    changed = find_changed_partitions(lake, inputs, version)
+    run.versions_read.update(inputs.versions)
+    version = inputs.version(ACTS)
+    changed = find_changed_partitions(lake, inputs)
     if changed is None or changed:
         rebuild_partitions(lake, config, version, changed, run)
     else:
@@ -35,12 +35,10 @@ def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRec
     run.wrote(UNITS, arrow_tables.table_version(lake, UNITS))
 
 
-def find_changed_partitions(lake: LakeConfig, inputs: Inputs, acts_version: int) -> set[Partition] | None:
+def find_changed_partitions(lake: LakeConfig, inputs: Inputs) -> set[Partition] | None:
     """Partitions of acts that differ from those that the last run read; None where all units must be made."""
-    last = last_run_of(lake, JOB, inputs, writes=(UNITS,))
-    if last is None or ACTS.name not in last.versions_read:
-        return None
-    return changed_partitions(lake, ACTS, last.versions_read[ACTS.name], acts_version)
+    last = last_run_of(lake, JOB, inputs, writes=(UNITS,), same_versions=False)
+    return changed_partitions(lake, ACTS, last.versions_read[ACTS.name], inputs.version(ACTS)) if last else None
 
 
 def rebuild_partitions(lake: LakeConfig, config: EtlConfig, acts_version: int, partitions: Collection[Partition] | None, run: RunRecord) -> None:
@@ -63,8 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     configure_logs()
     args = job_arguments(argv, DESCRIPTION)
     config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
-    of_acts = {"acts": str(arrow_tables.open_table(lake, ACTS).metadata().id)}  # versions of a table made anew say nothing of what changed
-    inputs = Inputs(settings=config.model_dump(include=SETTINGS) | of_acts)
+    inputs = inputs_now(lake, reads=(ACTS,), settings=config.model_dump(include=SETTINGS))
     with job_run(lake, JOB, {"etl": config, "inputs": inputs}) as run:
         build_units(lake, config, inputs, run)
 

@@ -14,14 +14,13 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
 from lake.examples import EXAMPLES
-from lake.job_runs import inputs_now, job_run
+from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
-from lake.tables import TableSpec
 from trainer import tracking
 from trainer.baselines import label_counts
 from trainer.comparison import EvaluationResult, half_scores, item_scores
 from trainer.config import TrainerConfig
-from trainer.fingerprint import evaluation_hash, table_states
+from trainer.fingerprint import EVALUATE, evaluation_hash, table_states
 from trainer.halves import split_halves
 from trainer.questions import questions_of
 from trainer.report import flat_numbers, report_text
@@ -33,7 +32,7 @@ Reads `examples`, `items` and the registered encoder; prints a table (or JSON) a
 Where an evaluation of this encoder on these tables is in MLflow already, prints that."""
 
 logger = logging.getLogger(__name__)
-JOB = tracking.EVALUATE
+READS = (EXAMPLES, ITEMS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -51,7 +50,7 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
 
     Raises ContractError without such people, EncoderError without encoder.
     """
-    read = inputs_now(lake, reads=(EXAMPLES, ITEMS))
+    read = inputs_now(lake, reads=READS)
     folder = registered_folder(lake)
     tags = {
         "kindred.settings": evaluation_hash(config.evaluation),
@@ -60,24 +59,23 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
     }
     found = tracking.finished_evaluation(tags)
     if found is not None:
-        logger.info("%s: nothing changed since this encoder was evaluated", JOB)
+        logger.info("%s: nothing changed since this encoder was evaluated", EVALUATE)
         return EvaluationResult(**found)
-    versions = {spec: read.version(spec) for spec in (EXAMPLES, ITEMS)}
-    with job_run(lake, JOB, {"trainer": config}) as record:
+    with job_run(lake, EVALUATE, {"trainer": config}) as record:
         record.versions_read.update(read.versions)
-        result = judged(lake, config, versions, load_encoder(folder))
+        result = judged(lake, config, read, load_encoder(folder))
         record.rows.update({"people": result.people, "queries": result.queries, "halves": result.halves})
-        log_result(lake, config, versions, tags, result)
+        log_result(lake, config, read, tags, result)
     return result
 
 
-def judged(lake: LakeConfig, config: TrainerConfig, versions: dict[TableSpec, int], tuned: Encoder) -> EvaluationResult:
+def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder) -> EvaluationResult:
     """Scores of the encoder, its base and the baselines on these versions of the tables."""
     base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
-    asked, others = read_people(lake, versions[EXAMPLES], config.evaluation.max_people, config.evaluation.max_other_people)
-    items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", versions[ITEMS])
+    asked, others = read_people(lake, read.version(EXAMPLES), config.evaluation.max_people, config.evaluation.max_other_people)
+    items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", read.version(ITEMS))
     questions = questions_of(asked, items.to_pylist())
-    train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", versions[EXAMPLES], batch_rows=64)
+    train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", read.version(EXAMPLES), batch_rows=64)
     counts = label_counts((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
     halves = split_halves([example["history"] for example in asked], others, config.evaluation.min_half_units)
     scores = [*item_scores(tuned, base, questions, counts, config.evaluation), *half_scores(tuned, base, halves, config.evaluation)]
@@ -86,7 +84,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, versions: dict[TableSpec, in
         base_version=base.version,
         base_model=tuned.card.base_model,
         max_tokens=tuned.card.max_tokens,
-        versions_read={spec.name: version for spec, version in versions.items()},
+        versions_read=read.versions,
         people=questions.people,
         queries=len(questions.histories),
         future_queries=int((questions.periods == "future").sum()),
@@ -127,11 +125,11 @@ def _same_text(card: EncoderCard) -> dict[str, Any]:
     return {name: getattr(card, name) for name in ("base_model", "max_tokens", "own_chars", "context_chars")}
 
 
-def log_result(lake: LakeConfig, config: TrainerConfig, versions: dict[TableSpec, int], tags: dict[str, str], result: EvaluationResult) -> None:
+def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:
     """One MLflow run named 'evaluate' with the settings, what was read, and every number."""
     facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "half_candidates"})
     with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}, tags):
-        tracking.log_inputs(lake, versions, context="evaluation")
+        tracking.log_inputs(lake, {spec: read.version(spec) for spec in READS}, context="evaluation")
         tracking.log_metrics(flat_numbers(result))
         tracking.log_evaluation(result.model_dump())
 

@@ -12,7 +12,7 @@ from lake.examples import EXAMPLES
 from lake.job_runs import inputs_now
 from lake.labels import ITEMS
 from trainer.config import TrainerConfig
-from trainer.fingerprint import ITEM_COLUMNS, Plan, contents_hash, settings_hash, table_states
+from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan, contents_hash, settings_hash, table_states
 
 DESCRIPTION = """Fine-tune the student on examples and register it.
 
@@ -20,7 +20,6 @@ Reads `examples` and `items`; writes a version of the registered encoder, and mo
 base). Does nothing where a run with the same settings and the same rows in these tables has finished."""
 
 logger = logging.getLogger(__name__)
-JOB = "trainer train"
 READS = (EXAMPLES, ITEMS)
 
 
@@ -54,13 +53,13 @@ def plan_run(lake: LakeConfig, config: TrainerConfig) -> Plan | None:
     settings = {"kindred.settings": settings_hash(config)}
     inputs = {"kindred.inputs": table_states(read.tables)}
     if tracking.is_finished(lake, settings | inputs):
-        logger.info("%s: an encoder of these settings and table versions is registered, nothing to do", JOB)
+        logger.info("%s: an encoder of these settings and table versions is registered, nothing to do", TRAIN)
         return None
     examples = arrow_tables.read_batches(lake, EXAMPLES, version=read.version(EXAMPLES))
     items = arrow_tables.read_batches(lake, ITEMS, ITEM_COLUMNS, version=read.version(ITEMS))
     contents = {"kindred.contents": contents_hash([examples, items])}
     if tracking.is_finished(lake, settings | contents):
-        logger.info("%s: an encoder of these settings and these rows is registered, nothing to do", JOB)
+        logger.info("%s: an encoder of these settings and these rows is registered, nothing to do", TRAIN)
         return None
     return Plan(read.versions, settings | inputs | contents)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.platforms import ParseSettings
-from etl.platforms.reddit.ids import COMMENT, SUBMISSION, are_ids, count_id_casts, full_ids, parent_ids, thread_groups
+from etl.platforms.reddit.ids import COMMENT, SUBMISSION, are_ids, as_ids, count_id_casts, full_ids, parent_ids, thread_groups
 from etl.platforms.reddit.records import RECORDS, Record, Submission
 from etl.platforms.reddit.values import edits, flags, string_map, times, whole_numbers
 from etl.platforms.reddit.words import cleaned, marks_of, taken_away, without_profiles
@@ -20,10 +20,10 @@ from lake.acts import DELETED_LATER
 from lake.pseudonyms import pseudonym
 
 PLATFORM_NAME = "reddit"
-_NOTHING = pa.scalar(None, pa.string())
 Fields = dict[str, list[Any]]
 """Field of the dump -> its values, one a record."""
 PSEUDONYMS_KEPT = 2**18
+"""Of accounts met last, in each worker: some 60 MB."""
 RECORDS_AT_ONCE = 200
 
 
@@ -66,19 +66,20 @@ def _fields(records: Sequence[Record], record: type[msgspec.Struct]) -> Fields:
 
 
 def _comment_columns(fields: Fields, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
-    for name, prefixed in (("id", False), ("link_id", True), ("parent_id", True)):
-        count_id_casts(fields[name], name, prefixed, casts)
-    links = full_ids(fields["link_id"], SUBMISSION)
-    parents = parent_ids(fields["parent_id"], links)
-    threads = pc.coalesce(links, pc.if_else(pc.starts_with(parents, SUBMISSION), parents, _NOTHING))
+    ids = {name: as_ids(fields[name]) for name in ("id", "link_id", "parent_id")}
+    for name, values in ids.items():
+        count_id_casts(values, name, name != "id", casts)
+    links = full_ids(ids["link_id"], SUBMISSION)
+    parents = parent_ids(ids["parent_id"], links)
+    threads = pc.coalesce(links, pc.if_else(pc.starts_with(parents, SUBMISSION), parents, None))
     texts = pa.array(cleaned(fields["body"], "body", casts), pa.string())
     states = _states(marks_of(texts), _later_states(fields), settings)
-    zeros = whole_numbers(fields["controversiality"], "controversiality", casts)
+    numbers = whole_numbers(fields["controversiality"], "controversiality", casts)
     attributes = _attributes(fields, casts) | {
-        "controversiality": pc.if_else(pc.equal(zeros, "0"), _NOTHING, zeros),
+        "controversiality": pc.if_else(pc.equal(numbers, "0"), None, numbers),
         "is_submitter": flags(fields["is_submitter"]),
     }
-    columns = _shared_columns(fields, attributes, settings, casts) | _id_columns(full_ids(fields["id"], COMMENT), threads, parents)
+    columns = _shared_columns(fields, attributes, settings, casts) | _id_columns(full_ids(ids["id"], COMMENT), threads, parents)
     rows = len(texts)
     columns |= {
         "action": pa.repeat("comment", rows), "title": pa.nulls(rows, pa.string()), "text": _kept(texts, states), "state": states,
@@ -88,8 +89,9 @@ def _comment_columns(fields: Fields, settings: ParseSettings, casts: Counter[str
 
 
 def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
-    count_id_casts(fields["id"], "id", False, casts)
-    ids = full_ids(fields["id"], SUBMISSION)
+    native = as_ids(fields["id"])
+    count_id_casts(native, "id", False, casts)
+    ids = full_ids(native, SUBMISSION)
     titles, texts = (pa.array(cleaned(fields[name], name, casts), pa.string()) for name in ("title", "selftext"))
     title_marks, later = marks_of(titles), _later_states(fields)
     marks = np.where(texts.is_valid().to_numpy(zero_copy_only=False), marks_of(texts), title_marks)
@@ -189,7 +191,7 @@ def _attributes(fields: Fields, casts: Counter[str]) -> dict[str, pa.Array]:
 
 
 def _kept(texts: pa.Array, states: np.ndarray) -> pa.Array:
-    return pc.if_else(pa.array(states == "kept"), texts, _NOTHING)
+    return pc.if_else(pa.array(states == "kept"), texts, None)
 
 
 def _states(marks: np.ndarray, later: np.ndarray, settings: ParseSettings) -> np.ndarray:

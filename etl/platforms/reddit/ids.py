@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from etl.platforms.reddit.records import NativeId
 COMMENT, SUBMISSION = "t1_", "t3_"
 THREADS_PER_GROUP = 10_000_000
 NO_THREAD = "none"
+Ids: TypeAlias = pa.Array | Sequence[NativeId]
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _UNIT_ID = r"^reddit:t[13]_[0-9A-Za-z_-]{1,32}$"
@@ -31,34 +33,39 @@ def base36(number: int) -> str:
     return _DIGITS[number] + digits
 
 
-def full_ids(values: Sequence[NativeId], prefix: str) -> pa.Array:
+def as_ids(values: Sequence[NativeId]) -> Ids:
+    """The values in Arrow where all are strings or null, as they are in almost every block; else as they are."""
+    return pa.array(values, pa.string()) if set(map(type, values)) <= {str, type(None)} else values
+
+
+def full_ids(ids: Ids, prefix: str) -> pa.Array:
     """Ids with their prefix, from prefixed or bare strings or base-10 integers; null where there is none. Shape: (rows,)."""
-    texts = _all_strings(values)
-    if texts is None:
-        return pa.array([_full_id(value, prefix) for value in values], pa.string())
-    has_prefix = pc.starts_with(texts, prefix)
+    if not isinstance(ids, pa.Array):
+        return pa.array([_full_id(value, prefix) for value in ids], pa.string())
+    has_prefix = pc.starts_with(ids, prefix)
     if pc.all(has_prefix).as_py():
-        return texts
-    full = pc.if_else(has_prefix, texts, pc.binary_join_element_wise(prefix, texts, ""))
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), full)
+        return ids
+    full = pc.if_else(has_prefix, ids, pc.binary_join_element_wise(prefix, ids, ""))
+    return pc.if_else(pc.equal(ids, ""), None, full)
 
 
-def parent_ids(values: Sequence[NativeId], links: pa.Array) -> pa.Array:
+def parent_ids(ids: Ids, links: pa.Array) -> pa.Array:
     """Full ids of parents: null is the link; one without a prefix is the link where it equals the link's, else a comment. Shape: (rows,)."""
-    texts = _all_strings(values)
-    if texts is not None and not texts.null_count and pc.all(_has_any_prefix(texts)).as_py():
-        return texts
-    return pa.array([_parent_id(value, link) for value, link in zip(values, links.to_pylist(), strict=True)], pa.string())
+    if isinstance(ids, pa.Array):
+        if not ids.null_count and pc.all(_has_any_prefix(ids)).as_py():
+            return ids
+        ids = ids.to_pylist()
+    return pa.array([_parent_id(value, link) for value, link in zip(ids, links.to_pylist(), strict=True)], pa.string())
 
 
-def count_id_casts(values: Sequence[NativeId], name: str, prefixed: bool, casts: Counter[str]) -> None:
+def count_id_casts(ids: Ids, name: str, prefixed: bool, casts: Counter[str]) -> None:
     """Count ids that are integers and, where they should have a prefix, those that have none or are null."""
-    found = Counter(map(type, values))
-    counts = {"integer": found[int]}
+    integers = 0 if isinstance(ids, pa.Array) else sum(type(value) is int for value in ids)
+    counts = {"integer": integers}
     if prefixed:
-        strings = pa.array([value for value in values if type(value) is str] if len(found) > 1 else values, pa.string()) if found[str] else None
-        without = 0 if strings is None else len(strings) - pc.sum(_has_any_prefix(strings)).as_py()
-        counts |= {"null": found[type(None)], "no prefix": without}
+        texts = ids if isinstance(ids, pa.Array) else pa.array([None if type(value) is int else value for value in ids], pa.string())
+        without_prefix = pc.sum(pc.invert(_has_any_prefix(texts))).as_py() or 0
+        counts |= {"null": texts.null_count - integers, "no prefix": without_prefix}
     casts.update({f"{name}: {kind}": count for kind, count in counts.items() if count})
 
 
@@ -81,11 +88,6 @@ def thread_groups(links: pa.Array) -> pa.Array:
     """The partition of each thread, worked out once per distinct one."""
     distinct = links.dictionary_encode(null_encoding="encode")
     return pa.array([thread_group(link) for link in distinct.dictionary.to_pylist()], pa.string()).take(distinct.indices)
-
-
-def _all_strings(values: Sequence[NativeId]) -> pa.Array | None:
-    """The values where all are strings or null, as they are in almost every block; else None."""
-    return pa.array(values, pa.string()) if set(map(type, values)) <= {str, type(None)} else None
 
 
 def _has_any_prefix(texts: pa.Array) -> pa.Array:

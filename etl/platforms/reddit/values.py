@@ -36,7 +36,7 @@ def whole_numbers(values: Sequence[Any], name: str, casts: Counter[str]) -> pa.A
 
 def flags(values: Sequence[bool | None]) -> pa.Array:
     """'true' where a flag is set; null elsewhere, so that only what is unusual is kept."""
-    return pc.if_else(pa.array(values, pa.bool_()), "true", pa.scalar(None, pa.string()))
+    return pc.if_else(pa.array(values, pa.bool_()), "true", None)
 
 
 def edits(values: Sequence[Any], name: str, casts: Counter[str]) -> pa.Array:
