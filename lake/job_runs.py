@@ -111,7 +111,8 @@ def inputs_now(
 def last_run_of(lake: LakeConfig, job: str, inputs: Inputs, writes: Sequence[TableSpec], same_versions: bool = True) -> JobRun | None:
     """The job's last done run, where it had these inputs and the tables that it wrote still hold what it left; else None.
 
-    Without `same_versions` the tables that it read may have had other versions: for a job that goes on from what has changed since. A table that somebody wrote to since may be half of a run that died between its commit and its record.
+    Without `same_versions` the tables that it read may have had other versions: for a job that goes on from what has changed since.
+    A table of its own that somebody wrote to since may be half of a run that died between its commit and its record.
     """
     last = last_done_run(lake, job)
     had = json.loads(last.config).get("inputs") if last else None
