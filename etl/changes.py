@@ -1,59 +1,104 @@
-"""How much of a table must be made again: what has changed since the job's last run."""
+"""How much of a table must be made again: what has changed in the tables it is made from since the job's last run."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from lake import arrow_tables
+from lake.acts import ACTS
 from lake.config import LakeConfig
 from lake.tables import TableSpec
 
 Partition = tuple[str, ...]
+File = Mapping[str, Any]
 
 
-def changed_partitions(lake: LakeConfig, spec: TableSpec, old_version: int, version: int) -> set[Partition] | None:
-    """Partitions whose files differ between two versions of a table; None where the old version cannot be read any more."""
+@dataclass(frozen=True)
+class ChangedActs:
+    """What of `acts` is to be worked through, and how many rows the log counts there.
+
+    Of `whole` partitions all rows; of `grown` ones, which have the rows of `new_sources` more than before, what these rows touch.
+    """
+
+    whole: Mapping[Partition, int] = field(default_factory=dict)
+    grown: Mapping[Partition, int] = field(default_factory=dict)
+    new_sources: frozenset[str] = frozenset()
+
+    @property
+    def rows(self) -> int:
+        """Rows of whole partitions and new rows of grown ones."""
+        return sum(self.whole.values()) + sum(self.grown.values())
+
+
+def all_acts(lake: LakeConfig, version: int) -> ChangedActs:
+    """Every partition of acts, whole."""
+    files = _files_by_partition(arrow_tables.open_table(lake, ACTS, version), ACTS)
+    return ChangedActs(whole={partition: _rows(files) for partition, files in files.items()})
+
+
+def changed_acts(lake: LakeConfig, old_version: int, version: int) -> ChangedActs:
+    """What has changed between two versions of acts; everything, where the old version cannot be read any more.
+
+    A partition has grown where it lost no file, and where what is new came out of input files of which it had nothing.
+    """
     try:
-        old = arrow_tables.find_table(lake, spec, old_version)
+        old = arrow_tables.find_table(lake, ACTS, old_version)
     except DeltaError:
-        return None
+        old = None
     if old is None:
-        return None
-    before, after = _files(old, spec), _files(arrow_tables.open_table(lake, spec, version), spec)
-    return {partition for path, partition in (before.items() ^ after.items())}
-
-
-def rows_of_partitions(lake: LakeConfig, spec: TableSpec, version: int, partitions: Collection[Partition] | None) -> int | None:
-    """How many rows the table's log counts in these partitions (None: in all); None where a file says nothing of its rows."""
-    actions = _add_actions(arrow_tables.open_table(lake, spec, version))
-    rows = actions.column("num_records").to_pylist() if "num_records" in actions.column_names else [None] * actions.num_rows
-    counted = [count for count, partition in zip(rows, _partitions(actions, spec), strict=True) if partitions is None or partition in partitions]
-    return None if None in counted else sum(counted)
+        return all_acts(lake, version)
+    before, after = _files_by_partition(old, ACTS), _files_by_partition(arrow_tables.open_table(lake, ACTS, version), ACTS)
+    whole, grown, new_sources = {}, {}, set()
+    for partition in before.keys() | after.keys():
+        old_files, files = before.get(partition, {}), after.get(partition, {})
+        if old_files.keys() == files.keys():
+            continue
+        new_files = {path: file for path, file in files.items() if path not in old_files}
+        added, kept = _sources(new_files), _sources(old_files)
+        if old_files.keys() <= files.keys() and added and kept and not added & kept:
+            grown[partition] = _rows(new_files)
+            new_sources |= added
+        else:
+            whole[partition] = _rows(files)
+    for partition in [partition for partition in grown if _sources(before[partition]) & new_sources]:
+        whole[partition] = _rows(after[partition])
+        del grown[partition]
+    return ChangedActs(whole, grown, frozenset(new_sources))
 
 
 def partition_predicate(spec: TableSpec, partitions: Collection[Partition]) -> str:
-    """An SQL predicate that holds in these partitions, one or more, and nowhere else."""
-    return " OR ".join(
+    """An SQL predicate that holds in these partitions and nowhere else."""
+    alternatives = (
         "(" + " AND ".join(f"{column} = {_literal(value)}" for column, value in zip(spec.partition_by, partition, strict=True)) + ")"
         for partition in sorted(partitions)
     )
+    return " OR ".join(alternatives) or "false"
 
 
-def _files(table: DeltaTable, spec: TableSpec) -> dict[str, Partition]:
-    actions = _add_actions(table)
-    return dict(zip(actions.column("path").to_pylist(), _partitions(actions, spec), strict=True))
+def partition_of(file: File, spec: TableSpec) -> Partition:
+    """Partition of a file of the log (`arrow_tables.live_files`)."""
+    return tuple(str(file[f"partition.{column}"]) for column in spec.partition_by)
 
 
-def _add_actions(table: DeltaTable) -> pa.Table:
-    return pa.table(table.get_add_actions(flatten=True))
+def _files_by_partition(table: DeltaTable, spec: TableSpec) -> dict[Partition, dict[str, File]]:
+    files: dict[Partition, dict[str, File]] = {}
+    for file in arrow_tables.live_files(table):
+        files.setdefault(partition_of(file, spec), {})[file["path"]] = file
+    return files
 
 
-def _partitions(actions: pa.Table, spec: TableSpec) -> list[Partition]:
-    if not actions.num_rows:
-        return []
-    return list(zip(*(actions.column(f"partition.{column}").to_pylist() for column in spec.partition_by), strict=True))
+def _sources(files: Mapping[str, File]) -> set[str]:
+    """Input files whose rows stand in these files; empty where one of them holds several, as files do that were rewritten."""
+    lowest, highest = ([file.get(f"{end}.source_file") for file in files.values()] for end in ("min", "max"))
+    return {source for source in lowest if source is not None} if lowest == highest and None not in lowest else set()
+
+
+def _rows(files: Mapping[str, File]) -> int:
+    """Rows of these files. Files that say nothing of their rows count as none."""
+    return sum(file.get("num_records") or 0 for file in files.values())
 
 
 def _literal(text: str) -> str:

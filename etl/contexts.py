@@ -5,7 +5,7 @@ thread and id together, so that the result does not depend on which other thread
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,8 @@ NOBODY = -1
 class Ancestors:
     """Where the context of N targets stands, as row numbers of their batch; -1 where there is nothing.
 
-    Shapes: targets, roots, root_states, chain_states (N,); parents (N, depth), nearest first.
+    Shapes: targets, roots, root_states, chain_states, is_touched (N,); parents (N, depth), nearest first. `is_touched` is true where a new act
+    is the target, its root, one of its parents, or where the chain breaks.
     """
 
     targets: np.ndarray
@@ -30,6 +31,11 @@ class Ancestors:
     parents: np.ndarray
     root_states: np.ndarray
     chain_states: np.ndarray
+    is_touched: np.ndarray
+
+    def of(self, chosen: np.ndarray | slice) -> "Ancestors":
+        """Those of some of the targets, chosen by a mask or a slice of (N,)."""
+        return Ancestors(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 def whole_threads(batches: Iterable[pa.RecordBatch], key: str = "thread_key") -> Iterator[pa.RecordBatch]:
@@ -51,8 +57,8 @@ def whole_threads(batches: Iterable[pa.RecordBatch], key: str = "thread_key") ->
         yield pa.concat_batches(pending)
 
 
-def find_ancestors(acts: pa.RecordBatch, has_words: np.ndarray, targets: np.ndarray, depth: int) -> Ancestors:
-    """The root and up to `depth` parents of each target (row numbers), and how whole they are.
+def find_ancestors(acts: pa.RecordBatch, has_words: np.ndarray, targets: np.ndarray, depth: int, is_new: np.ndarray) -> Ancestors:
+    """The root and up to `depth` parents of each target (row numbers), how whole they are, and whether an act that `is_new` is among them.
 
     The chain stops at the first break above the target: an ancestor that is absent, has no words, or was met before.
     The root is not one of the parents.
@@ -62,8 +68,9 @@ def find_ancestors(acts: pa.RecordBatch, has_words: np.ndarray, targets: np.ndar
     opens = _true(pc.or_kleene(pc.is_null(acts["thread_id"]), pc.equal(acts["unit_id"], acts["thread_id"])))
     ends = opens | _true(pc.or_kleene(pc.is_null(acts["parent_unit_id"]), pc.equal(acts["parent_unit_id"], acts["thread_id"])))
     roots, root_states = _find_roots(root_rows, has_words, opens, targets)
-    parents, chain_states = _climb(parent_rows, has_words, ends, targets, depth)
-    return Ancestors(targets, roots, parents, root_states, chain_states)
+    is_touched = is_new[targets] | _marked(is_new, root_rows[targets])
+    parents, chain_states = _climb(parent_rows, has_words, ends, targets, depth, is_new, is_touched)
+    return Ancestors(targets, roots, parents, root_states, chain_states, is_touched)
 
 
 def context_column(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) -> pa.ListArray:
@@ -83,8 +90,8 @@ def context_column(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) 
         "text": words.take(pa.array(flat)),
         "created_at": taken["created_at"],
     }
-    fields = list(CONTEXT_TYPE.value_type)
-    structs = pa.StructArray.from_arrays([entries[field.name].cast(field.type) for field in fields], fields=fields)
+    parts = list(CONTEXT_TYPE.value_type)
+    structs = pa.StructArray.from_arrays([entries[part.name].cast(part.type) for part in parts], fields=parts)
     offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), structs, type=CONTEXT_TYPE)
 
@@ -103,14 +110,17 @@ def _find_roots(root_rows: np.ndarray, has_words: np.ndarray, opens: np.ndarray,
     return np.where(found == 2, roots, NOBODY), np.array(states)[found]
 
 
-def _climb(parent_rows: np.ndarray, has_words: np.ndarray, ends: np.ndarray, targets: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
-    """Parents of each target, nearest first, and the state of its chain."""
+def _climb(
+    parent_rows: np.ndarray, has_words: np.ndarray, ends: np.ndarray, targets: np.ndarray, depth: int, is_new: np.ndarray, is_touched: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Parents of each target, nearest first, and the state of its chain; sets `is_touched` where an act that is met `is_new`."""
     states: list[ChainState] = ["none", "missing", "cycle", "deleted", "complete", "truncated"]
     parents = np.full((len(targets), depth), NOBODY, dtype=np.int64)
     found = np.zeros(len(targets), dtype=np.int8)
     climbing = np.flatnonzero(~ends[targets])
     rows = parent_rows[targets[climbing]]
     for level in range(depth):
+        is_touched[climbing] |= _marked(is_new, rows)
         met_before = (rows == targets[climbing]) | (parents[climbing, :level] == rows[:, None]).any(axis=1)
         stops = np.select([rows < 0, met_before, ~has_words[rows]], [1, 2, 3], default=0)
         found[climbing] = stops
@@ -148,6 +158,11 @@ def _rows_of(wanted: pa.Array, keys: pa.Array) -> np.ndarray:
     """Row number of each wanted key; -1 where it is null or nowhere."""
     found = pc.index_in(wanted, value_set=keys, skip_nulls=True)
     return found.cast(pa.int64()).fill_null(NOBODY).to_numpy()
+
+
+def _marked(marks: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Marks of these rows; false where there is no row."""
+    return (rows >= 0) & marks[rows]
 
 
 def _true(values: pa.Array) -> np.ndarray:

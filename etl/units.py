@@ -1,74 +1,134 @@
-"""Acts -> units: one shuffle by thread, in which duplicates are settled and contexts attached."""
+"""Acts -> units: one shuffle by thread, in which duplicates are settled and contexts attached.
 
+Of a partition that has grown, only the threads with new acts are looked at, and only those units are made that a new act changes: units of its
+own, and those that have it among their ancestors. An act is `is_new` if the last run did not know it; without a last run all are.
+"""
+
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from etl.contexts import context_column, find_ancestors, whole_threads, words_as_context
-from etl.counting import counted_schema, with_counts
+from etl.changes import ChangedActs, Partition, partition_predicate
+from etl.contexts import Ancestors, context_column, find_ancestors, whole_threads, words_as_context
 from etl.masking import without_control_characters, without_names
-from lake.acts import DELETED_LATER
+from etl.task_files import Made
+from lake.acts import ACTS, DELETED_LATER
 from lake.schema import arrow_schema
-from lake.units import UNITS, unit_hash
+from lake.units import UNITS
 
 OBSTACLES = ("duplicate", "deleted", "removed", "no user", "no words")
 CONFLICTS = "duplicates that differ"
-COUNTED = ("acts", CONFLICTS, *OBSTACLES)
+CHANGED = "units changed"
+
+# Names for minima and maxima in the log: none of them tells words or people.
+STATS_COLUMNS = ("unit_id", "action", "community", "created_at", "root_state", "chain_state", "thread_id")
+ACTS_PER_TASK = 1_000_000
+UNITS_AT_ONCE = 65_536
+"""So many units have their contexts in memory at once: a thread may have a million."""
 
 _OF_ACTS = ("state", "retrieved_at", "source_file", "line")
 _MADE_HERE = ("context", "root_state", "chain_state", "unit_hash", "duplicate_group")
 _CONTENT = ("user_id", "parent_unit_id", "title", "text")
 
 
-def units_and_counts(acts: DataFrame, context_depth: int, context_chars: int, text_chars: int) -> DataFrame:
-    """Units, and between them rows that only count: `counted` (one of COUNTED) and `row_count`, all else null.
+@dataclass(frozen=True)
+class TextLimits:
+    """Parents in a context, and characters of texts in a context and of a unit's own."""
 
-    An act makes a unit if it has a user and words and is not deleted. Of several acts with one `unit_id` the winner is
-    one that the archive saw deleted later, else one with text, else one that was kept, then the latest retrieved, then
-    the greatest (`source_file`, `line`).
-    """
-    make = partial(_units_of_batches, context_depth=context_depth, context_chars=context_chars)
-    return acts.transform(by_thread, context_chars, text_chars).mapInArrow(make, counted_schema(UNITS))
+    context_depth: int
+    context_chars: int
+    text_chars: int
 
 
-def by_thread(acts: DataFrame, context_chars: int, text_chars: int) -> DataFrame:
-    """Acts with texts cut, each thread in one partition, the acts of one `unit_id` in a row, the winner first."""
+def changed_rows(acts: DataFrame, changed: ChangedActs) -> DataFrame:
+    """Acts of whole partitions, and of grown ones the threads that have new acts; with `thread_key` and `is_new`."""
+    acts = acts.withColumn("thread_key", F.coalesce("thread_id", "unit_id"))
+    whole = acts.where(partition_predicate(ACTS, changed.whole)).withColumn("is_new", F.lit(True))
+    if not changed.grown:
+        return whole
+    is_new = F.col("source_file").isin(*changed.new_sources)
+    grown = acts.where(partition_predicate(ACTS, changed.grown))
+    touched = grown.join(grown.where(is_new).select("thread_key").distinct(), "thread_key", "left_semi")
+    return whole.unionByName(touched.withColumn("is_new", is_new))
+
+
+def by_thread(acts: DataFrame, changed: ChangedActs, limits: TextLimits, spark: SparkSession) -> DataFrame:
+    """Acts with texts cut, each thread in one task and in a row; no task has threads of two partitions."""
     may_be_unit = F.col("user_id").isNotNull() & (F.col("state") != "deleted")
     columns = [name for name in UNITS.columns if name not in (*_MADE_HERE, "title", "text")]
     cut = acts.select(
-        F.coalesce("thread_id", "unit_id").alias("thread_key"),
+        "thread_key",
+        "is_new",
+        F.xxhash64("thread_key").alias("thread_hash"),
         *columns,
         *_OF_ACTS,
-        _cut("title", may_be_unit, context_chars, text_chars),
-        _cut("text", may_be_unit, context_chars, text_chars),
+        _cut("title", may_be_unit, limits),
+        _cut("text", may_be_unit, limits),
     )
-    winner_first = [
-        F.coalesce(F.col("attributes")[DELETED_LATER] == "true", F.lit(False)).desc(),
-        (F.coalesce(F.trim("text"), F.lit("")) != "").desc(),
-        (F.col("state") == "kept").desc(),
-        F.col("retrieved_at").desc_nulls_last(),
-        F.col("source_file").desc(),
-        F.col("line").desc(),
-    ]
-    return cut.repartition("thread_key").sortWithinPartitions("thread_key", "unit_id", *winner_first)
+    rows = Counter(changed.whole) + Counter({partition: 4 * rows for partition, rows in changed.grown.items()})
+    tasks = tasks_of_partitions(rows, spark.sparkContext.defaultParallelism)
+    schema = "platform string, thread_group string, first_task int, tasks int"
+    places = spark.createDataFrame([(*partition, place.start, len(place)) for partition, place in tasks.items()], schema)
+    task = F.col("first_task") + F.pmod("thread_hash", F.col("tasks")).cast("int")
+    placed = cut.join(F.broadcast(places), list(ACTS.partition_by)).withColumn("task", task).drop("first_task", "tasks")
+    count = sum(map(len, tasks.values()))
+    return placed.repartitionById(count, "task").drop("task").sortWithinPartitions("thread_hash")
 
 
-def settle_duplicates(acts: pa.RecordBatch) -> tuple[pa.RecordBatch, int, int]:
-    """The first act of each run of equal `unit_id`, how many others there were, and how many of those said something else."""
-    same = _equals_previous(acts["thread_key"]) & _equals_previous(acts["unit_id"])
-    first_of_run = np.maximum.accumulate(np.where(same, 0, np.arange(acts.num_rows)))
-    others, winners = pa.array(np.flatnonzero(same)), pa.array(first_of_run[same])
-    differs = np.zeros(len(others), dtype=bool)
+def tasks_of_partitions(rows: Mapping[Partition, int], at_least: int) -> dict[Partition, range]:
+    """Numbers of the tasks that work on each partition: one for a million acts, and if there are few acts, so many that all cores have some."""
+    acts_per_task = max(1, min(ACTS_PER_TASK, sum(rows.values()) // at_least))
+    tasks: dict[Partition, range] = {}
+    start = 0
+    for partition, count in sorted(rows.items()):
+        tasks[partition] = range(start, start + max(1, round(count / acts_per_task)))
+        start = tasks[partition].stop
+    return tasks
+
+
+@dataclass(frozen=True)
+class SettledActs:
+    """One act for each `unit_id`, its winner (N rows), and of each id whether any copy is new, and whether any was known before (N,)."""
+
+    acts: pa.RecordBatch
+    is_new: np.ndarray
+    is_known: np.ndarray
+    duplicates: int
+    conflicts: int
+
+
+def settle_duplicates(acts: pa.RecordBatch) -> SettledActs:
+    """Choose among acts with one `unit_id`. New copies that are not their id's first are counted, and those whose words are not the winner's.
+
+    The winner is one that the archive saw deleted later, else one with text, else one that was kept, then the latest retrieved, then the greatest
+    (`source_file`, `line`).
+    """
+    new = acts["is_new"].to_numpy(zero_copy_only=False)
+    ids = pc.binary_join_element_wise(acts["thread_key"], acts["unit_id"], "\n").dictionary_encode()
+    if len(ids.dictionary) == acts.num_rows:
+        return SettledActs(acts, new, ~new, 0, 0)
+    codes = ids.indices.to_numpy()
+    order = _winners_first(acts, codes)
+    acts, codes, new = acts.take(pa.array(order)), codes[order], new[order]
+    first = np.flatnonzero(np.diff(codes, prepend=-1))
+    same = np.diff(codes, prepend=-1) == 0
+    winner_of = np.maximum.accumulate(np.where(same, 0, np.arange(acts.num_rows)))
+    any_new, any_known = np.logical_or.reduceat(new, first), np.logical_or.reduceat(~new, first)
+    duplicates = int(new.sum() - (any_new & ~any_known).sum())
+    differs = np.zeros(int(same.sum()), dtype=bool)
     for name in _CONTENT:
-        lost, won = acts[name].take(others).fill_null(""), acts[name].take(winners).fill_null("")
+        lost, won = (acts[name].take(pa.array(rows)).fill_null("") for rows in (np.flatnonzero(same), winner_of[same]))
         differs |= pc.not_equal(lost, won).to_numpy(zero_copy_only=False)
-    return acts.filter(pa.array(~same)), len(others), int(differs.sum())
+    concerns_new = np.repeat(any_new, np.diff(first, append=len(codes)))[same]
+    return SettledActs(acts.take(pa.array(first)), any_new, any_known, duplicates, int((differs & concerns_new).sum()))
 
 
 def clean_words(acts: pa.RecordBatch) -> pa.RecordBatch:
@@ -87,52 +147,81 @@ def obstacles(acts: pa.RecordBatch, has_words: np.ndarray) -> np.ndarray:
     return np.select(reasons, ["deleted", "removed", "no user", "no words"], default="")
 
 
-def units_of_threads(acts: pa.RecordBatch, context_depth: int, context_chars: int) -> tuple[pa.Table, Counter[str]]:
-    """Units of acts whose threads are whole (each act's winner first), and how many acts were counted as what."""
-    counts = Counter(acts=acts.num_rows)
-    settled, counts["duplicate"], counts[CONFLICTS] = settle_duplicates(acts)
-    settled = clean_words(settled)
-    words = words_as_context(settled["title"], settled["text"], context_chars)
+def units_of_threads(acts: pa.RecordBatch, limits: TextLimits) -> Iterator[Made]:
+    """Units of acts whose threads are whole, as far as new acts change them, and what became of the new acts."""
+    settled = settle_duplicates(acts)
+    rows = clean_words(settled.acts)
+    words = words_as_context(rows["title"], rows["text"], limits.context_chars)
     has_words = words.is_valid().to_numpy(zero_copy_only=False)
-    why_not = obstacles(settled, has_words)
-    counts.update(why_not[why_not != ""].tolist())
-    targets = np.flatnonzero(why_not == "")
-    ancestors = find_ancestors(settled, has_words, targets, context_depth)
-    units = settled.take(pa.array(targets))
-    context = context_column(settled, words, ancestors)
+    why_not = obstacles(rows, has_words)
+    ancestors = find_ancestors(rows, has_words, np.flatnonzero(why_not == ""), limits.context_depth, settled.is_new)
+    ancestors = ancestors.of(ancestors.is_touched)
+    counts = Counter(acts=int(acts["is_new"].true_count), duplicate=settled.duplicates, **{CONFLICTS: settled.conflicts})
+    counts.update(why_not[settled.is_new & ~settled.is_known & (why_not != "")].tolist())
+    counts[CHANGED] = int(settled.is_known[ancestors.targets].sum())
+    yield Made(arrow_schema(UNITS).empty_table(), counts, _replaced(rows, settled, why_not, ancestors.targets))
+    for start in range(0, len(ancestors.targets), UNITS_AT_ONCE):
+        yield Made(_unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE))))
+
+
+def units_of_batches(batches: Iterable[pa.RecordBatch], limits: TextLimits) -> Iterator[Made]:
+    """Units of a stream of acts in which each thread is in a row."""
+    for acts in whole_threads(batches, key="thread_hash"):
+        yield from units_of_threads(acts, limits)
+
+
+def unit_hashes(units: pa.RecordBatch, context: pa.ListArray) -> pa.Array:
+    """`lake.units.unit_hash` of each unit."""
+    texts, offsets = context.flatten().field("text").to_pylist(), context.offsets.to_pylist()
+    own = zip(units["action"].to_pylist(), units["community"].to_pylist(), units["title"].to_pylist(), units["text"].fill_null("").to_pylist(), strict=True)
+    as_json = msgspec.json.Encoder().encode
+    contents = [as_json((*words, *texts[start:end])) for words, start, end in zip(own, offsets[:-1], offsets[1:], strict=True)]
+    return pa.array([hashlib.sha256(content).hexdigest() for content in contents], pa.string())
+
+
+def _unit_rows(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) -> pa.Table:
+    units = acts.take(pa.array(ancestors.targets))
+    context = context_column(acts, words, ancestors)
     made = {
         "text": units["text"].fill_null(""),
         "context": context,
         "root_state": pa.array(ancestors.root_states, pa.string()),
         "chain_state": pa.array(ancestors.chain_states, pa.string()),
-        "unit_hash": _hashes(units, context),
+        "unit_hash": unit_hashes(units, context),
         "duplicate_group": pa.nulls(units.num_rows, pa.string()),
     }
     schema = arrow_schema(UNITS)
-    return pa.table([made[name] if name in made else units[name] for name in schema.names], schema=schema), counts
+    return pa.table([made[name] if name in made else units[name] for name in schema.names], schema=schema)
 
 
-def _units_of_batches(batches: Iterable[pa.RecordBatch], context_depth: int, context_chars: int) -> Iterator[pa.RecordBatch]:
-    for acts in whole_threads(batches):
-        yield from with_counts(*units_of_threads(acts, context_depth, context_chars), UNITS)
+def _replaced(acts: pa.RecordBatch, settled: SettledActs, why_not: np.ndarray, targets: np.ndarray) -> dict[Partition, list[str]]:
+    """Ids whose units of an earlier run are no longer right, by partition."""
+    is_made = np.zeros(acts.num_rows, dtype=bool)
+    is_made[targets] = True
+    outdated = acts.filter(pa.array(settled.is_known & (is_made | (settled.is_new & (why_not != "")))))
+    replaced: dict[Partition, list[str]] = {}
+    for *partition, unit_id in zip(*(outdated[name].to_pylist() for name in (*UNITS.partition_by, "unit_id")), strict=True):
+        replaced.setdefault(tuple(partition), []).append(unit_id)
+    return replaced
 
 
-def _hashes(units: pa.RecordBatch, context: pa.ListArray) -> pa.Array:
-    texts, offsets = context.flatten().field("text").to_pylist(), context.offsets.to_pylist()
-    own = zip(*(units[name].to_pylist() for name in ("action", "community", "title", "text")), strict=True)
-    hashes = [
-        unit_hash(action, community, title, text or "", texts[start:end])
-        for (action, community, title, text), start, end in zip(own, offsets[:-1], offsets[1:], strict=True)
-    ]
-    return pa.array(hashes, pa.string())
+def _winners_first(acts: pa.RecordBatch, codes: np.ndarray) -> np.ndarray:
+    """Row numbers by id, and the winner first among the acts of one id."""
+    has_text = pc.not_equal(pc.utf8_trim_whitespace(acts["text"]).fill_null(""), "")
+    deleted_later = pc.equal(pc.map_lookup(acts["attributes"], DELETED_LATER, "last"), "true").fill_null(False)
+    preferences = {
+        "deleted_later": deleted_later.cast(pa.int8()),
+        "has_text": has_text.cast(pa.int8()),
+        "kept": pc.equal(acts["state"], "kept").cast(pa.int8()),
+        "retrieved_at": acts["retrieved_at"],
+        "source_file": acts["source_file"],
+        "line": acts["line"],
+    }
+    table = pa.table({"code": pa.array(codes)} | preferences)
+    keys = [("code", "ascending", "at_end"), *((name, "descending", "at_end") for name in preferences)]
+    return pc.sort_indices(table, sort_keys=keys).to_numpy()
 
 
-def _equals_previous(values: pa.Array) -> np.ndarray:
-    same = np.zeros(len(values), dtype=bool)
-    same[1:] = pc.equal(values.slice(1), values.slice(0, max(len(values) - 1, 0))).to_numpy(zero_copy_only=False)
-    return same
-
-
-def _cut(column: str, may_be_unit: Column, context_chars: int, text_chars: int) -> Column:
-    own, for_others = F.substring(column, 1, text_chars), F.substring(column, 1, context_chars)
+def _cut(column: str, may_be_unit: Column, limits: TextLimits) -> Column:
+    own, for_others = F.substring(column, 1, limits.text_chars), F.substring(column, 1, limits.context_chars)
     return F.when(may_be_unit, own).otherwise(for_others).alias(column)

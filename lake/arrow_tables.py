@@ -148,33 +148,34 @@ def delete_keys(lake: LakeConfig, spec: TableSpec, keys: pa.Table) -> int:
 
 
 def commit_files(
-    lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int], removed: Collection[str] = ()
+    lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int] | None = None, removed: Collection[str] = ()
 ) -> None:  # fmt: skip
     """Make files that stand in the table's folder part of it, and take others (paths as in the log) out, in one commit.
 
-    It happens once: where the transaction (application id, version) is in and nothing is left to take out, nothing is written.
+    With a transaction (application id, version) it happens once: where that is in and nothing is left to take out, nothing is written.
     """
     table = open_table(lake, spec)
     leaving = [file for file in live_files(table) if file["path"] in removed] if removed else []
-    if not leaving and (not added or is_committed(table, transaction)):
+    if not leaving and (not added or (transaction and is_committed(table, transaction))):
         return
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [
         AddAction(quote(file.path, safe="/=-_.~"), file.size, file.partition_values, now, True, file.stats) for file in added
     ]  # fmt: skip
     for file in leaving:
-        values = {column: file[f"partition.{column}"] for column in spec.partition_by}
+        values: dict[str, str | None] = {column: str(file[f"partition.{column}"]) for column in spec.partition_by}
         actions.append(RemoveAction(file["path"], True, now, file["size_bytes"], values))
     table.create_write_transaction(
         actions, mode="append", schema=table.schema(), partition_by=list(spec.partition_by),
-        commit_properties=CommitProperties(app_transactions=[Transaction(*transaction)]),
+        commit_properties=CommitProperties(app_transactions=[Transaction(*transaction)]) if transaction else None,
     )  # fmt: skip
 
 
 def live_files(table: DeltaTable) -> list[dict[str, Any]]:
-    """The table's files as its log tells of them: path, size_bytes, num_records, partition.COLUMN."""
+    """The table's files as its log tells of them: path, size_bytes, num_records, partition.COLUMN, and min.COLUMN, max.COLUMN where it has them."""
     actions = pa.table(table.get_add_actions(flatten=True))
-    wanted = [name for name in actions.column_names if name in ("path", "size_bytes", "num_records") or name.startswith("partition.")]
+    prefixes = ("partition.", "min.", "max.")
+    wanted = [name for name in actions.column_names if name in ("path", "size_bytes", "num_records") or name.startswith(prefixes)]
     return actions.select(wanted).to_pylist()
 
 

@@ -29,7 +29,7 @@ ROWS_PER_FILE = 2_000_000
 STATS_CHARS = 64
 _AFTER_ANY_CHARACTER = "\U0010ffff"
 
-Partition = tuple[str, ...]
+Partition = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class TableFiles:
             self._close(partition, state)
 
     def _open(self, partition: Partition, state: _PartitionState, schema: pa.Schema) -> _OpenFile:
-        folder = "".join(f"{column}={quote(value, safe='')}/" for column, value in zip(self._spec.partition_by, partition, strict=True))
+        folder = "".join(f"{column}={quote(str(value), safe='')}/" for column, value in zip(self._spec.partition_by, partition, strict=True))
         path = f"{folder}{self._name}-{state.files:04d}.parquet"
         state.files += 1
         metadata: list[pq.FileMetaData] = []
@@ -125,7 +125,7 @@ class TableFiles:
         opened.writer.close()
         state.open_file = None
         size = self._put_in_place(opened.path)
-        values = dict(zip(self._spec.partition_by, partition, strict=True))
+        values = {column: str(value) for column, value in zip(self._spec.partition_by, partition, strict=True)}
         stats = _stats(opened.metadata[-1], self._stats_columns)
         self._written.append(WrittenFile(opened.path, size, values, opened.rows, stats))
 
@@ -139,6 +139,14 @@ class TableFiles:
     def _draft(self, path: str) -> Path:
         final = Path(self._uri) / path
         return final.with_name(f".{final.name}.draft")
+
+
+def open_parquet(lake: LakeConfig, spec: TableSpec, path: str) -> pq.ParquetFile:
+    """One file of a table, for reading in parts; its path is as `arrow_tables.live_files` tells it. Partition columns are not in it."""
+    uri = table_uri(lake.path, spec)
+    if "://" not in uri:
+        return pq.ParquetFile(Path(uri) / path)
+    return pq.ParquetFile(path, filesystem=PyFileSystem(DeltaStorageHandler(uri, lake.storage_options or None)))
 
 
 def _split(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Partition, pa.Table]]:

@@ -24,9 +24,12 @@ def act(unit_id: str, parent: str | None = None, thread: str | None = "t", **val
 
 
 def acts_batch(acts: Sequence[dict[str, Any]]) -> pa.RecordBatch:
-    """Acts as the units job hands them to Python: with `thread_key`, a thread in a row, equal ids beside each other."""
-    rows = sorted(acts, key=lambda row: (row["thread_id"] or row["unit_id"], row["unit_id"]))
-    table = rows_table(ACTS, rows).append_column("thread_key", pa.array([row["thread_id"] or row["unit_id"] for row in rows], pa.string()))
+    """Acts as the units job hands them to Python: with `thread_key`, a thread in a row, and `is_new` (true where an act does not say)."""
+    is_new = {id(row): row.get("is_new", True) for row in acts}
+    rows = sorted(acts, key=lambda row: row["thread_id"] or row["unit_id"])
+    table = rows_table(ACTS, [{name: value for name, value in row.items() if name != "is_new"} for row in rows])
+    table = table.append_column("thread_key", pa.array([row["thread_id"] or row["unit_id"] for row in rows], pa.string()))
+    table = table.append_column("is_new", pa.array([is_new[id(row)] for row in rows], pa.bool_()))
     return pa.concat_batches(table.to_batches()) if rows else pa.RecordBatch.from_pylist([], schema=table.schema)
 
 

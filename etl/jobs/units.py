@@ -1,15 +1,17 @@
-"""Job `etl units`: acts -> units with their context, rebuilding the partitions whose acts have changed."""
+"""Job `etl units`: acts -> units with their context, as far as acts have changed since the last run."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import SparkSession
 
 from conf.arguments import job_arguments
 from conf.errors import ContractError
 from conf.logs import configure_logs
-from etl.changes import Partition, changed_partitions, partition_predicate, rows_of_partitions
+from etl.changes import ChangedActs, all_acts, changed_acts, partition_of
 from etl.config import EtlConfig
-from etl.counting import write_counted
-from etl.units import CONFLICTS, COUNTED, OBSTACLES, units_and_counts
+from etl.task_files import TaskReport, without_keys, write_files
+from etl.units import CHANGED, CONFLICTS, OBSTACLES, STATS_COLUMNS, TextLimits, by_thread, changed_rows, units_of_batches
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
@@ -19,41 +21,56 @@ from lake.units import UNITS
 logger = logging.getLogger(__name__)
 
 JOB = "etl units"
-DESCRIPTION = "Settles duplicates of acts and attaches their context. Reads acts; writes units (of the partitions whose acts have changed)."
+DESCRIPTION = "Settles duplicates of acts and attaches their context. Reads acts; writes units, those that new acts change."
 SETTINGS = {"context_depth", "context_chars", "text_chars"}
 
 
 def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
-    """Make the units of every partition whose acts have changed since the last run, in one commit."""
+    """Bring units up to the acts that there are, in one commit."""
     run.versions_read.update(inputs.versions)
     version = inputs.version(ACTS)
-    changed = find_changed_partitions(lake, inputs)
-    if changed is None or changed:
-        rebuild_partitions(lake, config, version, changed, run)
-    else:
+    last = last_run_of(lake, JOB, inputs, writes=(UNITS,), same_versions=False)
+    changed = changed_acts(lake, last.versions_read[ACTS.name], version) if last else all_acts(lake, version)
+    if last and not changed.whole and not changed.grown:
         logger.info("acts are as at the last run (version %d): nothing to do", version)
+    else:
+        logger.info("%d partitions are made whole, %d go on from the last run; %d rows", len(changed.whole), len(changed.grown), changed.rows)
+        arrow_tables.create_table(lake, UNITS)
+        count(make_units(lake, config, version, changed, remake_all=last is None), changed, run)
     run.wrote(UNITS, arrow_tables.table_version(lake, UNITS))
 
 
-def find_changed_partitions(lake: LakeConfig, inputs: Inputs) -> set[Partition] | None:
-    """Partitions of acts that differ from those that the last run read; None where all units must be made."""
-    last = last_run_of(lake, JOB, inputs, writes=(UNITS,), same_versions=False)
-    return changed_partitions(lake, ACTS, last.versions_read[ACTS.name], inputs.version(ACTS)) if last else None
+def make_units(lake: LakeConfig, config: EtlConfig, version: int, changed: ChangedActs, remake_all: bool) -> Mapping[str, int]:
+    """Write the units that changed acts give, take out those that they come in place of, all in one commit, and return what was counted."""
+    live = arrow_tables.live_files(arrow_tables.open_table(lake, UNITS))
+    leaving = {file["path"] for file in live if remake_all or partition_of(file, UNITS) in changed.whole}
+    made = TaskReport()
+    if changed.rows:
+        with spark_tables.spark_session("units", lake) as spark:
+            made = units_of_acts(spark, lake, config, version, changed)
+            staying = [file for file in live if file["path"] not in leaving]
+            thinned = without_keys(spark, lake, UNITS, STATS_COLUMNS, made.replaced, staying)
+        made.files += thinned.files
+        leaving |= thinned.removed
+    arrow_tables.commit_files(lake, UNITS, made.files, removed=leaving)
+    return made.counts
 
 
-def rebuild_partitions(lake: LakeConfig, config: EtlConfig, acts_version: int, partitions: Collection[Partition] | None, run: RunRecord) -> None:
-    """Replace the units of these partitions (None: of all) in one commit. Raises ContractError if acts were lost on the way."""
-    where = partition_predicate(ACTS, partitions) if partitions is not None else None
-    logger.info("making units of %s", "all partitions" if partitions is None else f"{len(partitions)} partitions")
-    with spark_tables.spark_session("units", lake) as spark:
-        acts = spark_tables.read(spark, lake, ACTS, acts_version)
-        units = units_and_counts(acts.where(where) if where else acts, config.context_depth, config.context_chars, config.text_chars)
-        counts = write_counted(units, COUNTED, lake, UNITS, where)
-    run.dropped.update({reason: counts[reason] for reason in OBSTACLES if counts[reason]})
-    run.rows.update({"acts": counts["acts"], "units": counts["acts"] - run.dropped.total(), CONFLICTS: counts[CONFLICTS]})
-    in_log = rows_of_partitions(lake, ACTS, acts_version, partitions)
-    if in_log is not None and in_log != counts["acts"]:
-        raise ContractError(f"units: read {counts['acts']} acts, but the log of acts counts {in_log}; run 'kindred etl units' again")
+def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, version: int, changed: ChangedActs) -> TaskReport:
+    """Files of the units that changed acts give. Raises ContractError if acts were lost on the way."""
+    limits = TextLimits(config.context_depth, config.context_chars, config.text_chars)
+    acts = changed_rows(spark_tables.read(spark, lake, ACTS, version), changed)
+    made = write_files(by_thread(acts, changed, limits, spark), lambda batches: units_of_batches(batches, limits), lake, UNITS, STATS_COLUMNS)
+    if made.counts["acts"] != changed.rows:
+        raise ContractError(f"units: read {made.counts['acts']} acts, but the log of acts counts {changed.rows}; run 'kindred etl units' again")
+    return made
+
+
+def count(counts: Mapping[str, int], changed: ChangedActs, run: RunRecord) -> None:
+    """Note in the run what became of the acts that it had to look at."""
+    run.dropped.update({reason: counts[reason] for reason in OBSTACLES if counts.get(reason)})
+    run.rows.update({"acts": changed.rows, "units": changed.rows - run.dropped.total()})
+    run.rows.update({name: counts[name] for name in (CONFLICTS, CHANGED) if counts.get(name)})
 
 
 def main(argv: Sequence[str] | None = None) -> None:

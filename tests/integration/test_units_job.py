@@ -4,9 +4,11 @@ import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from pyspark.sql import SparkSession
 
 from etl.jobs import ingest
@@ -100,6 +102,60 @@ def test_only_partitions_whose_acts_changed_are_rebuilt(lake: LakeConfig, spark:
     rebuilt = make_units(lake, "--set", "etl.context_depth=1")
     assert rebuilt["t0001-d"]["chain_state"] == "truncated"
     assert {row["thread_group"] for row in rebuilt.values()} == {"0", "1"}
+
+
+def months_of_threads(seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Acts of random threads, month by month: a reply is often of another month than its parent, some acts come twice, some are deleted."""
+    random = Random(seed)
+    months: dict[str, list[dict[str, Any]]] = {f"RC_2020-0{number}": [] for number in range(1, 4)}
+    fates: list[dict[str, Any]] = [
+        *([{}] * 15),
+        *([{"state": "deleted", "text": None, "user_id": None}] * 4),
+        {"state": "deleted", "text": None, "attributes": {"deleted_later": "true"}},
+    ]
+    for number in range(40):
+        thread, group = f"t{number:02}", {"thread_group": str(number % 2)}
+        month = random.choice(sorted(months))
+        months[month].append(act(thread, None, thread, title=f"Title {number}", source_file=month, **group))
+        names = [thread]
+        for reply in range(random.randrange(12)):
+            name, parent = f"{thread}-{reply:02}", random.choice([*names[-3:], thread, "nowhere"])
+            names.append(name)
+            for month in random.sample(sorted(months), random.choice([1, 1, 1, 2])):
+                retrieved = START + timedelta(days=random.randrange(9))
+                copy = act(name, parent, thread, source_file=month, retrieved_at=retrieved, **group) | {"text": f"{name} of {month}"}
+                months[month].append(copy | random.choice(fates))
+    return months
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_months_in_any_order_give_the_units_of_a_full_build(lake: LakeConfig, spark: SparkSession, tmp_path: Path, order: tuple[int, ...]) -> None:
+    months = months_of_threads(seed=7)
+    at_once = LakeConfig(path=str(tmp_path / "at once"))
+    for month in months.values():
+        write_acts(at_once, *month)
+    expected = make_units(at_once)
+    for number in order:
+        write_acts(lake, *list(months.values())[number])
+        made = make_units(lake)
+    assert made == expected
+    last = last_done_run(lake, job.JOB)
+    assert last is not None
+    assert last.rows["units changed"] > 0
+    assert last.rows["acts"] == len(list(months.values())[order[-1]])
+
+
+def test_a_new_month_leaves_files_of_units_that_it_does_not_change_as_they_are(lake: LakeConfig, spark: SparkSession) -> None:
+    write_acts(lake, *(act_of | {"source_file": "RC_2020-01"} for act_of in many_threads(6, groups=3)))
+    make_units(lake)
+    before = files_by_group(lake)
+    write_acts(lake, act("t0001-d", "t0001-c", "t0001", thread_group="1", source_file="RC_2020-02"), act("t9-a", "t9", "t9", source_file="RC_2020-02"))
+    units, after = make_units(lake), files_by_group(lake)
+    assert [entry["unit_id"] for entry in units["t0001-d"]["context"]] == ["t0001", "t0001-a", "t0001-b", "t0001-c"]
+    assert all(after[group] >= before[group] for group in before)
+    run = last_done_run(lake, job.JOB)
+    assert run is not None
+    assert run.rows == {"acts": 2, "units": 2}
 
 
 def test_units_are_all_made_again_when_the_last_run_died_before_its_record(lake: LakeConfig, spark: SparkSession) -> None:

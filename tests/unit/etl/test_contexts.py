@@ -17,7 +17,7 @@ def contexts_of(acts: Acts, depth: int = 8, chars: int = 512) -> dict[str, tuple
     """unit_id -> root state, chain state and context, of every act."""
     batch = acts_batch(acts)
     words = words_as_context(batch["title"], batch["text"], chars)
-    ancestors = find_ancestors(batch, words.is_valid().to_numpy(zero_copy_only=False), np.arange(batch.num_rows), depth)
+    ancestors = find_ancestors(batch, words.is_valid().to_numpy(zero_copy_only=False), np.arange(batch.num_rows), depth, np.ones(batch.num_rows, dtype=bool))
     contexts = context_column(batch, words, ancestors).to_pylist()
     return dict(zip(batch["unit_id"].to_pylist(), zip(ancestors.root_states, ancestors.chain_states, contexts, strict=True), strict=True))
 

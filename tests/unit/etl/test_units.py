@@ -1,10 +1,14 @@
 """Acts of whole threads -> units: who wins among duplicates, what makes no unit, what is cleaned, what the hash depends on."""
 
+from collections import Counter
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from etl.units import units_of_threads
+from etl.units import TextLimits, tasks_of_partitions, unit_hashes, units_of_threads
 from lake.schema import arrow_schema
 from lake.units import UNITS, unit_hash
 from tests.etl_rows import act, acts_batch
@@ -12,10 +16,16 @@ from tests.etl_rows import act, acts_batch
 
 def make(*acts: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
     """Units by id, and the counts that are not zero."""
-    units, counts = units_of_threads(acts_batch(acts), context_depth=8, context_chars=50)
+    parts = list(units_of_threads(acts_batch(acts), TextLimits(context_depth=8, context_chars=50, text_chars=100)))
+    units, counts = pa.concat_tables(part.rows for part in parts), sum((part.counts for part in parts), Counter())
     assert units.schema.equals(arrow_schema(UNITS))
-    assert counts["acts"] == len(acts)
-    return {row["unit_id"]: row for row in units.to_pylist()}, {name: count for name, count in counts.items() if count and name != "acts"}
+    assert counts.pop("acts", 0) == sum(row.get("is_new", True) for row in acts)
+    return {row["unit_id"]: row for row in units.to_pylist()}, dict(counts)
+
+
+def replaced(*acts: dict[str, Any]) -> list[str]:
+    """Ids whose earlier units are no longer right."""
+    return [name for part in units_of_threads(acts_batch(acts), TextLimits(8, 50, 100)) for names in part.replaced.values() for name in names]
 
 
 def test_each_act_without_user_or_words_is_counted_by_its_reason() -> None:
@@ -37,12 +47,55 @@ def test_deleted_title_makes_no_unit() -> None:
     assert make(act("t", title="Still there", text=None, state="deleted")) == ({}, {"deleted": 1})
 
 
-def test_acts_after_the_first_of_one_id_are_duplicates_and_counted_when_they_differ() -> None:
-    first, same, other = act("a", "t", line=1), act("a", "t", line=2), act("a", "t", text="other words", line=3)
+def test_losing_duplicates_are_counted_also_those_that_say_something_else() -> None:
+    first, same, other = act("a", "t", line=1), act("a", "t", line=3), act("a", "t", text="other words", line=2)
     units, counts = make(first, same, other, act("b", "a"))
     assert units["a"]["text"] == "words of a"
     assert [entry["text"] for entry in units["b"]["context"]] == ["words of a"]
     assert counts == {"duplicate": 2, "duplicates that differ": 1}
+
+
+def old(*arguments: Any, **values: Any) -> dict[str, Any]:
+    """An act that the last run knew."""
+    return act(*arguments, **values) | {"is_new": False}
+
+
+def test_only_units_that_a_new_act_changes_are_made() -> None:
+    late_parent = [old("t", None, "t"), act("a", "t"), old("b", "a"), old("c", "b"), old("other", "t"), old("deleted", "a", state="deleted", text=None)]
+    units, counts = make(*late_parent)
+    assert units.keys() == {"a", "b", "c"}
+    assert counts == {"units changed": 2}
+    assert sorted(replaced(*late_parent)) == ["b", "c"]
+    late_root = [act("t", None, "t"), old("a", "t"), old("b", "a")]
+    assert make(*late_root)[0].keys() == {"t", "a", "b"}
+    beyond_depth = [act("a0", "t"), *(old(f"a{number}", f"a{number - 1}") for number in range(1, 11))]
+    assert "a8" in make(*beyond_depth)[0]
+    assert "a9" not in make(*beyond_depth)[0]
+
+
+def test_a_break_that_arrives_changes_the_state_of_chains_below_it() -> None:
+    acts = [act("a", "t", state="deleted", text=None, user_id=None), old("b", "a")]
+    units, counts = make(*acts)
+    assert units["b"]["chain_state"] == "deleted"
+    assert counts == {"deleted": 1, "units changed": 1}
+
+
+def test_a_new_copy_of_a_known_act_is_a_duplicate_and_the_unit_is_made_again() -> None:
+    acts = [old("a", "t", text="early", line=1), act("a", "t", text="late", line=2)]
+    units, counts = make(*acts)
+    assert units["a"]["text"] == "late"
+    assert counts == {"duplicate": 1, "duplicates that differ": 1, "units changed": 1}
+    assert replaced(*acts) == ["a"]
+    deleted = [old("a", "t"), act("a", "t", text=None, state="deleted", attributes={"deleted_later": "true"})]
+    assert make(*deleted) == ({}, {"duplicate": 1, "duplicates that differ": 1})
+    assert replaced(*deleted) == ["a"]
+
+
+def test_tasks_are_shared_out_by_rows() -> None:
+    few = tasks_of_partitions({("reddit", "1"): 30, ("reddit", "2"): 10, ("reddit", "3"): 0}, at_least=4)
+    assert few == {("reddit", "1"): range(3), ("reddit", "2"): range(3, 4), ("reddit", "3"): range(4, 5)}
+    many = tasks_of_partitions({("reddit", "1"): 72_000_000, ("reddit", "2"): 1}, at_least=4)
+    assert many == {("reddit", "1"): range(72), ("reddit", "2"): range(72, 73)}
 
 
 def test_names_and_control_characters_go_from_own_and_context_texts() -> None:
@@ -57,6 +110,15 @@ def test_hash_is_of_the_words_as_they_stand_in_the_unit() -> None:
     assert units["t"]["unit_hash"] == unit_hash("comment", "c", "Title", "", [])
     assert units["b"]["unit_hash"] == unit_hash("comment", None, None, "words of b", ["Title", "words of a"])
     assert units["b"]["duplicate_group"] is None
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=3, max_size=5))
+def test_hash_is_the_same_however_it_is_made(texts: list[str]) -> None:
+    context = pa.array([[{"text": text} for text in texts[2:]]])
+    unit = pa.RecordBatch.from_pylist([{"action": "comment", "community": texts[0], "title": None, "text": texts[1]}])
+    assert unit_hashes(unit.cast(pa.schema([(name, pa.string()) for name in unit.column_names])), context).to_pylist() == [
+        unit_hash("comment", texts[0], None, texts[1], texts[2:])
+    ]
 
 
 @pytest.mark.parametrize(

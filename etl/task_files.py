@@ -1,0 +1,116 @@
+"""Rows that Spark tasks write themselves as files of a Delta table, and what each task tells of them; the driver commits all files at once.
+
+Rows so written never pass through Spark again. A task that runs twice (a worker died, a slow task was started elsewhere too) leaves files under
+other names; only those that a report names become part of the table.
+"""
+
+import pickle
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark import TaskContext
+from pyspark.sql import DataFrame, SparkSession
+
+from etl.changes import Partition, partition_of
+from lake.config import LakeConfig
+from lake.table_files import TableFiles, WrittenFile, open_parquet
+from lake.tables import TableSpec
+
+
+@dataclass
+class Made:
+    """A part of what a task makes: rows of the table, what was counted, and ids of rows that these come in place of, by partition."""
+
+    rows: pa.Table
+    counts: Counter[str] = field(default_factory=Counter)
+    replaced: dict[Partition, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class TaskReport:
+    """What a task, or all tasks together, wrote and counted."""
+
+    files: list[WrittenFile] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    replaced: dict[Partition, list[str]] = field(default_factory=dict)
+
+    def add(self, other: "TaskReport") -> None:
+        """Take in another report."""
+        self.files += other.files
+        self.counts = dict(Counter(self.counts) + Counter(other.counts))
+        for partition, ids in other.replaced.items():
+            self.replaced.setdefault(partition, []).extend(ids)
+
+
+Maker = Callable[[Iterable[pa.RecordBatch]], Iterator[Made]]
+
+
+def write_files(rows: DataFrame, make: Maker, lake: LakeConfig, spec: TableSpec, stats_columns: Sequence[str]) -> TaskReport:
+    """Run `make` over each partition of the rows, write what it makes, and return the reports as one. Nothing is committed."""
+    run = uuid.uuid4().hex
+
+    def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        files, report = TableFiles(lake, spec, _name(run), stats_columns), TaskReport()
+        for made in make(batches):
+            files.write(made.rows)
+            report.add(TaskReport(counts=made.counts, replaced=made.replaced))
+        report.files = files.finish()
+        yield pa.RecordBatch.from_pydict({"report": [pickle.dumps(report)]})
+
+    total = TaskReport()
+    for row in rows.mapInArrow(write, "report binary").collect():
+        total.add(pickle.loads(row.report))
+    return total
+
+
+@dataclass
+class Thinned:
+    """Files that hold what others (`removed`, paths as in the log) held, save the rows that were to go."""
+
+    files: list[WrittenFile] = field(default_factory=list)
+    removed: set[str] = field(default_factory=set)
+
+
+def without_keys(
+    spark: SparkSession, lake: LakeConfig, spec: TableSpec, stats_columns: Sequence[str], keys: Mapping[Partition, Collection[str]],
+    files: Iterable[Mapping[str, Any]],
+) -> Thinned:  # fmt: skip
+    """Write anew those of the table's files (`arrow_tables.live_files`) that hold rows with these keys, without them. Nothing is committed.
+
+    Keys are values of the spec's first key column, by partition.
+    """
+    concerned = [(file["path"], partition_of(file, spec)) for file in files if partition_of(file, spec) in keys]
+    if not concerned:
+        return Thinned()
+    context, run = spark.sparkContext, uuid.uuid4().hex
+    leaving = context.broadcast({partition: sorted(values) for partition, values in keys.items()})
+
+    def thin(file: tuple[str, Partition]) -> tuple[str, list[WrittenFile]] | None:
+        path, partition = file
+        outdated = pa.array(leaving.value[partition], pa.string())
+        parquet = open_parquet(lake, spec, path)
+        if not any(pc.any(pc.is_in(batch.column(0), outdated)).as_py() for batch in parquet.iter_batches(columns=[spec.key[0]])):
+            return None
+        kept = TableFiles(lake, spec, _name(run), stats_columns)
+        for batch in parquet.iter_batches():
+            rows = pa.Table.from_batches([batch.filter(pc.invert(pc.is_in(batch[spec.key[0]], outdated)))])
+            for column, value in zip(spec.partition_by, partition, strict=True):
+                rows = rows.append_column(column, pa.repeat(pa.scalar(value), rows.num_rows))
+            kept.write(rows)
+        return path, kept.finish()
+
+    rewritten = [result for result in context.parallelize(concerned, len(concerned)).map(thin).collect() if result]
+    return Thinned([file for _, files in rewritten for file in files], {path for path, _ in rewritten})
+
+
+def _name(run: str) -> str:
+    """What files of this attempt of this task are called: no other attempt writes over them."""
+    context = TaskContext.get()
+    if context is None:
+        raise RuntimeError("only a Spark task writes files here")
+    return f"{run}-{context.taskAttemptId()}"
