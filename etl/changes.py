@@ -44,10 +44,7 @@ def changed_acts(lake: LakeConfig, old_version: int, version: int) -> ChangedAct
 
     A partition has grown where it lost no file, and where what is new came out of input files of which it had nothing.
     """
-    try:
-        old = arrow_tables.find_table(lake, ACTS, old_version)
-    except DeltaError:
-        old = None
+    old = _table_at(lake, ACTS, old_version)
     if old is None:
         return all_acts(lake, version)
     before, after = _files_by_partition(old, ACTS), _files_by_partition(arrow_tables.open_table(lake, ACTS, version), ACTS)
@@ -69,6 +66,15 @@ def changed_acts(lake: LakeConfig, old_version: int, version: int) -> ChangedAct
     return ChangedActs(whole, grown, frozenset(new_sources))
 
 
+def added_files(lake: LakeConfig, spec: TableSpec, old_version: int, version: int) -> list[str] | None:
+    """Paths of the files that a table has more than at an older version; None where it lost some, or the old version cannot be read any more."""
+    old = _table_at(lake, spec, old_version)
+    if old is None:
+        return None
+    before, after = ({file["path"] for file in arrow_tables.live_files(table)} for table in (old, arrow_tables.open_table(lake, spec, version)))
+    return sorted(after - before) if before <= after else None
+
+
 def partition_predicate(spec: TableSpec, partitions: Collection[Partition]) -> str:
     """An SQL predicate that holds in these partitions and nowhere else."""
     alternatives = (
@@ -81,6 +87,14 @@ def partition_predicate(spec: TableSpec, partitions: Collection[Partition]) -> s
 def partition_of(file: File, spec: TableSpec) -> Partition:
     """Partition of a file of the log (`arrow_tables.live_files`)."""
     return tuple(str(file[f"partition.{column}"]) for column in spec.partition_by)
+
+
+def _table_at(lake: LakeConfig, spec: TableSpec, version: int) -> DeltaTable | None:
+    """The table as it was; None where that cannot be read any more."""
+    try:
+        return arrow_tables.find_table(lake, spec, version)
+    except DeltaError:
+        return None
 
 
 def _files_by_partition(table: DeltaTable, spec: TableSpec) -> dict[Partition, dict[str, File]]:

@@ -7,7 +7,7 @@ other names; only those that a report names become part of the table.
 import pickle
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +24,9 @@ from lake.tables import TableSpec
 
 @dataclass
 class Made:
-    """A part of what a task makes: rows of the table, what was counted, and ids of rows that these come in place of, by partition."""
+    """A part of what a task makes: rows of a table, what was counted, and ids of rows that these come in place of, by partition."""
 
+    spec: TableSpec
     rows: pa.Table
     counts: Counter[str] = field(default_factory=Counter)
     replaced: dict[Partition, list[str]] = field(default_factory=dict)
@@ -33,33 +34,38 @@ class Made:
 
 @dataclass
 class TaskReport:
-    """What a task, or all tasks together, wrote and counted."""
+    """What a task, or all tasks together, wrote and counted, and what is replaced: files and replaced ids by the name of their table."""
 
-    files: list[WrittenFile] = field(default_factory=list)
+    files: dict[str, list[WrittenFile]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    replaced: dict[Partition, list[str]] = field(default_factory=dict)
+    replaced: dict[str, dict[Partition, set[str]]] = field(default_factory=dict)
 
     def add(self, other: "TaskReport") -> None:
         """Take in another report."""
-        self.files += other.files
+        for name, files in other.files.items():
+            self.files.setdefault(name, []).extend(files)
         self.counts = dict(Counter(self.counts) + Counter(other.counts))
-        for partition, ids in other.replaced.items():
-            self.replaced.setdefault(partition, []).extend(ids)
+        for name, by_partition in other.replaced.items():
+            for partition, ids in by_partition.items():
+                self.replaced.setdefault(name, {}).setdefault(partition, set()).update(ids)
 
 
 Maker = Callable[[Iterable[pa.RecordBatch]], Iterator[Made]]
 
 
-def write_files(rows: DataFrame, make: Maker, lake: LakeConfig, spec: TableSpec, stats_columns: Sequence[str]) -> TaskReport:
+def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
     """Run `make` over each partition of the rows, write what it makes, and return the reports as one. Nothing is committed."""
     run = uuid.uuid4().hex
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        files, report = TableFiles(lake, spec, _name(run), stats_columns), TaskReport()
+        tables: dict[str, TableFiles] = {}
+        report = TaskReport()
         for made in make(batches):
-            files.write(made.rows)
-            report.add(TaskReport(counts=made.counts, replaced=made.replaced))
-        report.files = files.finish()
+            if made.spec.name not in tables:
+                tables[made.spec.name] = TableFiles(lake, made.spec, _name(run), made.spec.stats_columns)
+            tables[made.spec.name].write(made.rows)
+            report.add(TaskReport(counts=made.counts, replaced={made.spec.name: {partition: set(ids) for partition, ids in made.replaced.items()}}))
+        report.files = {name: table.finish() for name, table in tables.items()}
         yield pa.RecordBatch.from_pydict({"report": [pickle.dumps(report)]})
 
     total = TaskReport()
@@ -77,8 +83,7 @@ class Thinned:
 
 
 def without_keys(
-    spark: SparkSession, lake: LakeConfig, spec: TableSpec, stats_columns: Sequence[str], keys: Mapping[Partition, Collection[str]],
-    files: Iterable[Mapping[str, Any]],
+    spark: SparkSession, lake: LakeConfig, spec: TableSpec, keys: Mapping[Partition, Collection[str]], files: Iterable[Mapping[str, Any]]
 ) -> Thinned:  # fmt: skip
     """Write anew those of the table's files (`arrow_tables.live_files`) that hold rows with these keys, without them. Nothing is committed.
 
@@ -96,7 +101,7 @@ def without_keys(
         parquet = open_parquet(lake, spec, path)
         if not any(pc.any(pc.is_in(batch.column(0), outdated)).as_py() for batch in parquet.iter_batches(columns=[spec.key[0]])):
             return None
-        kept = TableFiles(lake, spec, _name(run), stats_columns)
+        kept = TableFiles(lake, spec, _name(run), spec.stats_columns)
         for batch in parquet.iter_batches():
             rows = pa.Table.from_batches([batch.filter(pc.invert(pc.is_in(batch[spec.key[0]], outdated)))])
             for column, value in zip(spec.partition_by, partition, strict=True):

@@ -28,8 +28,6 @@ OBSTACLES = ("duplicate", "deleted", "removed", "no user", "no words")
 CONFLICTS = "duplicates that differ"
 CHANGED = "units changed"
 
-# Names for minima and maxima in the log: none of them tells words or people.
-STATS_COLUMNS = ("unit_id", "action", "community", "created_at", "root_state", "chain_state", "thread_id")
 ACTS_PER_TASK = 1_000_000
 UNITS_AT_ONCE = 65_536
 """So many units have their contexts in memory at once: a thread may have a million."""
@@ -159,9 +157,9 @@ def units_of_threads(acts: pa.RecordBatch, limits: TextLimits) -> Iterator[Made]
     counts = Counter(acts=int(acts["is_new"].true_count), duplicate=settled.duplicates, **{CONFLICTS: settled.conflicts})
     counts.update(why_not[settled.is_new & ~settled.is_known & (why_not != "")].tolist())
     counts[CHANGED] = int(settled.is_known[ancestors.targets].sum())
-    yield Made(arrow_schema(UNITS).empty_table(), counts, _replaced(rows, settled, why_not, ancestors.targets))
+    yield Made(UNITS, arrow_schema(UNITS).empty_table(), counts, _replaced(rows, settled, why_not, ancestors.targets))
     for start in range(0, len(ancestors.targets), UNITS_AT_ONCE):
-        yield Made(_unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE))))
+        yield Made(UNITS, _unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE))))
 
 
 def units_of_batches(batches: Iterable[pa.RecordBatch], limits: TextLimits) -> Iterator[Made]:

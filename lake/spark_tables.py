@@ -5,7 +5,7 @@ Tables are created by delta-rs from the row model, so that Spark only ever fills
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -101,6 +101,14 @@ def read_or_empty(spark: SparkSession, lake: LakeConfig, spec: TableSpec) -> Dat
     if arrow_tables.find_table(lake, spec) is None:
         return spark.createDataFrame([], spark_schema(spec))
     return read(spark, lake, spec)
+
+
+def read_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, paths: Sequence[str]) -> DataFrame:
+    """Rows of some of a table's files (paths as `arrow_tables.live_files` tells them)."""
+    if not paths:
+        return spark.createDataFrame([], spark_schema(spec))
+    uri = table_uri(lake.path, spec)
+    return spark.read.schema(spark_schema(spec)).option("basePath", uri).parquet(*(f"{uri}/{path}" for path in paths))
 
 
 def append(rows: DataFrame, lake: LakeConfig, spec: TableSpec, transaction: tuple[str, int] | None = None) -> None:

@@ -18,7 +18,10 @@ class Row(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class TableSpec:
-    """One table of the lake. `later_columns` are nullable columns that an older table may lack."""
+    """One table of the lake. `later_columns` are nullable columns that an older table may lack.
+
+    `stats_columns` are those whose minima and maxima stand in the log: none that tells words or people.
+    """
 
     name: str
     row: type[Row]
@@ -27,6 +30,7 @@ class TableSpec:
     written_by: str
     partition_by: tuple[str, ...] = ()
     later_columns: tuple[str, ...] = ()
+    stats_columns: tuple[str, ...] = ()
 
     @property
     def columns(self) -> Sequence[str]:

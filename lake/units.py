@@ -73,6 +73,7 @@ class HistoryUnit(Row):
     title: str | None
     text: str
     context: list[ContextEntry]
+    starts_session: bool = Field(description="Whether more time than etl.session_minutes lies between it and the person's unit before.")
 
 
 class SequenceChunk(Row):
@@ -87,9 +88,20 @@ class SequenceChunk(Row):
     bucket: int = Field(ge=0, description="Hash of the person; the partition.")
 
 
-UNITS = TableSpec(name="units", row=Unit, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by="etl")
+UNITS = TableSpec(
+    name="units", row=Unit, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by="etl",
+    stats_columns=("unit_id", "action", "community", "created_at", "root_state", "chain_state", "thread_id"),
+)  # fmt: skip
 IDENTITIES = TableSpec(name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by="people")
-SEQUENCES = TableSpec(name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by="etl")
+SEQUENCES = TableSpec(
+    name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by="etl",
+    stats_columns=("person_id", "chunk", "first_at", "last_at"),
+)  # fmt: skip
+SHORT_SEQUENCES = TableSpec(
+    name="short_sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by="etl",
+    stats_columns=("person_id", "first_at", "last_at"),
+)  # fmt: skip
+"""People with too few units for a sequence, until they have enough; read by `etl sequences` alone."""
 
 
 def unit_hash(action: str, community: str | None, title: str | None, text: str, context_texts: Sequence[str]) -> str:

@@ -33,7 +33,7 @@ def all_items() -> list[dict[str, Any]]:
 def history_unit(unit_id: str, number: int, text: str, community: str = "talk") -> dict[str, Any]:
     """A unit of a history, one a day."""
     return {
-        "unit_id": unit_id, "unit_hash": unit_id, "duplicate_group": None, "created_at": START + timedelta(days=number), "platform": "reddit",
+        "unit_id": unit_id, "unit_hash": unit_id, "duplicate_group": None, "starts_session": False, "created_at": START + timedelta(days=number), "platform": "reddit",
         "thread_id": f"thread of {unit_id}", "action": "comment", "community": community, "title": None, "text": text, "context": [],
     }  # fmt: skip
 

@@ -1,49 +1,75 @@
-"""Job `etl sequences`: units -> chunks of each person's history, oldest first."""
+"""Job `etl sequences`: units -> chunks of each person's history, oldest first, as far as there are new units since the last run."""
 
 import logging
 from collections.abc import Sequence
 
 from conf.arguments import job_arguments
 from conf.logs import configure_logs
+from etl.changes import added_files
 from etl.config import EtlConfig
-from etl.counting import write_counted
-from etl.sequences import COUNTED, TOO_FEW, UNITS_LEFT_OUT, ChunkLimits, sequences_and_counts
+from etl.sequences import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits, by_person, chunks_of_rows, going_on, new_units
+from etl.task_files import TaskReport, Thinned, without_keys, write_files
 from lake import arrow_tables, spark_tables
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
-from lake.units import IDENTITIES, SEQUENCES, UNITS
+from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNITS
 
 logger = logging.getLogger(__name__)
 
 JOB = "etl sequences"
 DESCRIPTION = "Cuts each person's units into chunks, oldest first. Reads units and, where there are any, identities; writes sequences."
 SETTINGS = {
-    "units_per_chunk", "chunk_bytes", "min_units_per_person", "sequence_buckets", "history_text_chars", "history_context_chars", "history_parents",
+    "units_per_chunk", "chunk_bytes", "min_units_per_person", "sequence_buckets", "session_minutes", "history_text_chars", "history_context_chars",
+    "history_parents",
 }  # fmt: skip
+TABLES = (SEQUENCES, SHORT_SEQUENCES)
 
 
 def build_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
-    """Make all sequences in one commit, unless units, identities and settings are those of the last run."""
+    """Bring sequences up to the units that there are: further chunks where units were only added, else all of them anew."""
     run.versions_read.update(inputs.versions)
-    if last_run_of(lake, JOB, inputs, writes=(SEQUENCES,)):
+    if last_run_of(lake, JOB, inputs, writes=TABLES):
         logger.info("units and identities are as at the last run: nothing to do")
     else:
-        rebuild(lake, config, run)
-    run.wrote(SEQUENCES, arrow_tables.table_version(lake, SEQUENCES))
+        for spec in TABLES:
+            arrow_tables.create_table(lake, spec)
+        write_sequences(lake, config, inputs, files_since_last_run(lake, inputs), run)
+    for spec in TABLES:
+        run.wrote(spec, arrow_tables.table_version(lake, spec))
 
 
-def rebuild(lake: LakeConfig, config: EtlConfig, run: RunRecord) -> None:
-    """Replace all sequences in one commit."""
-    limits = ChunkLimits(config.units_per_chunk, config.chunk_bytes, config.min_units_per_person)
+def files_since_last_run(lake: LakeConfig, inputs: Inputs) -> list[str] | None:
+    """Files of units that were added since the last run; None where more has changed than that, or there was none."""
+    last = last_run_of(lake, JOB, inputs, writes=TABLES, same_versions=False)
+    if last is None or last.versions_read.get(IDENTITIES.name) != inputs.versions.get(IDENTITIES.name):
+        return None
+    return added_files(lake, UNITS, last.versions_read[UNITS.name], inputs.version(UNITS))
+
+
+def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_files: list[str] | None, run: RunRecord) -> None:
+    """Write the chunks that new files of units give (None: all chunks), each table in one commit."""
+    limits = HistoryLimits(
+        config.units_per_chunk, config.chunk_bytes, config.min_units_per_person, config.history_text_chars, config.history_context_chars,
+        config.history_parents, config.session_minutes,
+    )  # fmt: skip
+    live = {spec.name: arrow_tables.live_files(arrow_tables.open_table(lake, spec)) for spec in TABLES}
+    made, thinned = TaskReport(), {spec.name: Thinned() for spec in TABLES}
     with spark_tables.spark_session("sequences", lake) as spark:
-        units = spark_tables.read(spark, lake, UNITS, run.versions_read[UNITS.name])
         identities = spark_tables.read_or_empty(spark, lake, IDENTITIES)
-        sequences = sequences_and_counts(
-            units, identities, limits, config.sequence_buckets, config.history_text_chars, config.history_context_chars, config.history_parents
-        )
-        counts = write_counted(sequences, COUNTED, lake, SEQUENCES)
-    run.dropped.update({reason: counts[reason] for reason in (TOO_FEW, UNITS_LEFT_OUT) if counts[reason]})
-    run.rows.update({name: counts[name] for name in ("people", "units", "chunks")})
+        if new_files is None:
+            units = new_units(spark_tables.read(spark, lake, UNITS, inputs.version(UNITS)), identities, limits)
+        else:
+            logger.info("going on from the last run with %d new files of units", len(new_files))
+            units = new_units(spark_tables.read_files(spark, lake, UNITS, new_files), identities, limits)
+            units = going_on(units, *(spark_tables.read(spark, lake, spec) for spec in TABLES))
+        made = write_files(by_person(units, config.sequence_buckets), lambda batches: chunks_of_rows(batches, limits), lake)
+        if new_files is not None:
+            thinned = {spec.name: without_keys(spark, lake, spec, made.replaced.get(spec.name, {}), live[spec.name]) for spec in TABLES}
+    for spec in TABLES:
+        leaving = thinned[spec.name].removed if new_files is not None else {file["path"] for file in live[spec.name]}
+        arrow_tables.commit_files(lake, spec, [*made.files.get(spec.name, []), *thinned[spec.name].files], removed=leaving)
+    run.dropped.update({reason: made.counts[reason] for reason in (TOO_FEW, UNITS_LEFT_OUT) if made.counts.get(reason)})
+    run.rows.update({name: made.counts.get(name, 0) for name in ("people", "units", "chunks")})
 
 
 def main(argv: Sequence[str] | None = None) -> None:

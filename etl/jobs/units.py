@@ -10,8 +10,8 @@ from conf.errors import ContractError
 from conf.logs import configure_logs
 from etl.changes import ChangedActs, all_acts, changed_acts, partition_of
 from etl.config import EtlConfig
-from etl.task_files import TaskReport, without_keys, write_files
-from etl.units import CHANGED, CONFLICTS, OBSTACLES, STATS_COLUMNS, TextLimits, by_thread, changed_rows, units_of_batches
+from etl.task_files import TaskReport, Thinned, without_keys, write_files
+from etl.units import CHANGED, CONFLICTS, OBSTACLES, TextLimits, by_thread, changed_rows, units_of_batches
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
@@ -44,15 +44,12 @@ def make_units(lake: LakeConfig, config: EtlConfig, version: int, changed: Chang
     """Write the units that changed acts give, take out those that they come in place of, all in one commit, and return what was counted."""
     live = arrow_tables.live_files(arrow_tables.open_table(lake, UNITS))
     leaving = {file["path"] for file in live if remake_all or partition_of(file, UNITS) in changed.whole}
-    made = TaskReport()
+    made, thinned = TaskReport(), Thinned()
     if changed.rows:
         with spark_tables.spark_session("units", lake) as spark:
             made = units_of_acts(spark, lake, config, version, changed)
-            staying = [file for file in live if file["path"] not in leaving]
-            thinned = without_keys(spark, lake, UNITS, STATS_COLUMNS, made.replaced, staying)
-        made.files += thinned.files
-        leaving |= thinned.removed
-    arrow_tables.commit_files(lake, UNITS, made.files, removed=leaving)
+            thinned = without_keys(spark, lake, UNITS, made.replaced.get(UNITS.name, {}), [file for file in live if file["path"] not in leaving])
+    arrow_tables.commit_files(lake, UNITS, [*made.files.get(UNITS.name, []), *thinned.files], removed=leaving | thinned.removed)
     return made.counts
 
 
@@ -60,7 +57,7 @@ def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, vers
     """Files of the units that changed acts give. Raises ContractError if acts were lost on the way."""
     limits = TextLimits(config.context_depth, config.context_chars, config.text_chars)
     acts = changed_rows(spark_tables.read(spark, lake, ACTS, version), changed)
-    made = write_files(by_thread(acts, changed, limits, spark), lambda batches: units_of_batches(batches, limits), lake, UNITS, STATS_COLUMNS)
+    made = write_files(by_thread(acts, changed, limits, spark), lambda batches: units_of_batches(batches, limits), lake)
     if made.counts["acts"] != changed.rows:
         raise ContractError(f"units: read {made.counts['acts']} acts, but the log of acts counts {changed.rows}; run 'kindred etl units' again")
     return made

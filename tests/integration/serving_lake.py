@@ -42,7 +42,7 @@ def person_id(name: str) -> str:
 def unit(name: str, number: int, topic: str, text: str | None = None, community: str | None = None) -> dict[str, Any]:
     words = text or f"{TOPICS[topic][0]}, try number {number}"
     return {
-        "unit_id": f"test:{name}-{number}", "unit_hash": f"hash-{words}", "duplicate_group": None, "created_at": START + timedelta(days=number),
+        "unit_id": f"test:{name}-{number}", "unit_hash": f"hash-{words}", "duplicate_group": None, "starts_session": False, "created_at": START + timedelta(days=number),
         "platform": "test", "thread_id": None, "action": "comment", "community": community or topic, "title": None, "text": words, "context": [],
     }  # fmt: skip
 

@@ -54,6 +54,7 @@ def unit(person: int, number: int) -> dict[str, Any]:
         "unit_id": f"reddit:t1_{person}x{number:02}",
         "unit_hash": f"{person}-{number}",
         "duplicate_group": None,
+        "starts_session": False,
         "created_at": START + timedelta(days=number, minutes=person),
         "platform": "reddit",
         "thread_id": f"reddit:t3_{person}x{number // 2}",

@@ -11,7 +11,7 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import last_done_run
 from lake.rendering import nearest_context
-from lake.units import IDENTITIES, SEQUENCES, UNITS, Identity, sequence_bucket
+from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNITS, Identity, sequence_bucket
 from tests.etl_rows import entry, unit, units_table
 from tests.kills import kill_at_first_file
 
@@ -70,6 +70,45 @@ def test_second_run_writes_nothing_and_other_settings_do(lake: LakeConfig, spark
     run = last_done_run(lake, job.JOB)
     assert run is not None
     assert (run.rows, run.dropped) == ({"people": 3, "units": 36, "chunks": 9}, {"people with too few units": 1, "units of people with too few": 4})
+
+
+def histories(lake: LakeConfig) -> dict[str, list[dict[str, Any]]]:
+    """Each person's units in order of the chunks, as a reader joins them; people who wait for more units too."""
+    rows = [row for spec in (SEQUENCES, SHORT_SEQUENCES) for row in arrow_tables.read(lake, spec).sort_by("chunk").to_pylist()]
+    people = sorted({row["person_id"] for row in rows})
+    return {person: [member for row in rows if row["person_id"] == person for member in row["units"]] for person in people}
+
+
+def test_a_new_month_adds_chunks_and_readers_see_the_histories_of_a_full_build(lake: LakeConfig, spark: SparkSession, tmp_path: Path) -> None:
+    a_month = 60 * 24 * 30
+    months: list[list[dict[str, Any]]] = [
+        [unit(f"{person}1{number}", person, number) for person, count in [("a", 7), ("few", 2), ("few then more", 2), ("gone", 5)] for number in range(count)],
+        [unit(f"{person}2{number}", person, a_month + number) for person, count in [("a", 6), ("few then more", 3), ("new", 4)] for number in range(count)],
+        [unit("late", "a", 3), unit("c", "a", 2 * a_month), unit("d", "new", 2 * a_month), unit("at the same time", "gone", 4)],
+    ]
+    settings = {"min_units_per_person": 4, "units_per_chunk": 3}
+    files: list[set[str]] = []
+    for number, units in enumerate(months):
+        arrow_tables.append(lake, UNITS, units_table(units))
+        make_sequences(lake, **settings)
+        files.append(set(arrow_tables.open_table(lake, SEQUENCES).file_uris()))
+        at_once = LakeConfig(path=str(tmp_path / f"at once {number}"))
+        arrow_tables.append(at_once, UNITS, units_table([row for month in months[: number + 1] for row in month]))
+        make_sequences(at_once, **settings)
+        assert histories(lake) == histories(at_once)
+    assert files[1] > files[0]
+    assert {row["person_id"] for row in arrow_tables.read(lake, SHORT_SEQUENCES).to_pylist()} == {"few"}
+    chunks = arrow_tables.read(lake, SEQUENCES, ["person_id", "chunk"]).sort_by([("person_id", "ascending"), ("chunk", "ascending")]).to_pylist()
+    assert [row["chunk"] for row in chunks if row["person_id"] == "new"] == [0, 1, 2]
+
+
+def test_all_is_made_again_where_units_or_identities_have_changed(lake: LakeConfig, spark: SparkSession) -> None:
+    arrow_tables.append(lake, UNITS, units_table([unit(name, name, number) for number, name in enumerate("xyz")]))
+    make_sequences(lake)
+    arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id=name, person_id="x") for name in "xy"])
+    assert ids(make_sequences(lake)) == {("x", 0): ["x", "y"], ("z", 0): ["z"]}
+    arrow_tables.open_table(lake, UNITS).delete("unit_id = 'y'")
+    assert ids(make_sequences(lake)) == {("x", 0): ["x"], ("z", 0): ["z"]}
 
 
 def test_no_units_make_an_empty_table(lake: LakeConfig, spark: SparkSession) -> None:

@@ -17,7 +17,7 @@ START = datetime(2023, 1, 1, tzinfo=UTC)
 
 def unit(number: int, words: str, community: str | None = "c", platform: str = "test") -> dict[str, Any]:
     return {
-        "unit_id": f"u{number}", "unit_hash": f"h{number}", "duplicate_group": None, "created_at": START + timedelta(days=number), "platform": platform,
+        "unit_id": f"u{number}", "unit_hash": f"h{number}", "duplicate_group": None, "starts_session": False, "created_at": START + timedelta(days=number), "platform": platform,
         "thread_id": None, "action": "comment", "community": community, "title": None, "text": words, "context": [],
     }  # fmt: skip
 

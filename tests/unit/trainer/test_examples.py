@@ -26,6 +26,7 @@ def unit(number: int, thread: str | None = None, minutes: int | None = None, **v
         "unit_id": f"reddit:t1_{number:03}",
         "unit_hash": f"hash{number}",
         "duplicate_group": None,
+        "starts_session": False,
         "created_at": START + timedelta(minutes=number if minutes is None else minutes),
         "platform": "reddit",
         "thread_id": thread,
