@@ -1,8 +1,53 @@
 """Settings of the ETL, with every default."""
 
-from pydantic import Field
+from datetime import date
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from conf.settings import StageConfig
+
+_CODES = """
+aa ab af ak am ar as ay az ba be bg bh bi bn bo br bs ca co cs cy da de dv dz el en eo es et eu fa fi fj fo fr fy ga gd gl gn gu gv ha he hi hr ht hu hy
+ia id ie ig ik is it iu ja jv ka kk kl km kn ko ks ku ky la lb lg ln lo lt lv mg mi mk ml mn mr ms mt my na ne nl nn no nr ny oc om or pa pl ps pt qu rm rn
+ro ru rw sa sd sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt ug uk ur uz ve vi vo wo xh yi yo za zh zu
+"""
+LANGUAGES = frozenset(_CODES.split())
+"""ISO 639-1 codes of the languages that `etl.languages` can tell."""
+
+
+class UnitFilters(StageConfig):
+    """The `etl.filters` section: which acts make no unit. All off by default; an act that is left out may still stand in the context of others."""
+
+    communities_include: tuple[str, ...] = Field((), description="Only these communities, in any case; none: all, also acts without one.")
+    communities_exclude: tuple[str, ...] = Field((), description="Not these communities, in any case.")
+    date_from: date | None = Field(None, description="First day, UTC.")
+    date_to: date | None = Field(None, description="The day after the last, UTC.")
+    drop_over_18: bool = Field(False, description="Leave out acts marked as for adults (on Reddit posts alone are).")
+    drop_promoted: bool = Field(False, description="Leave out advertisements.")
+    drop_stickied: bool = Field(False, description="Leave out what moderators pinned.")
+    drop_distinguished: bool = Field(False, description="Leave out what was written as moderator or staff.")
+    drop_bots: bool = Field(False, description="Leave out accounts that are listed as bots, and those that repeat themselves (`etl.bot_...`).")
+    min_words: int = Field(0, ge=0, le=1000, description="Words of title and text together, as white space parts them.")
+    languages: tuple[str, ...] = Field((), description="Only these languages (ISO 639-1 codes, 'no' in quotes); none: all.")
+    drop_unknown_language: bool = Field(False, description="With `languages`: leave out texts that are too short or too mixed to tell, too.")
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if self.date_from and self.date_to and self.date_from >= self.date_to:
+            raise ValueError(f"date_from {self.date_from} must be before date_to {self.date_to}, which is the day after the last")
+        if both := sorted({name.lower() for name in self.communities_include} & {name.lower() for name in self.communities_exclude}):
+            raise ValueError(f"communities both included and excluded: {', '.join(both)}")
+        if unknown := sorted(set(self.languages) - LANGUAGES):
+            raise ValueError(f"languages that cannot be told: {', '.join(unknown)}; expected codes such as {', '.join(sorted(LANGUAGES)[:3])}")
+        if self.drop_unknown_language and not self.languages:
+            raise ValueError("drop_unknown_language needs languages")
+        return self
+
+    @property
+    def are_off(self) -> bool:
+        """Whether every act may be a unit."""
+        return self == UnitFilters()
 
 
 class EtlConfig(StageConfig):
@@ -24,6 +69,13 @@ class EtlConfig(StageConfig):
     context_depth: int = Field(8, ge=1, description="Parents above a unit that its context holds at most; the root comes besides.")
     context_chars: int = Field(512, gt=0, description="Characters of one text in a context.")
     text_chars: int = Field(4000, gt=0, description="Characters of a unit's own title, and of its own text.")
+    filters: UnitFilters = Field(UnitFilters(), description="Which acts make no unit.")
+    identify_languages: bool = Field(False, description="Fill in the language of units whose platform tells none; `filters.languages` implies it.")
+    mask_contacts: bool = Field(True, description="Mask e-mail addresses and telephone numbers in units, as names of accounts are.")
+    bot_min_acts: int = Field(10, ge=2, description="Accounts with fewer acts with words are never taken for bots by what they repeat.")
+    bot_repeated_share: float = Field(
+        0.9, gt=0, le=1, description="Share of an account's texts that have one of its three commonest endings, from which on it is a bot."
+    )
 
     # sequences
     units_per_chunk: int = Field(64, gt=0, description="Units in one row of `sequences` at most.")

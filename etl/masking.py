@@ -1,5 +1,11 @@
-"""The words of an act, made fit to be kept: no control characters, no names of accounts."""
+"""The words of an act, made fit to be kept: no control characters, no names of accounts, no e-mail addresses or telephone numbers.
 
+Most texts hold none of these. One look finds those that may, and they alone are worked on.
+"""
+
+import re
+
+import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -9,6 +15,26 @@ _NAME = r"[\w\\-]{2,}"
 # "u/name" and "/u/name" where no word, dot or slash stands before them, so that example.com/u/x/ stays.
 _MENTION = rf"(^|[^\w./-])(/?[uU]/){_NAME}"
 _PROFILE = rf"(?i)(redd(?:it\.com|\.it)/(?:u|user)/|\br/u_){_NAME}"
+_ADDRESS = r"[\pL\pN._%+-]+@(?:[\pL\pN][\pL\pN-]*\.)+\pL{2,24}"
+# No slash between the digits of one number: dates have that.
+_DIGIT = "[ \t.()\xa0\u2010-\u2015-]{0,3}[0-9]"
+# A run of digits that is no part of a word, an address of the web or a decimal number.
+_NUMBER = re.compile(rf"(?<![\w/=.&#?%@-])(?:\((?=\+?[0-9]{{1,5}}\)))?\+?[0-9](?:{_DIGIT}){{6,14}}(?![\w/%=]|[.-]\w)")
+
+# What no text lacks in which one of the above is found.
+_MAY_HOLD_NAME_OR_CONTROL = rf"{_CONTROL}|[uU]/|(?i)(?:r/u_|redd(?:it\.com|\.it)/u)"
+_MAY_HOLD_CONTACT = rf"@[\pL\pN]|[0-9](?:{_DIGIT}){{6}}"
+
+# Numbers without a country code are read as North American: most of Reddit's are.
+_REGION = "US"
+
+
+def cleaned(texts: pa.Array, mask_contacts: bool) -> pa.Array:
+    """Texts without control characters and names, and without e-mail addresses and telephone numbers where that is asked for. Shape: (N,) -> (N,)."""
+    suspicion = f"{_MAY_HOLD_NAME_OR_CONTROL}|{_MAY_HOLD_CONTACT}" if mask_contacts else _MAY_HOLD_NAME_OR_CONTROL
+    is_suspect = pc.match_substring_regex(texts, suspicion).fill_null(False)
+    suspects = without_names(without_control_characters(texts.filter(is_suspect)))
+    return pc.replace_with_mask(texts, is_suspect, without_contacts(suspects) if mask_contacts else suspects)
 
 
 def without_control_characters(texts: pa.Array) -> pa.Array:
@@ -19,3 +45,24 @@ def without_control_characters(texts: pa.Array) -> pa.Array:
 def without_names(texts: pa.Array) -> pa.Array:
     """Texts with every `u/name`, and every address of a profile, masked as `u/[name]`."""
     return pc.replace_substring_regex(pc.replace_substring_regex(texts, _PROFILE, r"\1[name]"), _MENTION, r"\1\2[name]")
+
+
+def without_contacts(texts: pa.Array) -> pa.Array:
+    """Texts with every e-mail address masked as `[email]`, and every telephone number as `[phone]`.
+
+    A telephone number is one that `phonenumbers` calls valid and whose digits are grouped as in its country; without a country code it is read as
+    North American.
+    """
+    masked = pc.replace_substring_regex(texts, _ADDRESS, "[email]")
+    return pa.array([text and _NUMBER.sub(_masked_number, text) for text in masked.to_pylist()], texts.type)
+
+
+def _masked_number(found: re.Match[str]) -> str:
+    """A run of digits with what is a telephone number in it masked."""
+    run, masked, end = found[0], "", 0
+    for number in phonenumbers.PhoneNumberMatcher(run, _REGION, leniency=phonenumbers.Leniency.STRICT_GROUPING):
+        before = run[end : number.start]
+        if not before.endswith((".", "-")):  # as the decimals of a long number do
+            masked += f"{before}[phone]"
+            end = number.end
+    return masked + run[end:]

@@ -103,6 +103,7 @@ def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[
     attributes = _attributes(fields, casts) | {
         "num_comments": whole_numbers(fields["num_comments"], "num_comments", casts),
         "over_18": flags(fields["over_18"]),
+        "promoted": flags([promoted or is_ad for promoted, is_ad in zip(fields["promoted"], fields["is_created_from_ads_ui"], strict=True)]),
     }
     rows = len(texts)
     columns = _shared_columns(fields, attributes, settings, casts) | _id_columns(ids, ids, pa.nulls(rows, pa.string()))

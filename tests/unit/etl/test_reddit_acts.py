@@ -26,6 +26,12 @@ def test_a_submission_opens_its_own_thread():
     assert act["attributes"] == {"num_comments": "0", "over_18": "true"}
 
 
+@pytest.mark.parametrize("field", ["promoted", "is_created_from_ads_ui"])
+def test_an_advertisement_says_so_whatever_its_era_called_it(field):
+    assert one_act(submission(**{field: True}), "submissions")["attributes"] == {"promoted": "true"}
+    assert one_act(submission(**{field: False}), "submissions")["attributes"] == {}
+
+
 @pytest.mark.parametrize(("value", "cast"), [(1_251_763_200, None), ("1251763200", "string"), (1_251_763_200.0, "float"), ("1251763200.0", "string")])
 def test_times_of_every_era_are_the_same_moment_and_casts_are_counted(value, cast):
     batch = parse_lines(comment(created_utc=value))
