@@ -7,7 +7,7 @@ own, and those that have it among their ancestors. An act is `is_new` if the las
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -17,8 +17,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from etl.changes import ChangedActs, Partition, partition_predicate
+from etl.config import UnitFilters
 from etl.contexts import Ancestors, context_column, find_ancestors, whole_threads, words_as_context
-from etl.masking import without_control_characters, without_names
+from etl.filters import filtered_out
+from etl.languages import with_languages
+from etl.masking import cleaned
 from etl.task_files import Made
 from lake.acts import ACTS, DELETED_LATER
 from lake.schema import arrow_schema
@@ -38,12 +41,16 @@ _CONTENT = ("user_id", "parent_unit_id", "title", "text")
 
 
 @dataclass(frozen=True)
-class TextLimits:
-    """Parents in a context, and characters of texts in a context and of a unit's own."""
+class UnitSettings:
+    """What decides the units of acts: parents in a context, characters of texts in a context and of a unit's own, and the settings of the same names."""
 
     context_depth: int
     context_chars: int
     text_chars: int
+    mask_contacts: bool = False
+    identify_languages: bool = False
+    filters: UnitFilters = field(default_factory=UnitFilters)
+    bots: frozenset[str] = frozenset()
 
 
 def changed_rows(acts: DataFrame, changed: ChangedActs) -> DataFrame:
@@ -58,7 +65,7 @@ def changed_rows(acts: DataFrame, changed: ChangedActs) -> DataFrame:
     return whole.unionByName(touched.withColumn("is_new", is_new))
 
 
-def by_thread(acts: DataFrame, changed: ChangedActs, limits: TextLimits, spark: SparkSession) -> DataFrame:
+def by_thread(acts: DataFrame, changed: ChangedActs, settings: UnitSettings, spark: SparkSession) -> DataFrame:
     """Acts with texts cut, each thread in one task and in a row; no task has threads of two partitions."""
     may_be_unit = F.col("user_id").isNotNull() & (F.col("state") != "deleted")
     columns = [name for name in UNITS.columns if name not in (*_MADE_HERE, "title", "text")]
@@ -68,8 +75,8 @@ def by_thread(acts: DataFrame, changed: ChangedActs, limits: TextLimits, spark: 
         F.xxhash64("thread_key").alias("thread_hash"),
         *columns,
         *_OF_ACTS,
-        _cut("title", may_be_unit, limits),
-        _cut("text", may_be_unit, limits),
+        _cut("title", may_be_unit, settings),
+        _cut("text", may_be_unit, settings),
     )
     rows = Counter(changed.whole) + Counter({partition: 4 * rows for partition, rows in changed.grown.items()})
     tasks = tasks_of_partitions(rows, spark.sparkContext.defaultParallelism)
@@ -129,10 +136,10 @@ def settle_duplicates(acts: pa.RecordBatch) -> SettledActs:
     return SettledActs(acts.take(pa.array(first)), any_new, any_known, duplicates, int((differs & concerns_new).sum()))
 
 
-def clean_words(acts: pa.RecordBatch) -> pa.RecordBatch:
-    """Acts whose title, text and link hold no control characters and no names; blank ones are null."""
+def clean_words(acts: pa.RecordBatch, mask_contacts: bool) -> pa.RecordBatch:
+    """Acts whose title, text and link hold no control characters, names or, if asked for, addresses and numbers; blank ones are null."""
     for name in ("title", "text", "url"):
-        texts = without_names(without_control_characters(acts[name]))
+        texts = cleaned(acts[name], mask_contacts)
         blank = pc.equal(pc.utf8_trim_whitespace(texts), "")
         acts = acts.set_column(acts.schema.get_field_index(name), name, pc.if_else(blank, pa.scalar(None, pa.string()), texts))
     return acts
@@ -145,14 +152,18 @@ def obstacles(acts: pa.RecordBatch, has_words: np.ndarray) -> np.ndarray:
     return np.select(reasons, ["deleted", "removed", "no user", "no words"], default="")
 
 
-def units_of_threads(acts: pa.RecordBatch, limits: TextLimits) -> Iterator[Made]:
+def units_of_threads(acts: pa.RecordBatch, settings: UnitSettings) -> Iterator[Made]:
     """Units of acts whose threads are whole, as far as new acts change them, and what became of the new acts."""
     settled = settle_duplicates(acts)
-    rows = clean_words(settled.acts)
-    words = words_as_context(rows["title"], rows["text"], limits.context_chars)
+    rows = clean_words(settled.acts, settings.mask_contacts)
+    if settings.identify_languages or settings.filters.languages:
+        rows = with_languages(rows)
+    words = words_as_context(rows["title"], rows["text"], settings.context_chars)
     has_words = words.is_valid().to_numpy(zero_copy_only=False)
     why_not = obstacles(rows, has_words)
-    ancestors = find_ancestors(rows, has_words, np.flatnonzero(why_not == ""), limits.context_depth, settled.is_new)
+    if not settings.filters.are_off:
+        why_not = np.where(why_not == "", filtered_out(rows, settings.filters, pa.array(settings.bots, pa.string())), why_not)
+    ancestors = find_ancestors(rows, has_words, np.flatnonzero(why_not == ""), settings.context_depth, settled.is_new)
     ancestors = ancestors.of(ancestors.is_touched)
     counts = Counter(acts=int(acts["is_new"].true_count), duplicate=settled.duplicates, **{CONFLICTS: settled.conflicts})
     counts.update(why_not[settled.is_new & ~settled.is_known & (why_not != "")].tolist())
@@ -162,10 +173,10 @@ def units_of_threads(acts: pa.RecordBatch, limits: TextLimits) -> Iterator[Made]
         yield Made(UNITS, _unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE))))
 
 
-def units_of_batches(batches: Iterable[pa.RecordBatch], limits: TextLimits) -> Iterator[Made]:
+def units_of_batches(batches: Iterable[pa.RecordBatch], settings: UnitSettings) -> Iterator[Made]:
     """Units of a stream of acts in which each thread is in a row."""
     for acts in whole_threads(batches, key="thread_hash"):
-        yield from units_of_threads(acts, limits)
+        yield from units_of_threads(acts, settings)
 
 
 def unit_hashes(units: pa.RecordBatch, context: pa.ListArray) -> pa.Array:
@@ -220,6 +231,6 @@ def _winners_first(acts: pa.RecordBatch, codes: np.ndarray) -> np.ndarray:
     return pc.sort_indices(table, sort_keys=keys).to_numpy()
 
 
-def _cut(column: str, may_be_unit: Column, limits: TextLimits) -> Column:
-    own, for_others = F.substring(column, 1, limits.text_chars), F.substring(column, 1, limits.context_chars)
+def _cut(column: str, may_be_unit: Column, settings: UnitSettings) -> Column:
+    own, for_others = F.substring(column, 1, settings.text_chars), F.substring(column, 1, settings.context_chars)
     return F.when(may_be_unit, own).otherwise(for_others).alias(column)

@@ -1,17 +1,23 @@
 """Job `etl sequences`: units -> chunks of each person's history, oldest first, as far as there are new units since the last run."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from pyspark.sql import Observation
+from pyspark.sql import functions as F
 
 from conf.arguments import job_arguments
+from conf.errors import ConfigError
 from conf.logs import configure_logs
-from etl.changes import added_files
+from etl.bots import listed_bots
+from etl.changes import added_files, partition_of
 from etl.config import EtlConfig
 from etl.sequences import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits, by_person, chunks_of_rows, going_on, new_units
 from etl.task_files import TaskReport, Thinned, without_keys, write_files
 from lake import arrow_tables, spark_tables
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
+from lake.pseudonyms import load_key
 from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNITS
 
 logger = logging.getLogger(__name__)
@@ -22,6 +28,7 @@ SETTINGS = {
     "units_per_chunk", "chunk_bytes", "min_units_per_person", "sequence_buckets", "session_minutes", "history_text_chars", "history_context_chars",
     "history_parents",
 }  # fmt: skip
+OF_BOTS = "units of listed bots"
 TABLES = (SEQUENCES, SHORT_SEQUENCES)
 
 
@@ -52,24 +59,41 @@ def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_fil
         config.units_per_chunk, config.chunk_bytes, config.min_units_per_person, config.history_text_chars, config.history_context_chars,
         config.history_parents, config.session_minutes,
     )  # fmt: skip
+    platforms = {partition_of(file, UNITS)[0] for file in arrow_tables.live_files(arrow_tables.open_table(lake, UNITS, inputs.version(UNITS)))}
+    is_bot, bots_seen = F.col("user_id").isin(*listed_accounts(lake, platforms)), Observation()
     live = {spec.name: arrow_tables.live_files(arrow_tables.open_table(lake, spec)) for spec in TABLES}
     made, thinned = TaskReport(), {spec.name: Thinned() for spec in TABLES}
     with spark_tables.spark_session("sequences", lake) as spark:
         identities = spark_tables.read_or_empty(spark, lake, IDENTITIES)
         if new_files is None:
-            units = new_units(spark_tables.read(spark, lake, UNITS, inputs.version(UNITS)), identities, limits)
+            units = spark_tables.read(spark, lake, UNITS, inputs.version(UNITS))
         else:
             logger.info("going on from the last run with %d new files of units", len(new_files))
-            units = new_units(spark_tables.read_files(spark, lake, UNITS, new_files), identities, limits)
-            units = going_on(units, *(spark_tables.read(spark, lake, spec) for spec in TABLES))
-        made = write_files(by_person(units, config.sequence_buckets), lambda batches: chunks_of_rows(batches, limits), lake)
+            units = spark_tables.read_files(spark, lake, UNITS, new_files)
+        counted = units.observe(bots_seen, F.count_if(is_bot).alias(OF_BOTS))
+        rows = new_units(counted.where(~is_bot), identities, limits)
+        if new_files is not None:
+            rows = going_on(rows, *(spark_tables.read(spark, lake, spec) for spec in TABLES))
+        made = write_files(by_person(rows, config.sequence_buckets), lambda batches: chunks_of_rows(batches, limits), lake)
         if new_files is not None:
             thinned = {spec.name: without_keys(spark, lake, spec, made.replaced.get(spec.name, {}), live[spec.name]) for spec in TABLES}
     for spec in TABLES:
         leaving = thinned[spec.name].removed if new_files is not None else {file["path"] for file in live[spec.name]}
         arrow_tables.commit_files(lake, spec, [*made.files.get(spec.name, []), *thinned[spec.name].files], removed=leaving)
-    run.dropped.update({reason: made.counts[reason] for reason in (TOO_FEW, UNITS_LEFT_OUT) if made.counts.get(reason)})
+    left_out = {**made.counts, OF_BOTS: bots_seen.get[OF_BOTS]}
+    run.dropped.update({reason: left_out[reason] for reason in (TOO_FEW, UNITS_LEFT_OUT, OF_BOTS) if left_out.get(reason)})
     run.rows.update({name: made.counts.get(name, 0) for name in ("people", "units", "chunks")})
+
+
+def listed_accounts(lake: LakeConfig, platforms: Iterable[str]) -> frozenset[str]:
+    """Accounts on the list of bots; none, with a warning, where the lake's pseudonym key is not at hand."""
+    try:
+        key = load_key(lake.pseudonym_key_file)
+        arrow_tables.check_lake_key(lake, key)
+    except ConfigError as error:
+        logger.warning("accounts on the list of bots may form people: %s", error)
+        return frozenset()
+    return frozenset[str]().union(*(listed_bots(platform, key) for platform in platforms))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 from conf.arguments import job_parser, parse_job_arguments
 from conf.errors import UnknownIdError
 from conf.logs import configure_logs
-from etl.masking import without_control_characters, without_names
+from etl.masking import cleaned
 from etl.threads import ThreadAct, thread_tree
 from lake import arrow_tables
 from lake.acts import ACTS
@@ -77,7 +77,7 @@ def _what_it_is(act: ThreadAct) -> str:
 
 def _masked(acts: pa.Table) -> pa.Table:
     for name in ("title", "text"):
-        masked = without_names(without_control_characters(acts[name].combine_chunks()))
+        masked = cleaned(acts[name].combine_chunks(), mask_contacts=True)
         acts = acts.set_column(acts.schema.get_field_index(name), name, masked)
     return acts
 

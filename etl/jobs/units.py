@@ -3,26 +3,31 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from conf.arguments import job_arguments
 from conf.errors import ContractError
 from conf.logs import configure_logs
+from etl.bots import listed_bots, repeating_users
 from etl.changes import ChangedActs, all_acts, changed_acts, partition_of
 from etl.config import EtlConfig
+from etl.filters import REASONS
 from etl.task_files import TaskReport, Thinned, without_keys, write_files
-from etl.units import CHANGED, CONFLICTS, OBSTACLES, TextLimits, by_thread, changed_rows, units_of_batches
+from etl.units import CHANGED, CONFLICTS, OBSTACLES, UnitSettings, by_thread, changed_rows, units_of_batches
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
+from lake.pseudonyms import load_key
 from lake.units import UNITS
 
 logger = logging.getLogger(__name__)
 
 JOB = "etl units"
 DESCRIPTION = "Settles duplicates of acts and attaches their context. Reads acts; writes units, those that new acts change."
-SETTINGS = {"context_depth", "context_chars", "text_chars"}
+SETTINGS = {
+    "context_depth", "context_chars", "text_chars", "filters", "identify_languages", "mask_contacts", "bot_min_acts", "bot_repeated_share",
+}  # fmt: skip
 
 
 def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
@@ -31,6 +36,9 @@ def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRec
     version = inputs.version(ACTS)
     last = last_run_of(lake, JOB, inputs, writes=(UNITS,), same_versions=False)
     changed = changed_acts(lake, last.versions_read[ACTS.name], version) if last else all_acts(lake, version)
+    if last and config.filters.drop_bots and changed.rows:
+        logger.info("all units are made again: new acts may show that somebody is a bot (etl.filters.drop_bots)")
+        last, changed = None, all_acts(lake, version)
     if last and not changed.whole and not changed.grown:
         logger.info("acts are as at the last run (version %d): nothing to do", version)
     else:
@@ -55,17 +63,32 @@ def make_units(lake: LakeConfig, config: EtlConfig, version: int, changed: Chang
 
 def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, version: int, changed: ChangedActs) -> TaskReport:
     """Files of the units that changed acts give. Raises ContractError if acts were lost on the way."""
-    limits = TextLimits(config.context_depth, config.context_chars, config.text_chars)
-    acts = changed_rows(spark_tables.read(spark, lake, ACTS, version), changed)
-    made = write_files(by_thread(acts, changed, limits, spark), lambda batches: units_of_batches(batches, limits), lake)
+    acts = spark_tables.read(spark, lake, ACTS, version)
+    bots = known_bots(acts, lake, config) if config.filters.drop_bots else frozenset[str]()
+    settings = UnitSettings(
+        config.context_depth, config.context_chars, config.text_chars, config.mask_contacts, config.identify_languages, config.filters, bots
+    )  # fmt: skip
+    placed = by_thread(changed_rows(acts, changed), changed, settings, spark)
+    made = write_files(placed, lambda batches: units_of_batches(batches, settings), lake)
     if made.counts["acts"] != changed.rows:
         raise ContractError(f"units: read {made.counts['acts']} acts, but the log of acts counts {changed.rows}; run 'kindred etl units' again")
     return made
 
 
+def known_bots(acts: DataFrame, lake: LakeConfig, config: EtlConfig) -> frozenset[str]:
+    """Accounts on the list of bots, and those that repeat themselves. Raises ConfigError where the lake's pseudonym key is not at hand."""
+    key = load_key(lake.pseudonym_key_file)
+    arrow_tables.check_lake_key(lake, key)
+    platforms = [row.platform for row in acts.select("platform").distinct().collect()]
+    listed = frozenset[str]().union(*(listed_bots(platform, key) for platform in platforms))
+    repeating = repeating_users(acts, config.bot_min_acts, config.bot_repeated_share).collect()
+    logger.info("bots: %d accounts on the list, %d that repeat themselves", len(listed), len(repeating))
+    return listed | {row.user_id for row in repeating}
+
+
 def count(counts: Mapping[str, int], changed: ChangedActs, run: RunRecord) -> None:
     """Note in the run what became of the acts that it had to look at."""
-    run.dropped.update({reason: counts[reason] for reason in OBSTACLES if counts.get(reason)})
+    run.dropped.update({reason: counts[reason] for reason in (*OBSTACLES, *REASONS) if counts.get(reason)})
     run.rows.update({"acts": changed.rows, "units": changed.rows - run.dropped.total()})
     run.rows.update({name: counts[name] for name in (CONFLICTS, CHANGED) if counts.get(name)})
 

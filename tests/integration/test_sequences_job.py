@@ -10,6 +10,7 @@ from etl.jobs import sequences as job
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import last_done_run
+from lake.pseudonyms import load_key, pseudonym
 from lake.rendering import nearest_context
 from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNITS, Identity, sequence_bucket
 from tests.etl_rows import entry, unit, units_table
@@ -109,6 +110,16 @@ def test_all_is_made_again_where_units_or_identities_have_changed(lake: LakeConf
     assert ids(make_sequences(lake)) == {("x", 0): ["x", "y"], ("z", 0): ["z"]}
     arrow_tables.open_table(lake, UNITS).delete("unit_id = 'y'")
     assert ids(make_sequences(lake)) == {("x", 0): ["x"], ("z", 0): ["z"]}
+
+
+def test_listed_bots_form_no_person(lake: LakeConfig, spark: SparkSession, key_file: str) -> None:
+    auto_moderator = pseudonym(load_key(key_file), "reddit", "AutoModerator")
+    arrow_tables.append(lake, UNITS, units_table([unit("a"), unit("b", auto_moderator), unit("c", auto_moderator)]))
+    job.main(["--lake", lake.path, "--set", "etl.min_units_per_person=1", "--set", f"lake.pseudonym_key_file={key_file}"])
+    assert histories(lake).keys() == {"p"}
+    run = last_done_run(lake, job.JOB)
+    assert run is not None
+    assert run.dropped == {"units of listed bots": 2}
 
 
 def test_no_units_make_an_empty_table(lake: LakeConfig, spark: SparkSession) -> None:

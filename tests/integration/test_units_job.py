@@ -18,6 +18,7 @@ from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
 from lake.job_runs import last_done_run
+from lake.pseudonyms import load_key, pseudonym
 from lake.schema import rows_table
 from lake.units import UNITS
 from tests.etl_rows import START, act
@@ -156,6 +157,22 @@ def test_a_new_month_leaves_files_of_units_that_it_does_not_change_as_they_are(l
     run = last_done_run(lake, job.JOB)
     assert run is not None
     assert run.rows == {"acts": 2, "units": 2}
+
+
+def test_filters_are_counted_by_reason_and_bots_are_found_again_with_every_month(lake: LakeConfig, spark: SparkSession, key_file: str) -> None:
+    auto_moderator = pseudonym(load_key(key_file), "reddit", "AutoModerator")
+    bot_says = [act(f"bot{number}", "t", text=f"I am a bot. Reply {number}", user_id="talker", source_file="RC_2020-01") for number in range(3)]
+    write_acts(lake, *bot_says, act("a", "t", source_file="RC_2020-01"), act("b", "a", text="x", source_file="RC_2020-01"))
+    arguments = [f"lake.pseudonym_key_file={key_file}", "etl.filters.drop_bots=true", "etl.filters.min_words=2", "etl.bot_min_acts=4"]
+    settings = [word for argument in arguments for word in ("--set", argument)]
+    assert make_units(lake, *settings).keys() == {"a", "bot0", "bot1", "bot2"}
+    months_later = [act("bot3", "t", text="I am a bot. Reply 9", user_id="talker", source_file="RC_2020-02")]
+    write_acts(lake, *months_later, act("c", "a", user_id=auto_moderator, source_file="RC_2020-02"))
+    units = make_units(lake, *settings)
+    assert units.keys() == {"a"}
+    run = last_done_run(lake, job.JOB)
+    assert run is not None
+    assert run.dropped == {"bot": 5, "few words": 1}
 
 
 def test_units_are_all_made_again_when_the_last_run_died_before_its_record(lake: LakeConfig, spark: SparkSession) -> None:

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.units import TextLimits, tasks_of_partitions, unit_hashes, units_of_threads
+from etl.config import UnitFilters
+from etl.units import UnitSettings, tasks_of_partitions, unit_hashes, units_of_threads
 from lake.schema import arrow_schema
 from lake.units import UNITS, unit_hash
 from tests.etl_rows import act, acts_batch
 
 
-def make(*acts: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
+def make(*acts: dict[str, Any], **settings: Any) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
     """Units by id, and the counts that are not zero."""
-    parts = list(units_of_threads(acts_batch(acts), TextLimits(context_depth=8, context_chars=50, text_chars=100)))
+    parts = list(units_of_threads(acts_batch(acts), UnitSettings(context_depth=8, context_chars=50, text_chars=100, **settings)))
     units, counts = pa.concat_tables(part.rows for part in parts), sum((part.counts for part in parts), Counter())
     assert units.schema.equals(arrow_schema(UNITS))
     assert counts.pop("acts", 0) == sum(row.get("is_new", True) for row in acts)
@@ -25,7 +26,7 @@ def make(*acts: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, in
 
 def replaced(*acts: dict[str, Any]) -> list[str]:
     """Ids whose earlier units are no longer right."""
-    return [name for part in units_of_threads(acts_batch(acts), TextLimits(8, 50, 100)) for names in part.replaced.values() for name in names]
+    return [name for part in units_of_threads(acts_batch(acts), UnitSettings(8, 50, 100)) for names in part.replaced.values() for name in names]
 
 
 def test_each_act_without_user_or_words_is_counted_by_its_reason() -> None:
@@ -103,6 +104,21 @@ def test_names_and_control_characters_go_from_own_and_context_texts() -> None:
     units, _ = make(opening, act("a", "t", text="hi u/third"), act("b", "a"))
     assert (units["t"]["title"], units["t"]["text"], units["t"]["url"]) == ("for u/[name]", "see /u/[name]", "https://reddit.com/user/[name]/about")
     assert [entry["text"] for entry in units["b"]["context"]] == ["for u/[name]\n\nsee /u/[name]", "hi u/[name]"]
+
+
+def test_what_a_filter_leaves_out_is_counted_and_stands_in_contexts_all_the_same() -> None:
+    acts = [act("a", "t", text="too short"), act("b", "a", text="long enough to be kept"), act("c", "b", text="so is what a bot says", user_id="bot")]
+    units, counts = make(*acts, filters=UnitFilters(min_words=3, drop_bots=True), bots=frozenset({"bot"}))
+    assert units.keys() == {"b"}
+    assert [entry["text"] for entry in units["b"]["context"]] == ["too short"]
+    assert counts == {"few words": 1, "bot": 1}
+
+
+def test_contacts_are_masked_and_languages_told_where_that_is_asked_for() -> None:
+    german = act("a", "t", text="Schreib mir bitte an jemand@example.org, das ist mir lieber als hier")
+    asked, _ = make(german, mask_contacts=True, identify_languages=True)
+    assert (asked["a"]["text"], asked["a"]["language"]) == ("Schreib mir bitte an [email], das ist mir lieber als hier", "de")
+    assert make(german)[0]["a"]["language"] is None
 
 
 def test_hash_is_of_the_words_as_they_stand_in_the_unit() -> None:
