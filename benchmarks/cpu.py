@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,29 +21,34 @@ _SESSION, _UTIME, _STIME = 3, 11, 12  # places in /proc/PID/stat after the name
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: CPU seconds of user and system together, and the peak memory of its biggest process."""
+    """What a command took: CPU seconds of user and system together, and the peak memory of the biggest process of each name (java, python, ...)."""
 
     cpu_seconds: float
-    peak_bytes: int
+    peaks: Mapping[str, int]
+
+    @property
+    def peak_bytes(self) -> int:
+        """Peak memory of the biggest process."""
+        return max(self.peaks.values(), default=0)
 
 
 def cost_of(command: Sequence[str]) -> Cost:
     """Run a command to its end and the end of all that it left behind (a JVM outlives its driver by a moment). Raises CalledProcessError."""
     ticks: dict[int, int] = {}
-    peaks: dict[int, int] = {}
+    peaks: dict[str, int] = {}
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
         is_over = False
         while not is_over:
             is_over = process.poll() is not None
-            for pid, own_ticks, peak_bytes in _looks(process.pid):
-                ticks[pid], peaks[pid] = own_ticks, max(peak_bytes, peaks.get(pid, 0))
+            for pid, name, own_ticks, peak_bytes in _looks(process.pid):
+                ticks[pid], peaks[name] = own_ticks, max(peak_bytes, peaks.get(name, 0))
                 is_over = False
             time.sleep(SECONDS_BETWEEN_LOOKS)
         if process.returncode:
             errors.seek(0)
             raise subprocess.CalledProcessError(process.returncode, command, stderr=errors.read().decode(errors="replace")[-2000:])
-    return Cost(sum(ticks.values()) / _TICKS_A_SECOND, max(peaks.values(), default=0))
+    return Cost(sum(ticks.values()) / _TICKS_A_SECOND, peaks)
 
 
 def cost_of_spark_start(cores: int) -> Cost:
@@ -52,14 +57,15 @@ def cost_of_spark_start(cores: int) -> Cost:
     return cost_of([sys.executable, "-c", program, f"local[{cores}]"])
 
 
-def _looks(session: int) -> Iterator[tuple[int, int, int]]:
-    """(pid, ticks used, peak bytes) of each living process of a session."""
+def _looks(session: int) -> Iterator[tuple[int, str, int, int]]:
+    """(pid, name, ticks used, peak bytes) of each living process of a session."""
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         with contextlib.suppress(OSError):  # it may end while we look
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            names, _, rest = (folder / "stat").read_text().rpartition(")")
+            fields = rest.split()
             if int(fields[_SESSION]) == session and fields[0] != "Z":
                 status = (folder / "status").read_text()
                 peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024 if "VmHWM:" in status else 0
-                yield int(folder.name), int(fields[_UTIME]) + int(fields[_STIME]), peak
+                yield int(folder.name), names.partition("(")[2], int(fields[_UTIME]) + int(fields[_STIME]), peak

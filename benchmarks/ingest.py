@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def main() -> None:
                 print(f"{name:<34}failed: {failure.stderr.strip().splitlines()[-1]}")
                 continue
         if name == KINDRED:
-            cost = Cost(cost.cpu_seconds - start.cpu_seconds, cost.peak_bytes)
+            cost = replace(cost, cpu_seconds=cost.cpu_seconds - start.cpu_seconds)
         _say(name, cost, megabytes)
 
 

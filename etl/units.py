@@ -32,7 +32,7 @@ CONFLICTS = "duplicates that differ"
 CHANGED = "units changed"
 
 ACTS_PER_TASK = 1_000_000
-UNITS_AT_ONCE = 65_536
+UNITS_AT_ONCE = 16_384
 """So many units have their contexts in memory at once: a thread may have a million."""
 
 _OF_ACTS = ("state", "retrieved_at", "source_file", "line")

@@ -60,7 +60,6 @@ def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_fil
         config.history_parents, config.session_minutes,
     )  # fmt: skip
     platforms = {partition_of(file, UNITS)[0] for file in arrow_tables.live_files(arrow_tables.open_table(lake, UNITS, inputs.version(UNITS)))}
-    is_bot, bots_seen = F.col("user_id").isin(*listed_accounts(lake, platforms)), Observation()
     live = {spec.name: arrow_tables.live_files(arrow_tables.open_table(lake, spec)) for spec in TABLES}
     made, thinned = TaskReport(), {spec.name: Thinned() for spec in TABLES}
     with spark_tables.spark_session("sequences", lake) as spark:
@@ -70,6 +69,7 @@ def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_fil
         else:
             logger.info("going on from the last run with %d new files of units", len(new_files))
             units = spark_tables.read_files(spark, lake, UNITS, new_files)
+        is_bot, bots_seen = F.col("user_id").isin(*listed_accounts(lake, platforms)), Observation()
         counted = units.observe(bots_seen, F.count_if(is_bot).alias(OF_BOTS))
         rows = new_units(counted.where(~is_bot), identities, limits)
         if new_files is not None:
