@@ -37,7 +37,7 @@ def run(job: str, day: int = 1, **values: Any) -> dict[str, Any]:
 
 def figures(versions: dict[str, int] | None = None, rows: dict[str, int] | None = None, **values: Any) -> LakeFigures:
     """Figures of a lake of which nothing but `values` is there."""
-    states = [TableState(spec.name, (versions or {}).get(spec.name), (rows or {}).get(spec.name)) for spec in TABLES]
+    states = [TableState(spec.name, (versions or {}).get(spec.name), (rows or {}).get(spec.name), 0) for spec in TABLES]
     return LakeFigures(tables=states, **values)
 
 

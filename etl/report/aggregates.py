@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 PROFILES = "profiles"
 """What stands for all communities that are a person's profile: their pseudonyms say nothing to a reader."""
-_PROFILE = "^u_[0-9a-f]{64}$"
+_PROFILE = "^u_[0-9a-f]{64}$"  # a pseudonym in the place of a name, as Reddit's parser makes it
 SCORE = "score"
 """The act's attribute that holds its score, as a string."""
 

@@ -11,6 +11,8 @@ from etl.report.words import count, share, short, size
 
 REASONS_SHOWN = 20
 FILES_NAMED = 10
+FILES_PLOTTED = 1000
+"""The largest; a dump of a file for each community has tens of thousands, and most are tiny."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,14 @@ class RejectsView:
 
 @dataclass(frozen=True)
 class FilesView:
-    """Sizes and speeds of the input files."""
+    """Sizes and speeds of the input files; `plotted` of them are in the plot."""
 
     files: int
     bytes: int
     json_bytes: int
     seconds: float
     speeds: DotPlot
+    plotted: int
     slowest: Sequence[Mapping]
 
     @property
@@ -64,17 +67,26 @@ def rejects_view(files: Rows) -> RejectsView | None:
     )
 
 
+def kept_reasons(kept_rejects: Rows) -> list[Bar]:
+    """Lines in the table `rejects` by reason, the most frequent first: what is known of rejects where nothing tells of the files."""
+    rows = sum(row["rows"] for row in kept_rejects)
+    ranked = sorted(kept_rejects, key=lambda row: (-row["rows"], row["reason"]))[:REASONS_SHOWN]
+    return bars((row["reason"], row["rows"], f"{count(row['rows'])} ({share(row['rows'] / rows)})") for row in ranked)
+
+
 def files_view(files: Rows) -> FilesView | None:
     """The view of sizes and speeds; None where there is no file."""
     if not files:
         return None
-    points = [(file["json_bytes"], speed_of(file), f"{file['source_file']}: {size(file['json_bytes'])}, {speed_of(file):.1f} MB/s") for file in files]
+    plotted = sorted(files, key=lambda file: (-file["json_bytes"], file["source_file"]))[:FILES_PLOTTED]
+    points = [(file["json_bytes"], speed_of(file), f"{file['source_file']}: {size(file['json_bytes'])}, {speed_of(file):.1f} MB/s") for file in plotted]
     return FilesView(
         files=len(files),
         bytes=sum(file["bytes"] for file in files),
         json_bytes=sum(file["json_bytes"] for file in files),
         seconds=sum(file["seconds"] for file in files),
         speeds=dot_plot(points, size, short),
+        plotted=len(plotted),
         slowest=sorted(files, key=lambda file: (-file["seconds"], file["source_file"]))[:FILES_NAMED],
     )
 

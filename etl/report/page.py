@@ -8,10 +8,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from etl.report import words
 from etl.report.facts import FEWEST_SCORES, LEAST_SCORED, MOST_OF_ONE
 from etl.report.figures import LakeFigures
-from etl.report.file_views import files_view, rejects_view, speed_of
+from etl.report.file_views import files_view, kept_reasons, rejects_view, speed_of
 from etl.report.findings import Finding
 from etl.report.month_views import SCORE_STYLES, SCORE_WORDS, months_view
 from etl.report.unit_views import communities_view, contexts_view, dropped_view, people_view
+from lake.acts import ACTS
 
 SCORE_RULE = {"fewest": FEWEST_SCORES, "least_scored": LEAST_SCORED, "most_of_one": MOST_OF_ONE}
 
@@ -25,6 +26,7 @@ def render_page(figures: LakeFigures, findings: Sequence[Finding], lake: str, ma
     views = {
         "months": months_view(figures.months or []),
         "rejects": rejects_view(figures.files or []),
+        "kept_reasons": kept_reasons(figures.kept_rejects or []),
         "dropped": dropped_view(figures.runs or []),
         "contexts": contexts_view(figures.contexts or []),
         "people": people_view(figures.people or []),
@@ -32,6 +34,6 @@ def render_page(figures: LakeFigures, findings: Sequence[Finding], lake: str, ma
         "files": files_view(figures.files or []),
     }
     return environment.get_template("page.html").render(
-        figures=figures, findings=findings, lake=lake, made_at=made_at,
+        figures=figures, acts=figures.table(ACTS), findings=findings, lake=lake, made_at=made_at,
         score_rule=SCORE_RULE, score_legend=[(SCORE_STYLES[state], SCORE_WORDS[state]) for state in SCORE_STYLES], **views,
     )  # fmt: skip

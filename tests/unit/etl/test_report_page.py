@@ -9,7 +9,7 @@ import pytest
 from etl.report.figures import Communities, LakeFigures
 from etl.report.findings import find_all
 from etl.report.page import render_page
-from tests.report_rows import figures, file, full_figures, month
+from tests.report_rows import context, figures, file, full_figures, month, run
 
 MADE_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HOSTILE = "<script>alert('x')</script>\"><img src=https://evil.example/x onerror=alert(1)>&lt;"
@@ -123,6 +123,34 @@ def test_a_lake_of_empty_tables_and_one_of_nothing_but_runs_have_a_page() -> Non
     )
     assert "`acts` has no rows. 'kindred etl ingest' writes it." in words_of(empty)
     assert "No run of 'kindred etl units' that made units stands in `job_runs`." in words_of(figures(runs=[]))
+
+
+def test_a_run_of_a_part_of_the_acts_is_told_from_one_of_all() -> None:
+    made = run("etl units", rows={"acts": 80, "units": 80})
+    assert "read 80 acts of 90: it made the partitions again that had changed. 100 % of them became units." in words_of(figures(rows={"acts": 90}, runs=[made]))
+    assert "read 80 acts. 100 % of them became units." in words_of(figures(rows={"acts": 80}, runs=[made]))
+
+
+def test_rejects_without_a_record_of_their_files_are_still_told_by_reason() -> None:
+    text = words_of(figures(kept_rejects=[{"reason": "no id", "rows": 1}, {"reason": "not json", "rows": 3}]))
+    assert "The table rejects holds 4 lines, by reason: not json not json: 3 (75 %)" in text
+
+
+def test_rare_languages_are_counted_together() -> None:
+    contexts = [context(100 - number, language=f"l{number:02}") for number in range(17)]
+    text = words_of(figures(contexts=contexts))
+    assert "l14: 86" in text
+    assert "2 others: 169" in text
+    assert "l15" not in text
+
+
+def test_of_very_many_files_the_largest_are_plotted() -> None:
+    many = [file(f"{number}_comments.zst", json_bytes=10**6 + number) for number in range(1001)]
+    text = page(figures(files=many))
+    assert "of the 1,000 largest files" in text
+    assert "<title>1000_comments.zst: 1 MB, 0.5 MB/s</title>" in text
+    assert "<title>0_comments.zst" not in text
+    assert text.count('class="dot"') == 1000
 
 
 def test_two_pages_of_the_same_figures_differ_in_time_alone() -> None:
