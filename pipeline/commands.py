@@ -37,6 +37,7 @@ COMMANDS = tuple(
         ("etl sequences", "etl.jobs.sequences", "units -> one history a person, in chunks", "etl"),
         ("etl thread", "etl.jobs.thread", "one thread as a reader saw it, and its contexts", "etl"),
         ("etl user", "etl.jobs.user", "one person's history", "etl"),
+        ("etl report", "etl.jobs.report", "one HTML page on what a lake holds", "etl"),
         ("teacher label", "teacher.jobs.label", "units -> labels, by the teacher model", "teacher"),
         ("teacher import-labels", "teacher.jobs.import_labels", "labels made elsewhere -> labels", "teacher"),
         ("teacher items", "teacher.jobs.items", "labels -> items", "teacher"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -20,7 +21,8 @@ from lake.units import SEQUENCES, UNITS
 
 ROOT = Path(__file__).resolve().parents[2]
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
-WITNESS = "\nimport sys\n\nprint('etl imported from', __file__, file=sys.stderr)\n"
+# In one piece, so that the lines of two workers do not run into each other.
+WITNESS = "\nimport sys\n\nsys.stderr.write(f'etl imported from {__file__}\\n')\n"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def dump(tmp_path: Path) -> Path:
 
 
 def submit(job: str, code_zip: Path, config: Path, *arguments: str) -> str:
-    """Run one job file through spark-submit from a folder that is not the project's; its stderr."""
+    """Run one job file through spark-submit from a folder that is not the project's; what driver (on stdout) and executors (on stderr) said."""
     spark_home = Path(pyspark.__file__).parent
     shell = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET")}
     places = {"SPARK_HOME": str(spark_home), "JAVA_HOME": str(ensure_java(LakeConfig().cache_dir)), "PYSPARK_PYTHON": sys.executable}
@@ -70,23 +72,26 @@ def submit(job: str, code_zip: Path, config: Path, *arguments: str) -> str:
     ]  # fmt: skip
     done = subprocess.run(command, cwd=config.parent, env=shell | places, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-4000:]
-    return done.stderr
+    return done.stdout + done.stderr
 
 
-def test_ingest_units_and_sequences_run_from_a_zip(lake: LakeConfig, code_zip: Path, dump: Path, tmp_path: Path) -> None:
+def test_the_etl_runs_from_a_zip(lake: LakeConfig, code_zip: Path, dump: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     quick = {"spark.databricks.delta.snapshotPartitions": "2", "spark.ui.enabled": "false"}
     section = {"path": lake.path, "pseudonym_key_file": lake.pseudonym_key_file, "shuffle_partitions": 2, "spark_settings": quick}
     config.write_text(yaml.safe_dump({"lake": section, "etl": {"min_units_per_person": 2}}))
 
-    logs = [submit("ingest", code_zip, config, "--dump", str(dump)), submit("units", code_zip, config), submit("sequences", code_zip, config)]
+    jobs = {"ingest": ["--dump", str(dump)], "units": [], "sequences": [], "report": ["--out", str(tmp_path / "report.html")]}
+    logs = {job: submit(job, code_zip, config, *arguments) for job, arguments in jobs.items()}
 
-    imports = [line.split()[-1] for log in logs for line in log.splitlines() if line.startswith("etl imported from")]
-    assert len(imports) > len(logs), "executors were not seen to import"
-    assert all("kindred.zip" in path for path in imports)
+    imports = {job: re.findall(r"etl imported from (\S+)", log) for job, log in logs.items()}
+    assert all("kindred.zip" in path for paths in imports.values() for path in paths)
+    assert len(imports["report"]) == 1, "the driver alone makes the page"
+    assert all(len(imports[job]) > 1 for job in ("ingest", "units", "sequences")), "driver and executors were not both seen to import"
     assert arrow_tables.read(lake, ACTS).num_rows == 5
     units = {row["unit_id"]: row for row in arrow_tables.read(lake, UNITS).to_pylist()}
     assert [entry["text"] for entry in units["reddit:t1_c"]["context"]] == ["Which tea?\n\nAsking u/[name]", "words of a", "words of b"]
     assert (units["reddit:t1_d"]["root_state"], units["reddit:t1_d"]["chain_state"]) == ("present", "missing")
+    assert "read 5 acts" in (tmp_path / "report.html").read_text(encoding="utf-8")
     (chunk,) = arrow_tables.read(lake, SEQUENCES).to_pylist()
     assert [unit["unit_id"] for unit in chunk["units"]] == ["reddit:t1_a", "reddit:t1_b", "reddit:t1_c", "reddit:t1_d"]

@@ -1,0 +1,152 @@
+"""`etl report` on tables of real Delta: its aggregates against hand-made rows, lakes that are partly there, and the real path from dump to page."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from conf.errors import ContractError
+from etl.jobs import ingest, report, sequences, units
+from etl.report.figures import Communities, LakeFigures, TableState, read_figures
+from lake import arrow_tables
+from lake.acts import ACTS, INGESTED_FILES, REJECTS
+from lake.config import LakeConfig
+from lake.schema import rows_table
+from lake.units import IDENTITIES, SEQUENCES, UNITS, Identity
+from pipeline import cli
+from tests.data.pack_dump import pack_hand_made
+from tests.etl_rows import act, entry, unit, units_table
+
+PROFILE = "u_" + "0a" * 32
+
+
+def at(year: int, month: int) -> dict[str, datetime]:
+    return {"created_at": datetime(year, month, 28, 23, 59, tzinfo=UTC)}
+
+
+def write_acts(lake: LakeConfig, *acts: dict[str, Any]) -> None:
+    arrow_tables.append(lake, ACTS, rows_table(ACTS, [row | {"line": number} for number, row in enumerate(acts, 1)]))
+
+
+def write_units(lake: LakeConfig, *rows: dict[str, Any]) -> None:
+    arrow_tables.append(lake, UNITS, units_table(rows))
+
+
+def in_any_order(rows: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    assert rows is not None
+    return sorted(rows, key=repr)
+
+
+def write_page(lake: LakeConfig, *arguments: str) -> str:
+    """Run the command; the page."""
+    report.main(["--lake", lake.path, *arguments])
+    return (Path(lake.path) / report.FILE_NAME).read_text(encoding="utf-8")
+
+
+def test_acts_are_counted_by_month_kind_and_state_with_their_scores(lake: LakeConfig, spark: SparkSession) -> None:
+    write_acts(
+        lake,
+        act("a", attributes={"score": "1"}, **at(2005, 12)),
+        act("b", attributes={"score": "12"}, **at(2005, 12)),
+        act("c", attributes={"over_18": "true"}, **at(2005, 12)),
+        act("d", state="removed", text=None, **at(2005, 12)),
+        act("e", action="post", title="t", attributes={"score": "1"}, **at(2006, 1)),
+    )
+    shared = {"platform": "reddit"}
+    assert in_any_order(read_figures(lake).months) == in_any_order([
+        shared | {"action": "comment", "month": "2005-12", "state": "kept", "rows": 3, "scored": 2, "scored_one": 1},
+        shared | {"action": "comment", "month": "2005-12", "state": "removed", "rows": 1, "scored": 0, "scored_one": 0},
+        shared | {"action": "post", "month": "2006-01", "state": "kept", "rows": 1, "scored": 1, "scored_one": 1},
+    ])  # fmt: skip
+
+
+def test_units_are_counted_by_context_person_and_community(lake: LakeConfig, spark: SparkSession) -> None:
+    chain = {"root_state": "present", "chain_state": "complete", "context": [entry("root", "r"), entry("parent", "p")]}
+    write_units(
+        lake,
+        *(unit(f"a{number}", "alice", community=PROFILE) for number in range(3)),
+        unit("a3", "alice on another site", community="u_" + "0b" * 32, **chain, duplicate_group="g"),
+        unit("b", "bob", community="tea", language="de", **chain),
+        unit("c", "carl", community=None, **chain),
+        unit("d", "dora", community="u_notes", **chain),
+    )
+    arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id=name, person_id="alice") for name in ("alice", "alice on another site")])
+    figures = read_figures(lake)
+    shared, whole = {"year": "2020", "platform": "reddit"}, {"root_state": "present", "chain_state": "complete", "depth": 2}
+    assert in_any_order(figures.contexts) == in_any_order([
+        shared | {"language": None, "root_state": "missing", "chain_state": "none", "depth": 0, "units": 3, "grouped": 0},
+        shared | {"language": None, **whole, "units": 3, "grouped": 1},
+        shared | {"language": "de", **whole, "units": 1, "grouped": 0},
+    ])  # fmt: skip
+    assert in_any_order(figures.people) == [
+        {"doublings": 0, "people": 3, "units": 3, "most": 1},
+        {"doublings": 2, "people": 1, "units": 4, "most": 4},
+    ]
+    ranked = [("profiles", 4), ("tea", 1), ("u_notes", 1), (None, 1)]
+    assert figures.communities == Communities([{"platform": "reddit", "community": name, "units": count} for name, count in ranked], 4)
+
+
+def test_histories_of_any_length_fall_between_the_right_powers_of_two(lake: LakeConfig, spark: SparkSession) -> None:
+    lengths = {1: 0, 2: 1, 3: 1, 4: 2, 7: 2, 8: 3, 15: 3, 16: 4}
+    write_units(lake, *(unit(f"{length}-{number}", f"person of {length}") for length in lengths for number in range(length)))
+    found = {row["doublings"]: (row["people"], row["units"], row["most"]) for row in read_figures(lake).people or []}
+    assert found == {0: (1, 1, 1), 1: (2, 5, 3), 2: (2, 11, 7), 3: (2, 23, 15), 4: (1, 16, 16)}
+
+
+def test_a_lake_without_a_table_is_an_error_that_says_where(lake: LakeConfig) -> None:
+    with pytest.raises(ContractError, match=rf"no table at {lake.path}; expected one or more of acts, rejects"):
+        report.main(["--lake", lake.path])
+
+
+def test_a_lake_of_empty_tables_has_a_page(lake: LakeConfig, spark: SparkSession) -> None:
+    for spec in (ACTS, REJECTS, INGESTED_FILES, UNITS, SEQUENCES):
+        arrow_tables.create_table(lake, spec)
+    empty = [TableState(spec.name, 0, 0, 0) for spec in (ACTS, REJECTS, INGESTED_FILES, UNITS, SEQUENCES)]
+    assert read_figures(lake) == LakeFigures(
+        [*empty, TableState("job_runs")], [], [], [], [], [], Communities([], 0), {"people": 0, "chunks": 0, "units": 0}
+    )  # fmt: skip
+    assert "`acts` has no rows." in write_page(lake)
+
+
+def test_of_a_lake_that_is_partly_there_the_rest_is_said_to_be_absent(lake: LakeConfig, spark: SparkSession) -> None:
+    write_units(lake, unit("a", community="<b>tea</b>"))
+    page = write_page(lake)
+    assert "There is no table `acts` in this lake." in page
+    assert "There is no table `sequences` in this lake." in page
+    assert "&lt;b&gt;tea&lt;/b&gt;" in page
+    assert "<b>tea</b>" not in page
+
+
+def test_from_dump_to_page_and_a_second_page_is_the_same(
+    lake: LakeConfig, spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    settings = ["--lake", lake.path, "--set", f"lake.pseudonym_key_file={lake.pseudonym_key_file}", "--set", "etl.max_reject_share=1"]
+    ingest.main(["--dump", str(pack_hand_made(tmp_path / "dump")), *settings])
+    units.main(settings)
+    sequences.main([*settings, "--set", "etl.min_units_per_person=2"])
+    versions = {spec.name: arrow_tables.table_version(lake, spec) for spec in (ACTS, UNITS, SEQUENCES)}
+
+    out = tmp_path / "pages" / "report.html"
+    capsys.readouterr()
+    assert cli.main(["etl", "report", "--lake", lake.path, "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    page = out.read_text(encoding="utf-8")
+    files = arrow_tables.read(lake, INGESTED_FILES).to_pylist()
+    rejects, lines = sum(file["rejects"] for file in files), sum(file["lines"] for file in files)
+    assert rejects > 0
+    assert f"{rejects} of {lines} lines were set aside" in " ".join(page.split())
+    assert f"read {arrow_tables.read(lake, ACTS).num_rows} acts" in page
+    assert "2009-10 to 2024-01 (172 months)" in page
+    assert {name: arrow_tables.table_version(lake, spec) for name, spec in (("acts", ACTS), ("units", UNITS), ("sequences", SEQUENCES))} == versions
+
+    made = [line for line in page.splitlines() if 'class="made"' in line]
+    again = write_page(lake)
+    assert [line for line in again.splitlines() if 'class="made"' not in line] == [line for line in page.splitlines() if line not in made]
+    assert len(made) == 1
+
+
+def test_the_page_lands_beside_local_tables_and_at_hand_for_an_object_store() -> None:
+    assert report.default_path(LakeConfig(path="/lakes/one")) == Path("/lakes/one/report.html")
+    assert report.default_path(LakeConfig(path="s3://bucket/lake")) == Path("report.html")
