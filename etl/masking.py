@@ -15,7 +15,9 @@ _NAME = r"[\w\\-]{2,}"
 # "u/name" and "/u/name" where no word, dot or slash stands before them, so that example.com/u/x/ stays.
 _MENTION = rf"(^|[^\w./-])(/?[uU]/){_NAME}"
 _PROFILE = rf"(?i)(redd(?:it\.com|\.it)/(?:u|user)/|\br/u_){_NAME}"
-_ADDRESS = r"[\pL\pN._%+-]+@(?:[\pL\pN][\pL\pN-]*\.)+\pL{2,24}"
+# Letters beyond ASCII as ranges: the class \pL takes so long to compile, for each batch anew, that it cost more than all else here.
+_LETTERS = r"A-Za-z\x{c0}-\x{1fff}\x{3040}-\x{d7ff}"
+_ADDRESS = rf"[{_LETTERS}0-9._%+-]+@(?:[{_LETTERS}0-9][{_LETTERS}0-9-]*\.)+[{_LETTERS}]{{2,}}"
 # No slash between the digits of one number: dates have that.
 _DIGIT = "[ \t.()\xa0\u2010-\u2015-]{0,3}[0-9]"
 # A run of digits that is no part of a word, an address of the web or a decimal number.
@@ -23,7 +25,7 @@ _NUMBER = re.compile(rf"(?<![\w/=.&#?%@-])(?:\((?=\+?[0-9]{{1,5}}\)))?\+?[0-9](?
 
 # What no text lacks in which one of the above is found.
 _MAY_HOLD_NAME_OR_CONTROL = rf"{_CONTROL}|[uU]/|(?i)(?:r/u_|redd(?:it\.com|\.it)/u)"
-_MAY_HOLD_CONTACT = rf"@[\pL\pN]|[0-9](?:{_DIGIT}){{6}}"
+_MAY_HOLD_CONTACT = rf"@\S|[0-9](?:{_DIGIT}){{6}}"
 
 # Numbers without a country code are read as North American: most of Reddit's are.
 _REGION = "US"

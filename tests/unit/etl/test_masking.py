@@ -74,7 +74,7 @@ def test_contacts_stay_where_nobody_asked_for_masks() -> None:
     [
         ("write to first.last+tag@mail.example.co.uk.", "write to [email]."),
         ("[me@example.org](mailto:me@example.org)", "[[email]](mailto:[email])"),
-        ("jürgen@straße.de, info@пример.рф", "[email], [email]"),
+        ("jürgen@straße.de, info@пример.рф und “me@example.org”", "[email], [email] und “[email]”"),
     ],
 )
 def test_addresses_are_masked(text: str, masked: str) -> None:
