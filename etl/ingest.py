@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
 from etl.config import EtlConfig
-from etl.parsed_files import FileResult, FileTask, file_prefix, is_unchanged, parse_file
+from etl.parsed_files import FileResult, FileTask, check_file, file_prefix, parse_file
 from etl.platforms import InputFile, ParseSettings, load_platform, platform_reference
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
@@ -82,12 +82,11 @@ def _open_lake(lake: LakeConfig) -> str:
 
 def _results(lake: LakeConfig, tasks: Sequence[FileTask], concurrent_files: int | None) -> Iterator[FileResult]:
     """Results as tasks finish; Spark is started only where there is something to do for it."""
-    known = [task for task in tasks if task.file.size == task.known_bytes]
-    unchanged = []
-    if sum(task.file.size for task in known) <= DIGESTED_BY_DRIVER_BYTES:
-        unchanged = [task for task in known if is_unchanged(task)]
-        yield from (FileResult(task) for task in unchanged)
-    rest = [task for task in tasks if task not in unchanged]
+    seems_known = {task.file.path: task.file.size for task in tasks if task.file.size == task.known_bytes}
+    is_quick = sum(seems_known.values()) <= DIGESTED_BY_DRIVER_BYTES
+    checked = [check_file(task) if is_quick and task.file.path in seems_known else FileResult(task) for task in tasks]
+    yield from (result for result in checked if result.is_settled)
+    rest = [result.task for result in checked if not result.is_settled]
     if rest:
         with spark_tables.spark_session("ingest", lake) as spark:
             yield from _results_of_spark(spark, rest, concurrent_files)

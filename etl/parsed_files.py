@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from conf.errors import ArchiveError, ContractError, KindredError
 from etl.platforms import InputFile, ParsedBatch, ParseSettings, Platform, load_platform
-from etl.platforms.streams import open_file
+from etl.platforms.streams import file_digest
 from lake.acts import ACTS, REJECTS, IngestedFile
 from lake.config import LakeConfig
 from lake.pseudonyms import check_key_id, load_key
@@ -46,6 +46,11 @@ class FileTask:
     generation: int
     live_files: dict[str, list[str]]
 
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the file is in the lake as it is now; False as long as its digest is not known."""
+        return self.file.sha256 is not None and self.file.sha256 == self.known_sha256
+
 
 @dataclass(frozen=True)
 class FileResult:
@@ -57,10 +62,24 @@ class FileResult:
     record: IngestedFile | None = None
     failure: KindredError | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to read: the file is in the lake as it is now, was parsed, or cannot be taken."""
+        return self.task.is_unchanged or self.record is not None or self.failure is not None
+
 
 def file_prefix(source_file: str) -> str:
     """What the names of all table files begin with that come from this input file."""
     return hashlib.sha256(source_file.encode("utf-8", "surrogatepass")).hexdigest()[:16] + "-"
+
+
+def check_file(task: FileTask) -> FileResult:
+    """The task with its file's digest; settled where the file is in the lake as it is now, or cannot be taken."""
+    try:
+        sha256 = task.file.sha256 or file_digest(task.file.path)
+    except ArchiveError as failure:
+        return FileResult(task, failure=failure)
+    return FileResult(replace(task, file=replace(task.file, sha256=sha256)))
 
 
 def parse_file(task: FileTask) -> FileResult:
@@ -71,35 +90,16 @@ def parse_file(task: FileTask) -> FileResult:
     try:
         key = load_key(task.lake.pseudonym_key_file)
         check_key_id(task.key_id, key, "the driver's pseudonyms")
-        sha256 = file_digest(task.file.path)
-        if sha256 == task.known_sha256:
-            return FileResult(task)
-        return _write_tables(task, sha256, replace(task.settings, key=key))
+        checked = check_file(task)
+        return checked if checked.is_settled else _write_tables(checked.task, replace(task.settings, key=key))
     except KindredError as failure:
         return FileResult(task, failure=failure)
 
 
-def is_unchanged(task: FileTask) -> bool:
-    """Whether the file is in the lake as it is now. Raises ArchiveError."""
-    return task.known_sha256 is not None and file_digest(task.file.path) == task.known_sha256
-
-
-def file_digest(path: str) -> str:
-    """SHA-256 of a file's bytes, hex. Raises ArchiveError."""
-    try:
-        with open_file(path) as stream:
-            digest = hashlib.sha256()
-            while piece := stream.read(2**20):
-                digest.update(piece)
-            return digest.hexdigest()
-    except OSError as error:
-        raise ArchiveError(f"{path}: cannot be read: {error}") from None
-
-
-def _write_tables(task: FileTask, sha256: str, settings: ParseSettings) -> FileResult:
+def _write_tables(task: FileTask, settings: ParseSettings) -> FileResult:
     started = time.monotonic()
     platform = load_platform(task.platform)
-    content = _content_id(task, sha256, platform.version)
+    content = _content_id(task, platform.version)
     name = f"{file_prefix(task.file.source_file)}{task.generation}-{content}"
     # What an earlier attempt committed stays as it is: writing over a live file would belie its size in the log.
     outputs = {
@@ -115,14 +115,14 @@ def _write_tables(task: FileTask, sha256: str, settings: ParseSettings) -> FileR
                 outputs[spec.name].write(rows)
     counts.check(task.file, task.max_reject_share)
     written = {name: output.finish() for name, output in outputs.items()}
-    record = counts.record(task, sha256, platform, time.monotonic() - started)
+    record = counts.record(task, platform, time.monotonic() - started)
     return FileResult(task, content, written, record)
 
 
-def _content_id(task: FileTask, sha256: str, version: str) -> str:
+def _content_id(task: FileTask, version: str) -> str:
     """What decides the rows of an input file: its bytes, its parser and the settings."""
     settings = [task.settings.honour_deletions, task.settings.keep_names, task.settings.reject_chars]
-    decisive = [sha256, task.file.kind, task.platform, version, task.key_id, *settings]
+    decisive = [task.file.sha256, task.file.kind, task.platform, version, task.key_id, *settings]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
 
@@ -162,11 +162,11 @@ class _FileCounts:
             f"max_reject_share {max_reject_share:.2%} allows: {reasons}; look at the file, or raise etl.max_reject_share"
         )
 
-    def record(self, task: FileTask, sha256: str, platform: Platform, seconds: float) -> IngestedFile:
+    def record(self, task: FileTask, platform: Platform, seconds: float) -> IngestedFile:
         """The file's row of `ingested_files`."""
         first, last = (self.times[0], self.times[-1]) if self.times else (None, None)
         return IngestedFile(
-            source_file=task.file.source_file, platform=platform.name, kind=task.file.kind or "", sha256=sha256, bytes=task.file.size,
+            source_file=task.file.source_file, platform=platform.name, kind=task.file.kind or "", sha256=task.file.sha256 or "", bytes=task.file.size,
             json_bytes=self.json_bytes, lines=self.lines, rows=self.acts, rejects=self.rejects, rejects_by_reason=dict(self.reasons),
             casts_by_kind=dict(self.casts), first_created_at=first, last_created_at=last, seconds=seconds, parser_version=platform.version,
             key_id=task.key_id, ingested_at=datetime.now(UTC),

@@ -10,7 +10,9 @@ from lake.config import LakeConfig
 from lake.job_runs import job_run
 
 JOB = "etl ingest"
-DESCRIPTION = "Parses archive files that are new or have changed. Reads the files below --dump; writes acts, rejects, ingested_files."
+DESCRIPTION = """Parses archive files that are new or have changed. Reads the files below --dump; writes acts, rejects, ingested_files.
+
+A file that cannot be taken is named and costs no other; the exit status is 1 then, 0 where every file is in."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

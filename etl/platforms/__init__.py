@@ -20,12 +20,16 @@ BUILT_IN = {"reddit": "etl.platforms.reddit:PLATFORM"}
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file of a dump. `source_file` is its path below the dump root; `kind` is None where a parser cannot tell it."""
+    """One file of a dump. `source_file` is its path below the dump root; `kind` is None where a parser cannot tell it.
+
+    `sha256` is the digest of its bytes once somebody read them: a parser that finds others raises ArchiveError.
+    """
 
     path: str
     source_file: str
     kind: str | None
     size: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)

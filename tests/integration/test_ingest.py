@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,11 +15,13 @@ import pytest
 
 from conf.errors import ArchiveError, ConfigError
 from etl.jobs.ingest import main
+from etl.platforms.reddit import RedditPlatform
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS
 from lake.config import LakeConfig
 from lake.job_runs import last_done_run
 from lake.pseudonyms import KEY_VARIABLE
+from pipeline import cli
 from tests.data.pack_dump import pack, pack_hand_made, zstd_frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,9 +126,13 @@ def test_a_bad_file_is_named_and_the_others_are_taken(spark, lake, dump):
     pack(b"not json\n" * 200, dump / "RC_2010-03.bz2")
     pack(b'{"neither": 1}\n', dump / "somebodys.zst")
     pack(b"", dump / "RS_2010-01.ndjson")
-    with pytest.raises(ArchiveError, match="4 of 8 files") as error:
+    pack(b"", dump / "RS_2010-02.zst")
+    (dump / "RC_2010-04.zst").mkdir()
+    with pytest.raises(ArchiveError, match="6 of 10 files") as error:
         ingest(lake, dump)
     for words in (
+        "RS_2010-01.ndjson: is empty",
+        "RC_2010-04.zst: cannot be read: Is a directory",
         "RC_2010-01.zst: begins with",
         "RC_2010-02.zst: cannot be decoded",
         "RC_2010-03.bz2: 200 of 200 lines",
@@ -134,8 +141,32 @@ def test_a_bad_file_is_named_and_the_others_are_taken(spark, lake, dump):
     ):
         assert words in str(error.value)
     taken = arrow_tables.read(lake, INGESTED_FILES, ["source_file", "lines"]).to_pylist()
-    assert {row["source_file"]: row["lines"] for row in taken} == {"RC_2009-09.zst": 60, "RS_2009-09.zst": 6, "RC_2024-02.zst": 44, "RS_2010-01.ndjson": 0}
+    assert {row["source_file"]: row["lines"] for row in taken} == {"RC_2009-09.zst": 60, "RS_2009-09.zst": 6, "RC_2024-02.zst": 44, "RS_2010-02.zst": 0}
     assert arrow_tables.read(lake, ACTS).num_rows == 107
+
+
+def test_a_bad_file_is_told_by_the_exit_status_of_the_command(spark, lake, dump, capsys):
+    (dump / "RC_2010-01.zst").write_bytes(b"<html>404</html>")
+    words = ["--dump", str(dump), "--lake", lake.path, "--set", f"lake.pseudonym_key_file={lake.pseudonym_key_file}", "--set", "etl.max_reject_share=0.05"]
+    assert cli.main(["etl", "ingest", *words]) == 1
+    assert re.search(r"^kindred etl ingest: 1 of 4 files could not be taken \(all others are in\): .*RC_2010-01.zst", capsys.readouterr().err, re.MULTILINE)
+    (dump / "RC_2010-01.zst").unlink()
+    assert cli.main(["etl", "ingest", *words]) == 0
+
+
+def test_a_file_that_vanishes_after_the_listing_is_named_and_the_others_are_taken(spark, lake, dump, undisturbed, monkeypatch):
+    listed = RedditPlatform.input_files
+
+    def list_then_lose(platform, folder):
+        files = listed(platform, folder)
+        (dump / "RC_2009-09.zst").unlink()
+        return files
+
+    pack(NEW % 1, dump / "RC_2010-01.zst")
+    monkeypatch.setattr(RedditPlatform, "input_files", list_then_lose)
+    with pytest.raises(ArchiveError, match=r"1 of 4 files.*RC_2009-09.zst: cannot be read: No such file"):
+        ingest(lake, dump)
+    assert arrow_tables.read(lake, ACTS).num_rows == 107 + 1
 
 
 def test_too_many_rejects_stop_with_the_reasons(spark, lake, tmp_path):

@@ -44,7 +44,7 @@ class RedditPlatform:
         if file.kind is None:
             raise ArchiveError(f"{file.source_file}: neither its name (RC_*, RS_*, NAME_comments, NAME_submissions) nor its rows say what it holds")
         first_line, rejected_at = 1, datetime.now(UTC)
-        for block in line_blocks(file.path):
+        for block in line_blocks(file.path, sha256=file.sha256):
             batch = parse_block(block, file, first_line, rejected_at, settings)
             yield batch
             first_line += batch.lines
