@@ -12,6 +12,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from conf.errors import ConfigError
+from etl.platforms.streams import BLOCK_BYTES
 
 ENTRY_POINT_GROUP = "kindred.platforms"
 # Python code that travels as a zip (spark-submit --py-files) may come without the metadata that lists entry points.
@@ -40,6 +41,8 @@ class ParseSettings:
     honour_deletions: bool = True
     keep_names: bool = False
     reject_chars: int = 2000
+    block_bytes: int = BLOCK_BYTES
+    """Decoded bytes that are parsed at once, about; no row depends on it."""
 
 
 @dataclass(frozen=True)
