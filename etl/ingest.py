@@ -5,7 +5,7 @@ committed already is recognised by the names of its files and the transaction of
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
+from etl.checksums import listed_digests, read_checksums
 from etl.config import EtlConfig
 from etl.parsed_files import FileResult, FileTask, check_file, file_prefix, parse_file
 from etl.platforms import InputFile, ParseSettings, load_platform, platform_reference
@@ -30,13 +31,17 @@ logger = logging.getLogger(__name__)
 DIGESTED_BY_DRIVER_BYTES = 4 * 2**30
 
 
-def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, run: RunRecord) -> None:
-    """Bring every new or changed file of a dump into the lake. Raises ArchiveError, naming each file that could not be taken."""
+def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, run: RunRecord, checksums: str | None = None) -> None:
+    """Bring every new or changed file of a dump into the lake. `checksums` is the path of a list of SHA-256 digests that they must have.
+
+    Raises ArchiveError, naming each file that could not be taken.
+    """
     reference = platform_reference(platform)
     files = load_platform(reference).input_files(dump)
     if not files:
         raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; expected e.g. RC_2006-01.zst or NAME_comments.zst")
-    tasks = plan_tasks(lake, config, reference, _open_lake(lake), files)
+    listed = _listed_digests(checksums, files) if checksums else {}
+    tasks = plan_tasks(lake, config, reference, _open_lake(lake), files, listed)
     failures, pace = [], Pace()
     for number, result in enumerate(_results(lake, tasks, config.concurrent_files), start=1):
         place = f"[{number}/{len(tasks)}] {result.task.file.source_file}"
@@ -54,8 +59,10 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
         raise ArchiveError(f"{len(failures)} of {len(files)} files could not be taken (all others are in): " + "; ".join(failures))
 
 
-def plan_tasks(lake: LakeConfig, config: EtlConfig, reference: str, own_key_id: str, files: Sequence[InputFile]) -> list[FileTask]:
-    """A task for each file, the biggest first, with what the lake already has of it."""
+def plan_tasks(
+    lake: LakeConfig, config: EtlConfig, reference: str, own_key_id: str, files: Sequence[InputFile], listed: Mapping[str, str]
+) -> list[FileTask]:  # fmt: skip
+    """A task for each file, the biggest first, with what the lake already has of it; `listed` is source file -> the digest that it must have."""
     ingested = arrow_tables.open_table(lake, INGESTED_FILES)
     rows = arrow_tables.read(lake, INGESTED_FILES, ["source_file", "sha256", "bytes"]).to_pylist()
     known = {row["source_file"]: (row["sha256"], row["bytes"]) for row in rows}
@@ -66,8 +73,22 @@ def plan_tasks(lake: LakeConfig, config: EtlConfig, reference: str, own_key_id: 
         known_sha256, known_bytes = known.get(file.source_file, (None, None))
         generation = (ingested.transaction_version(_application(file.source_file)) or 0) + 1
         live_files = {name: by_prefix.get(file_prefix(file.source_file), []) for name, by_prefix in live.items()}
-        tasks.append(FileTask(reference, file, lake, own_key_id, settings, config.max_reject_share, known_sha256, known_bytes, generation, live_files))
+        listed_sha256 = listed.get(file.source_file)
+        tasks.append(
+            FileTask(
+                reference, file, lake, own_key_id, settings, config.max_reject_share, listed_sha256, known_sha256, known_bytes, generation, live_files
+            )
+        )  # fmt: skip
     return tasks
+
+
+def _listed_digests(checksums: str, files: Sequence[InputFile]) -> Mapping[str, str]:
+    """Digest of each file that a list names; those that it does not name are told. Raises ArchiveError."""
+    listed = listed_digests(read_checksums(checksums), [file.source_file for file in files], checksums)
+    unnamed = [file.source_file for file in files if file.source_file not in listed]
+    if unnamed:
+        logger.warning("%d of %d files are not in %s and are taken unchecked: %s", len(unnamed), len(files), checksums, ", ".join(unnamed))
+    return listed
 
 
 def _open_lake(lake: LakeConfig) -> str:

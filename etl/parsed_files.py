@@ -31,8 +31,9 @@ REASONS_TOLD = 3
 class FileTask:
     """All that a task needs, as plain values. The key is not among them: a task loads it, and compares its id.
 
-    `known_sha256` and `known_bytes` are of what is already in the lake under this name (None: nothing is); `generation` counts how often the
-    name was ingested, this time included; `live_files` are the files of the tables that began in this input file.
+    `listed_sha256` is what a list says that the file's digest is (None: no list says anything); `known_sha256` and `known_bytes` are of what is
+    already in the lake under this name (None: nothing is); `generation` counts how often the name was ingested, this time included; `live_files`
+    are the files of the tables that began in this input file.
     """
 
     platform: str
@@ -41,6 +42,7 @@ class FileTask:
     key_id: str
     settings: ParseSettings
     max_reject_share: float
+    listed_sha256: str | None
     known_sha256: str | None
     known_bytes: int | None
     generation: int
@@ -79,6 +81,9 @@ def check_file(task: FileTask) -> FileResult:
         sha256 = task.file.sha256 or file_digest(task.file.path)
     except ArchiveError as failure:
         return FileResult(task, failure=failure)
+    if task.listed_sha256 not in (None, sha256):
+        found = f"{task.file.source_file}: its SHA-256 is {sha256}, the list says {task.listed_sha256}; fetch the file again"
+        return FileResult(task, failure=ArchiveError(found))
     return FileResult(replace(task, file=replace(task.file, sha256=sha256)))
 
 

@@ -1,5 +1,6 @@
 """The ingest with Spark and Delta: nothing lost, nothing doubled, whatever happens in between."""
 
+import hashlib
 import json
 import os
 import re
@@ -34,9 +35,9 @@ def dump(tmp_path: Path) -> Path:
     return pack_hand_made(tmp_path / "dump")
 
 
-def ingest(lake: LakeConfig, dump: Path, *settings: str) -> None:
+def ingest(lake: LakeConfig, dump: Path, *settings: str, arguments: tuple[str, ...] = ()) -> None:
     overrides = [f"lake.pseudonym_key_file={lake.pseudonym_key_file}", "etl.max_reject_share=0.05", *settings]
-    main(["--dump", str(dump), "--lake", lake.path, *(word for setting in overrides for word in ("--set", setting))])
+    main(["--dump", str(dump), "--lake", lake.path, *arguments, *(word for setting in overrides for word in ("--set", setting))])
 
 
 def rows_of(lake: LakeConfig) -> dict[str, list]:
@@ -167,6 +168,24 @@ def test_a_file_that_vanishes_after_the_listing_is_named_and_the_others_are_take
     with pytest.raises(ArchiveError, match=r"1 of 4 files.*RC_2009-09.zst: cannot be read: No such file"):
         ingest(lake, dump)
     assert arrow_tables.read(lake, ACTS).num_rows == 107 + 1
+
+
+def test_a_file_that_a_list_says_is_another_is_named_and_nothing_of_it_is_taken(spark, lake, dump, tmp_path, caplog):
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(dump.glob("RC*.zst"))}
+    sums, wrong = tmp_path / "sha256sums", tmp_path / "wrong"
+    sums.write_text("".join(f"{digest}  reddit/{name}\n" for name, digest in digests.items()))
+    wrong.write_text(f"{'0' * 64}  RC_2024-02.zst\n{digests['RC_2009-09.zst']}  RC_2009-09.zst\n")
+    for _ in range(2):
+        with pytest.raises(ArchiveError, match=f"1 of 3 files.*RC_2024-02.zst: its SHA-256 is {digests['RC_2024-02.zst']}, the list says 0000"):
+            ingest(lake, dump, arguments=("--sha256", str(wrong)))
+        assert set(arrow_tables.read(lake, ACTS)["source_file"].to_pylist()) == {"RC_2009-09.zst", "RS_2009-09.zst"}
+        assert arrow_tables.read(lake, REJECTS).num_rows == 0
+    assert "1 of 3 files are not in" in caplog.text
+    assert "taken unchecked: RS_2009-09.zst" in caplog.text
+    ingest(lake, dump, arguments=("--sha256", str(sums)))
+    assert last_done_run(lake, "etl ingest").rows == {"files": 3, "skipped_files": 2, "lines": 44, "acts": 41, "rejects": 3}
+    with pytest.raises(ArchiveError, match=r"RC_2024-02.zst: its SHA-256"):  # also where it has been in for long
+        ingest(lake, dump, arguments=("--sha256", str(wrong)))
 
 
 def test_too_many_rejects_stop_with_the_reasons(spark, lake, tmp_path):
