@@ -16,9 +16,12 @@ class EtlConfig(StageConfig):
     )  # fmt: skip
     reject_chars: int = Field(2000, gt=0, description="Characters of a rejected line that are kept.")
     honour_deletions: bool = Field(True, description="Drop words that the archive kept but marks as deleted or removed later.")
-    concurrent_files: int | None = Field(
-        None, gt=0, description="Files read at once; None is Spark's default parallelism. A decoder holds up to 2.15 GB of an executor's memory."
-    )
+    decoder_memory_gb: float | None = Field(
+        None, gt=0,
+        description="Memory, GB, of all tasks together that read files outside the JVM: as many files are read at once as it and the cores allow, at "
+        "least one. A month of the archive takes 2.5, a file whose zstd header or size tells less takes less. None is three quarters of what is free "
+        "on one machine; on a cluster it is no limit, where executors are sized instead.",
+    )  # fmt: skip
 
     # units
     context_depth: int = Field(8, ge=1, description="Parents above a unit that its context holds at most; the root comes besides.")

@@ -5,17 +5,19 @@ committed already is recognised by the names of its files and the transaction of
 """
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import SparkSession
+from pyspark import SparkContext
 
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
 from etl.checksums import listed_digests, read_checksums
 from etl.config import EtlConfig
+from etl.decoders import GB, MemoryBudget, decoder_bytes, free_bytes
 from etl.parsed_files import FileResult, FileTask, check_file, file_prefix, parse_file
 from etl.platforms import InputFile, ParseSettings, load_platform, platform_reference
 from lake import arrow_tables, spark_tables
@@ -43,7 +45,7 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     listed = _listed_digests(checksums, files) if checksums else {}
     tasks = plan_tasks(lake, config, reference, _open_lake(lake), files, listed)
     failures, pace = [], Pace()
-    for number, result in enumerate(_results(lake, tasks, config.concurrent_files), start=1):
+    for number, result in enumerate(_results(lake, tasks, config), start=1):
         place = f"[{number}/{len(tasks)}] {result.task.file.source_file}"
         if isinstance(result.failure, ArchiveError):
             failures.append(str(result.failure))
@@ -101,7 +103,7 @@ def _open_lake(lake: LakeConfig) -> str:
     return key_id(key)
 
 
-def _results(lake: LakeConfig, tasks: Sequence[FileTask], concurrent_files: int | None) -> Iterator[FileResult]:
+def _results(lake: LakeConfig, tasks: Sequence[FileTask], config: EtlConfig) -> Iterator[FileResult]:
     """Results as tasks finish; Spark is started only where there is something to do for it."""
     seems_known = {task.file.path: task.file.size for task in tasks if task.file.size == task.known_bytes}
     is_quick = sum(seems_known.values()) <= DIGESTED_BY_DRIVER_BYTES
@@ -110,20 +112,32 @@ def _results(lake: LakeConfig, tasks: Sequence[FileTask], concurrent_files: int 
     rest = [result.task for result in checked if not result.is_settled]
     if rest:
         with spark_tables.spark_session("ingest", lake) as spark:
-            yield from _results_of_spark(spark, rest, concurrent_files)
+            yield from _results_of_spark(spark.sparkContext, rest, config)
 
 
-def _results_of_spark(spark: SparkSession, tasks: Sequence[FileTask], concurrent_files: int | None) -> Iterator[FileResult]:
+def _results_of_spark(context: SparkContext, tasks: Sequence[FileTask], config: EtlConfig) -> Iterator[FileResult]:
     """Results as tasks finish. Each task is a Spark job of its own, so that a file is committed without waiting for the others."""
-    context = spark.sparkContext
-    with ThreadPoolExecutor(concurrent_files or context.defaultParallelism) as pool:
-        jobs = [pool.submit(lambda task: context.parallelize([task], 1).map(parse_file).collect()[0], task) for task in tasks]
+    memory = _decoder_memory(context, config.decoder_memory_gb)
+
+    def parse(task: FileTask) -> FileResult:
+        with memory.held(decoder_bytes(task.file)):
+            return context.parallelize([task], 1).map(parse_file).collect()[0]
+
+    with ThreadPoolExecutor(context.defaultParallelism) as pool:
+        jobs = [pool.submit(parse, task) for task in tasks]
         try:
             for job in as_completed(jobs):
                 yield job.result()
         finally:
             for job in jobs:
                 job.cancel()
+
+
+def _decoder_memory(context: SparkContext, gigabytes: float | None) -> MemoryBudget:
+    """The memory that all tasks share; without a setting there is a limit on one machine alone."""
+    if gigabytes is not None:
+        return MemoryBudget(gigabytes * GB)
+    return MemoryBudget(free_bytes() if str(context.master).startswith("local") else math.inf)
 
 
 def _take_in(lake: LakeConfig, result: FileResult, run: RunRecord) -> None:

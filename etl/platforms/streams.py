@@ -22,8 +22,12 @@ MAX_WINDOW_BYTES = 2**31
 BLOCK_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
 COMPRESSED_SUFFIXES = (".zst", ".bz2", ".xz", ".gz")
+OTHER_WINDOW_BYTES = 64 * 2**20
+"""What xz holds at its highest level; bz2 and gzip hold less."""
 # Small, because a decoder gives back all that one read decodes to at once.
 _READ_BYTES = 128 * 2**10
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_FRAME_HEADER_BYTES = 18
 _GZIP_HEADER = 16
 """Added to zlib's window bits: the stream is gzip, its checksum is compared."""
 
@@ -64,6 +68,18 @@ def file_digest(path: str) -> str:
     except OSError as error:
         raise ArchiveError(f"{path}: cannot be read: {error.strerror or error}; see that it is there, a file, and readable") from None
     return digest.hexdigest()
+
+
+def window_bytes(path: str) -> int:
+    """Decoded bytes that the decoder of a file holds at most: of zstd what the first frame's header says. Raises OSError where it cannot be read."""
+    with open_file(path) as raw:
+        header = raw.read(_FRAME_HEADER_BYTES)
+    if not header.startswith(_ZSTD_MAGIC):
+        return MAX_WINDOW_BYTES if _is_skippable_frame(header) else OTHER_WINDOW_BYTES
+    try:
+        return min(zstandard.get_frame_parameters(header).window_size, MAX_WINDOW_BYTES)
+    except zstandard.ZstdError:
+        return MAX_WINDOW_BYTES
 
 
 def line_blocks(path: str, block_bytes: int = BLOCK_BYTES, sha256: str | None = None) -> Iterator[bytes]:
@@ -110,11 +126,16 @@ def _codec(raw: IO[bytes], path: str) -> Callable[[], Any] | None:
     for start, new_frame in _CODECS.items():
         if magic.startswith(start):
             return new_frame
-    if magic[1:4] == b"\x2a\x4d\x18" and magic[0] >> 4 == 5:  # a skippable frame comes first
+    if _is_skippable_frame(magic):
         return _new_zstd_frame
     if path.endswith(COMPRESSED_SUFFIXES):
         raise ArchiveError(f"{path}: begins with {magic!r}, which is no {PurePosixPath(path).suffix} file; fetch it again")
     return None
+
+
+def _is_skippable_frame(start: bytes) -> bool:
+    """Whether a zstd file begins with what is not data; a frame of data follows."""
+    return start[1:4] == b"\x2a\x4d\x18" and start[0] >> 4 == 5
 
 
 def _decoded(pieces: Iterable[bytes], new_frame: Callable[[], Any]) -> Iterator[bytes]:
@@ -145,7 +166,7 @@ def _new_gzip_member() -> Any:
 
 
 _CODECS: dict[bytes, Callable[[], Any]] = {
-    b"\x28\xb5\x2f\xfd": _new_zstd_frame,
+    _ZSTD_MAGIC: _new_zstd_frame,
     b"BZh": bz2.BZ2Decompressor,
     b"\xfd7zXZ\x00": _new_xz_stream,
     b"\x1f\x8b": _new_gzip_member,

@@ -9,8 +9,9 @@ import pytest
 import zstandard
 
 from conf.errors import ArchiveError
-from etl.platforms import find_platform
-from etl.platforms.streams import COMPRESSED_SUFFIXES, file_digest, line_blocks, list_files
+from etl.decoders import MOST_DECODED_PER_BYTE, PARSER_BYTES, decoder_bytes
+from etl.platforms import InputFile, find_platform
+from etl.platforms.streams import COMPRESSED_SUFFIXES, OTHER_WINDOW_BYTES, file_digest, line_blocks, list_files
 from tests.data.pack_dump import PACKERS, pack, zstd_frames
 
 CONTENT = b"".join(b'{"id": "c%d", "body": "words", "created_utc": 1251763200, "link_id": "t3_abc"}\n' % number for number in range(5000))
@@ -141,6 +142,20 @@ def test_a_file_without_permission_is_an_error_and_a_folder_too(tmp_path):
             list_files(str(tmp_path / "closed"))
     finally:
         os.seteuid(0)
+
+
+def test_a_decoder_needs_what_its_header_or_its_size_tells(tmp_path):
+    def needed(name: str, content: bytes, size: int = 10**10) -> int:
+        (tmp_path / name).write_bytes(content)
+        return decoder_bytes(InputFile(str(tmp_path / name), name, "comments", size)) - PARSER_BYTES
+
+    assert needed("month.zst", zstd_frames(CONTENT)) == 2**31
+    assert needed("small.zst", zstd_frames(CONTENT), size=1000) == 1000 * MOST_DECODED_PER_BYTE
+    assert needed("known.zst", zstandard.compress(CONTENT)) == len(CONTENT)
+    assert needed("skip.zst", b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd" + zstd_frames(CONTENT)) == 2**31
+    assert needed("cut.zst", zstd_frames(CONTENT)[:4]) == 2**31
+    assert needed("old.bz2", PACKERS[".bz2"](CONTENT)) == needed("plain", CONTENT) == needed("empty", b"") == OTHER_WINDOW_BYTES
+    assert decoder_bytes(InputFile(str(tmp_path / "gone.zst"), "gone.zst", "comments", 10**10)) == PARSER_BYTES
 
 
 def test_a_line_without_end_is_an_error(tmp_path, monkeypatch):
