@@ -23,6 +23,12 @@ class EtlConfig(StageConfig):
         "on one machine; on a cluster it is no limit, where executors are sized instead.",
     )  # fmt: skip
 
+    split_file_bytes: int | None = Field(
+        256 * 2**20, gt=0,
+        description="Bytes above which one file is read by several tasks at once where it would keep one busy longer than the others; None never. "
+        "Each task decodes all of the file and parses its share, so that the decoding is paid for by each.",
+    )  # fmt: skip
+
     # units
     context_depth: int = Field(8, ge=1, description="Parents above a unit that its context holds at most; the root comes besides.")
     context_chars: int = Field(512, gt=0, description="Characters of one text in a context.")

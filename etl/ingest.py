@@ -1,26 +1,23 @@
-"""Archive files -> acts, rejects: one Spark task a file, which writes Parquet itself; one commit a table and file, by the driver.
+"""Archive files -> acts, rejects: Spark tasks write Parquet themselves; one commit a table and file, by the driver.
 
 A file is committed to `rejects`, then `acts`, then `ingested_files`. A run that dies in between is completed by the next one: what is
 committed already is recognised by the names of its files and the transaction of its commit.
 """
 
 import logging
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark import SparkContext
 
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
 from etl.checksums import listed_digests, read_checksums
 from etl.config import EtlConfig
-from etl.decoders import GB, MemoryBudget, decoder_bytes, free_bytes
-from etl.parsed_files import FileResult, FileTask, check_file, file_prefix, parse_file
+from etl.file_results import file_results
+from etl.parsed_files import FileResult, FileTask, file_prefix
 from etl.platforms import InputFile, ParseSettings, load_platform, platform_reference
-from lake import arrow_tables, spark_tables
+from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord
@@ -28,9 +25,6 @@ from lake.pseudonyms import KEY_ID_PROPERTY, key_id, load_or_make_key
 from lake.tables import TableSpec
 
 logger = logging.getLogger(__name__)
-
-# To see that nothing changed, the driver itself reads about as much as it could while a Spark session starts.
-DIGESTED_BY_DRIVER_BYTES = 4 * 2**30
 
 
 def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, run: RunRecord, checksums: str | None = None) -> None:
@@ -45,7 +39,7 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     listed = _listed_digests(checksums, files) if checksums else {}
     tasks = plan_tasks(lake, config, reference, _open_lake(lake), files, listed)
     failures, pace = [], Pace()
-    for number, result in enumerate(_results(lake, tasks, config), start=1):
+    for number, result in enumerate(file_results(lake, config, tasks), start=1):
         place = f"[{number}/{len(tasks)}] {result.task.file.source_file}"
         if isinstance(result.failure, ArchiveError):
             failures.append(str(result.failure))
@@ -101,43 +95,6 @@ def _open_lake(lake: LakeConfig) -> str:
     arrow_tables.create_table(lake, REJECTS)
     arrow_tables.create_table(lake, INGESTED_FILES)
     return key_id(key)
-
-
-def _results(lake: LakeConfig, tasks: Sequence[FileTask], config: EtlConfig) -> Iterator[FileResult]:
-    """Results as tasks finish; Spark is started only where there is something to do for it."""
-    seems_known = {task.file.path: task.file.size for task in tasks if task.file.size == task.known_bytes}
-    is_quick = sum(seems_known.values()) <= DIGESTED_BY_DRIVER_BYTES
-    checked = [check_file(task) if is_quick and task.file.path in seems_known else FileResult(task) for task in tasks]
-    yield from (result for result in checked if result.is_settled)
-    rest = [result.task for result in checked if not result.is_settled]
-    if rest:
-        with spark_tables.spark_session("ingest", lake) as spark:
-            yield from _results_of_spark(spark.sparkContext, rest, config)
-
-
-def _results_of_spark(context: SparkContext, tasks: Sequence[FileTask], config: EtlConfig) -> Iterator[FileResult]:
-    """Results as tasks finish. Each task is a Spark job of its own, so that a file is committed without waiting for the others."""
-    memory = _decoder_memory(context, config.decoder_memory_gb)
-
-    def parse(task: FileTask) -> FileResult:
-        with memory.held(decoder_bytes(task.file)):
-            return context.parallelize([task], 1).map(parse_file).collect()[0]
-
-    with ThreadPoolExecutor(context.defaultParallelism) as pool:
-        jobs = [pool.submit(parse, task) for task in tasks]
-        try:
-            for job in as_completed(jobs):
-                yield job.result()
-        finally:
-            for job in jobs:
-                job.cancel()
-
-
-def _decoder_memory(context: SparkContext, gigabytes: float | None) -> MemoryBudget:
-    """The memory that all tasks share; without a setting there is a limit on one machine alone."""
-    if gigabytes is not None:
-        return MemoryBudget(gigabytes * GB)
-    return MemoryBudget(free_bytes() if str(context.master).startswith("local") else math.inf)
 
 
 def _take_in(lake: LakeConfig, result: FileResult, run: RunRecord) -> None:

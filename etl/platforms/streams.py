@@ -9,6 +9,8 @@ import hashlib
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -24,12 +26,24 @@ MAX_LINE_BYTES = 64 * 2**20
 COMPRESSED_SUFFIXES = (".zst", ".bz2", ".xz", ".gz")
 OTHER_WINDOW_BYTES = 64 * 2**20
 """What xz holds at its highest level; bz2 and gzip hold less."""
-# Small, because a decoder gives back all that one read decodes to at once.
-_READ_BYTES = 128 * 2**10
+# Small, because a decoder gives back at once all that one read decodes to, which can be 30,000 times as much.
+_READ_BYTES = 16 * 2**10
+_REMOTE_READ_BYTES = 8 * 2**20
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _FRAME_HEADER_BYTES = 18
 _GZIP_HEADER = 16
 """Added to zlib's window bits: the stream is gzip, its checksum is compared."""
+
+
+@dataclass(frozen=True)
+class FileSlice:
+    """The blocks of a file that one of `count` tasks parses: every `count`-th from block `number` on, both from 0."""
+
+    number: int
+    count: int
+
+
+WHOLE_FILE = FileSlice(0, 1)
 
 
 def list_files(root: str) -> list[tuple[str, str, int]]:
@@ -55,7 +69,7 @@ def open_file(path: str) -> IO[bytes]:
     if "://" not in path:
         return open(path, "rb")
     system, inner = _file_system(path)
-    return system.open_input_file(inner)
+    return system.open_input_stream(inner, compression=None, buffer_size=_REMOTE_READ_BYTES)
 
 
 def file_digest(path: str) -> str:
@@ -91,13 +105,26 @@ def line_blocks(path: str, block_bytes: int = BLOCK_BYTES, sha256: str | None = 
     digest = hashlib.sha256()
     try:
         with open_file(path) as raw:
-            new_frame = _codec(raw, path)
-            read = _bytes_of(raw, digest)
+            pieces = _bytes_of(raw, digest)
+            start = next(pieces, b"")
+            new_frame, read = _codec(start[:6], path), chain([start], pieces)
             yield from _whole_lines(_decoded(read, new_frame) if new_frame else read, path, block_bytes)
     except (zstandard.ZstdError, lzma.LZMAError, zlib.error, OSError, EOFError) as error:
         raise ArchiveError(f"{path}: cannot be decoded to its end: {error or type(error).__name__}; fetch it again") from None
     if sha256 not in (None, digest.hexdigest()):
         raise ArchiveError(f"{path}: changed while it was read; ingest it again when nobody writes to it any more")
+
+
+def numbered_blocks(path: str, part: FileSlice, block_bytes: int, sha256: str | None = None) -> Iterator[tuple[int, bytes]]:
+    """(number of its first line in the file, block) of each block of `line_blocks` that belongs to a slice; all are decoded. Raises ArchiveError.
+
+    Where blocks end is decided by the file's bytes and `block_bytes` alone, so that slices share out all lines without talking to each other.
+    """
+    first_line = 1
+    for number, block in enumerate(line_blocks(path, block_bytes, sha256)):
+        if number % part.count == part.number:
+            yield first_line, block
+        first_line += block.count(b"\n")
 
 
 def _is_taken_for_file(info: fs.FileInfo) -> bool:
@@ -111,16 +138,14 @@ def _file_system(path: str) -> tuple[fs.FileSystem, str]:
 
 
 def _bytes_of(raw: IO[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
-    """The rest of a file a piece at a time; `digest` is told of each."""
+    """A file a piece at a time; `digest` is told of each."""
     while piece := raw.read(_READ_BYTES):
         digest.update(piece)
         yield piece
 
 
-def _codec(raw: IO[bytes], path: str) -> Callable[[], Any] | None:
-    """What makes a decoder of one frame of this file; None where it is not compressed. Raises ArchiveError."""
-    magic = raw.read(6)
-    raw.seek(0)
+def _codec(magic: bytes, path: str) -> Callable[[], Any] | None:
+    """What makes a decoder of one frame of a file that begins so; None where it is not compressed. Raises ArchiveError."""
     if not magic:
         raise ArchiveError(f"{path}: is empty; fetch it again, or take it away")
     for start, new_frame in _CODECS.items():
@@ -174,19 +199,19 @@ _CODECS: dict[bytes, Callable[[], Any]] = {
 
 
 def _whole_lines(pieces: Iterable[bytes], path: str, block_bytes: int) -> Iterator[bytes]:
+    """Blocks of as few whole lines as have `block_bytes` together, wherever pieces end."""
     pending: list[bytes] = []
     size = 0
     for piece in pieces:
         pending.append(piece)
         size += len(piece)
-        if size < block_bytes:
-            continue
-        block = b"".join(pending)
-        end = block.rfind(b"\n") + 1
-        if size - end > MAX_LINE_BYTES:
+        if size >= block_bytes and b"\n" in piece:
+            lines, start = b"".join(pending), 0
+            while end := lines.find(b"\n", start + block_bytes - 1) + 1:
+                yield lines[start:end]
+                start = end
+            pending, size = [lines[start:]], size - start
+        if size - block_bytes > MAX_LINE_BYTES:
             raise ArchiveError(f"{path}: a line is longer than {MAX_LINE_BYTES:,} bytes; expected one JSON object a line")
-        if end:
-            yield block[:end]
-        pending, size = [block[end:]], size - end
     if rest := b"".join(pending):
         yield rest

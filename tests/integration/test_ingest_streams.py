@@ -42,9 +42,12 @@ def test_a_skippable_frame_in_front_is_skipped(tmp_path):
 
 
 def test_blocks_end_at_line_ends_and_none_is_much_too_long(tmp_path):
-    blocks = list(line_blocks(str(pack(CONTENT, tmp_path / "RC.ndjson")), block_bytes=50_000))
-    assert b"".join(blocks) == CONTENT
-    assert all(block.endswith(b"\n") for block in blocks)
+    line = len(CONTENT.splitlines()[-1]) + 1
+    for suffix in PACKERS:  # wherever a decoder's pieces end
+        blocks = list(line_blocks(str(pack(CONTENT, tmp_path / f"RC{suffix}")), block_bytes=50_000))
+        assert b"".join(blocks) == CONTENT
+        assert all(block.endswith(b"\n") and 50_000 <= len(block) < 50_000 + line for block in blocks[:-1])
+        assert len(blocks[-1]) < 50_000 + line
 
 
 @pytest.mark.parametrize("suffix", COMPRESSED_SUFFIXES)
