@@ -19,7 +19,7 @@ class EtlConfig(StageConfig):
     decoder_memory_gb: float | None = Field(
         None, gt=0,
         description="Memory, GB, of all tasks together that read files outside the JVM: as many files are read at once as it and the cores allow, at "
-        "least one. A month of the archive takes 2.5, a file whose zstd header or size tells less takes less. None is three quarters of what is free "
+        "least one. A month of the archive takes 2.75, a file whose zstd header or size tells less takes less. None is three quarters of what is free "
         "on one machine; on a cluster it is no limit, where executors are sized instead.",
     )  # fmt: skip
 

@@ -11,8 +11,8 @@ from etl.platforms import InputFile
 from etl.platforms.streams import window_bytes
 
 GB = 10**9
-PARSER_BYTES = 350_000_000
-"""What a task holds besides its decoder: rows on their way into files of two tables (128 MiB each at most), and blocks of lines."""
+PARSER_BYTES = 600_000_000
+"""What a task holds besides its window, as measured: the interpreter, rows on their way into files of two tables, blocks of lines."""
 MOST_DECODED_PER_BYTE = 50
 """Bytes of JSON that one byte of a dump is taken to hold at most: a window is as big as what was decoded, until it is full."""
 SHARE_OF_FREE_MEMORY = 0.75
@@ -20,7 +20,7 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def decoder_bytes(file: InputFile) -> int:
-    """Memory that a task needs to read a file: 2.5 GB for a month of the archive, less where the file or the window that it tells of is small."""
+    """Memory that a task needs to read a file: 2.75 GB for a month of the archive, less where the file or the window that it tells of is small."""
     window = 0
     with suppress(OSError):  # the task that reads the file says what is wrong with it
         window = window_bytes(file.path)
