@@ -22,6 +22,7 @@ from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord
 from lake.pseudonyms import KEY_ID_PROPERTY, key_id, load_or_make_key
+from lake.table_files import remove_files
 from lake.tables import TableSpec
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     for number, result in enumerate(file_results(lake, config, tasks), start=1):
         place = f"[{number}/{len(tasks)}] {result.task.file.source_file}"
         if isinstance(result.failure, ArchiveError):
+            for spec in (REJECTS, ACTS):
+                remove_files(lake, spec, result.written.get(spec.name, []))
             failures.append(str(result.failure))
             logger.error("%s: not taken: %s", place, result.failure)
         elif result.failure:

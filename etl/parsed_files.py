@@ -52,7 +52,10 @@ class FileTask:
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one input file. `record` is None where it was already in the lake or could not be taken."""
+    """What became of one input file. `record` is None where it was already in the lake or could not be taken.
+
+    `written` are finished files by table, which await their commit, or their removal where there is a failure.
+    """
 
     task: FileTask
     content: str = ""
@@ -122,15 +125,21 @@ def joined(task: FileTask, slices: Sequence[SliceResult]) -> FileResult:
     counts = FileCounts()
     for part in slices:
         counts.include(part.counts)
+    written = {spec.name: [file for part in slices for file in part.written.get(spec.name, [])] for spec in (ACTS, REJECTS)}
+    failure = next((part.failure for part in slices if part.failure), None) or _refusal(task, counts)
+    if failure:
+        return FileResult(task, written=written, failure=failure)
+    return FileResult(task, _content_id(task), written, _record(task, counts, max(part.seconds for part in slices)))
+
+
+def _refusal(task: FileTask, counts: FileCounts) -> KindredError | None:
+    """Why a file that was read to its end cannot be taken; None where it can."""
     try:
-        for failure in (part.failure for part in slices if part.failure):
-            raise failure
         counts.check_lines(task.file)
         counts.check_rejects(task.file, task.max_reject_share)
     except KindredError as failure:
-        return FileResult(task, failure=failure)
-    written = {spec.name: [file for part in slices for file in part.written.get(spec.name, [])] for spec in (ACTS, REJECTS)}
-    return FileResult(task, _content_id(task), written, _record(task, counts, max(part.seconds for part in slices)))
+        return failure
+    return None
 
 
 def _write_tables(task: FileTask, settings: ParseSettings) -> SliceResult:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import PyFileSystem
+from pyarrow.fs import LocalFileSystem, PyFileSystem, SubTreeFileSystem
 
 from lake.config import LakeConfig
 from lake.schema import checked_table
@@ -139,6 +139,14 @@ class TableFiles:
     def _draft(self, path: str) -> Path:
         final = Path(self._uri) / path
         return final.with_name(f".{final.name}.draft")
+
+
+def remove_files(lake: LakeConfig, spec: TableSpec, files: Sequence[WrittenFile]) -> None:
+    """Remove finished files that will not become part of the table."""
+    uri = table_uri(lake.path, spec)
+    system = PyFileSystem(DeltaStorageHandler(uri, lake.storage_options or None)) if "://" in uri else SubTreeFileSystem(uri, LocalFileSystem())
+    for file in files:
+        system.delete_file(file.path)
 
 
 def _split(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Partition, pa.Table]]:

@@ -189,6 +189,7 @@ def test_too_many_rejects_stop_with_the_reasons(spark, lake, tmp_path):
     pack(lines, tmp_path / "dump" / "RC_2010-01.zst")
     with pytest.raises(ArchiveError, match=r"RC_2010-01.zst: 50 of 2,000 lines rejected \(2.50%\).*not a comment \(50\)"):
         ingest(lake, tmp_path / "dump", "etl.max_reject_share=0.01")
+    assert not list(Path(lake.path).rglob("acts/**/*.parquet")), "what was refused does not stay on disk"
     ingest(lake, tmp_path / "dump", "etl.max_reject_share=0.03")
     assert arrow_tables.read(lake, REJECTS).num_rows == 50
 

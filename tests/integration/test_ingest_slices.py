@@ -120,6 +120,7 @@ def test_a_broken_file_in_slices_is_named_and_leaves_nothing_in_the_tables(spark
             "--set", f"etl.max_reject_share={share}", *arguments,
         ])  # fmt: skip
     assert [arrow_tables.read(lake, spec).num_rows for spec in TABLES] == [0, 0, 0]
+    assert not list(Path(lake.path).rglob("acts/**/*.parquet"))
 
 
 @pytest.mark.parametrize("commits", [1, 2])

@@ -50,6 +50,13 @@ def test_blocks_end_at_line_ends_and_none_is_much_too_long(tmp_path):
         assert len(blocks[-1]) < 50_000 + line
 
 
+def test_a_block_has_as_few_lines_as_have_its_bytes(tmp_path):
+    ten_bytes_a_line = pack(b"123456789\n" * 5, tmp_path / "RC.ndjson")
+    assert {size: [len(block) for block in line_blocks(str(ten_bytes_a_line), size)] for size in (10, 20, 21)} == {
+        10: [10] * 5, 20: [20, 20, 10], 21: [30, 20]
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("suffix", COMPRESSED_SUFFIXES)
 def test_streams_one_after_the_other_are_read_to_the_last_and_padding_between_them_is_skipped(tmp_path, suffix):
     stream = PACKERS[suffix](CONTENT)

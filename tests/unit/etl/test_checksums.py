@@ -47,6 +47,7 @@ def test_a_list_of_a_folder_above_or_below_the_dump_names_its_files(name: str, s
 def test_names_agree_in_whole_parts_and_the_longest_agreement_counts():
     entries = listed(("one/RC.zst", A), ("two/RC.zst", B), ("xRC.zst", B))
     assert listed_digests(entries, ["one/RC.zst", "dump/two/RC.zst", "three/RC.zst"], "list") == {"one/RC.zst": A, "dump/two/RC.zst": B}
+    assert listed_digests(listed(("one/RC.zst", A), ("RC.zst", B)), ["one/RC.zst", "two/RC.zst"], "list") == {"one/RC.zst": A, "two/RC.zst": B}
 
 
 def test_two_digests_of_one_file_are_an_error_and_one_said_twice_is_none():
