@@ -18,7 +18,7 @@ class UnknownIdError(KindredError):
 
 
 class ArchiveError(KindredError):
-    """An input file that cannot be read, or holds more bad lines than allowed."""
+    """Input files that cannot be read, are not what a list says, or hold more bad lines than allowed; other files of the dump may be in."""
 
 
 class TeacherError(KindredError):

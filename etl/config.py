@@ -61,9 +61,18 @@ class EtlConfig(StageConfig):
     )  # fmt: skip
     reject_chars: int = Field(2000, gt=0, description="Characters of a rejected line that are kept.")
     honour_deletions: bool = Field(True, description="Drop words that the archive kept but marks as deleted or removed later.")
-    concurrent_files: int | None = Field(
-        None, gt=0, description="Files read at once; None is Spark's default parallelism. A decoder holds up to 2.15 GB of an executor's memory."
-    )
+    decoder_memory_gb: float | None = Field(
+        None, gt=0,
+        description="Memory, GB, of all tasks together that read files outside the JVM: as many files are read at once as it and the cores allow, at "
+        "least one. A month of the archive takes 2.75, a file whose zstd header or size tells less takes less. None is three quarters of what is free "
+        "on one machine; on a cluster it is no limit, where executors are sized instead.",
+    )  # fmt: skip
+
+    split_file_bytes: int | None = Field(
+        256 * 2**20, gt=0,
+        description="Bytes above which one file is read by several tasks at once where it would keep one busy longer than the others; None never. "
+        "Each task decodes all of the file and parses its share, so that the decoding is paid for by each.",
+    )  # fmt: skip
 
     # units
     context_depth: int = Field(8, ge=1, description="Parents above a unit that its context holds at most; the root comes besides.")

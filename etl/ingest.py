@@ -1,46 +1,50 @@
-"""Archive files -> acts, rejects: one Spark task a file, which writes Parquet itself; one commit a table and file, by the driver.
+"""Archive files -> acts, rejects: Spark tasks write Parquet themselves; one commit a table and file, by the driver.
 
 A file is committed to `rejects`, then `acts`, then `ingested_files`. A run that dies in between is completed by the next one: what is
 committed already is recognised by the names of its files and the transaction of its commit.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import SparkSession
 
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
+from etl.checksums import listed_digests, read_checksums
 from etl.config import EtlConfig
-from etl.parsed_files import FileResult, FileTask, file_prefix, is_unchanged, parse_file
+from etl.file_results import file_results
+from etl.parsed_files import FileResult, FileTask, file_prefix
 from etl.platforms import InputFile, ParseSettings, load_platform, platform_reference
-from lake import arrow_tables, spark_tables
+from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord
 from lake.pseudonyms import KEY_ID_PROPERTY, key_id, load_or_make_key
+from lake.table_files import remove_files
 from lake.tables import TableSpec
 
 logger = logging.getLogger(__name__)
 
-# To see that nothing changed, the driver itself reads about as much as it could while a Spark session starts.
-DIGESTED_BY_DRIVER_BYTES = 4 * 2**30
 
+def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, run: RunRecord, checksums: str | None = None) -> None:
+    """Bring every new or changed file of a dump into the lake. `checksums` is the path of a list of SHA-256 digests that they must have.
 
-def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, run: RunRecord) -> None:
-    """Bring every new or changed file of a dump into the lake. Raises ArchiveError, naming each file that could not be taken."""
+    Raises ArchiveError, naming each file that could not be taken.
+    """
     reference = platform_reference(platform)
     files = load_platform(reference).input_files(dump)
     if not files:
         raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; expected e.g. RC_2006-01.zst or NAME_comments.zst")
-    tasks = plan_tasks(lake, config, reference, _open_lake(lake), files)
+    listed = _listed_digests(checksums, files) if checksums else {}
+    tasks = plan_tasks(lake, config, reference, _open_lake(lake), files, listed)
     failures, pace = [], Pace()
-    for number, result in enumerate(_results(lake, tasks, config.concurrent_files), start=1):
+    for number, result in enumerate(file_results(lake, config, tasks), start=1):
         place = f"[{number}/{len(tasks)}] {result.task.file.source_file}"
         if isinstance(result.failure, ArchiveError):
+            for spec in (REJECTS, ACTS):
+                remove_files(lake, spec, result.written.get(spec.name, []))
             failures.append(str(result.failure))
             logger.error("%s: not taken: %s", place, result.failure)
         elif result.failure:
@@ -54,8 +58,10 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
         raise ArchiveError(f"{len(failures)} of {len(files)} files could not be taken (all others are in): " + "; ".join(failures))
 
 
-def plan_tasks(lake: LakeConfig, config: EtlConfig, reference: str, own_key_id: str, files: Sequence[InputFile]) -> list[FileTask]:
-    """A task for each file, the biggest first, with what the lake already has of it."""
+def plan_tasks(
+    lake: LakeConfig, config: EtlConfig, reference: str, own_key_id: str, files: Sequence[InputFile], listed: Mapping[str, str]
+) -> list[FileTask]:  # fmt: skip
+    """A task for each file, the biggest first, with what the lake already has of it; `listed` is source file -> the digest that it must have."""
     ingested = arrow_tables.open_table(lake, INGESTED_FILES)
     rows = arrow_tables.read(lake, INGESTED_FILES, ["source_file", "sha256", "bytes"]).to_pylist()
     known = {row["source_file"]: (row["sha256"], row["bytes"]) for row in rows}
@@ -66,8 +72,22 @@ def plan_tasks(lake: LakeConfig, config: EtlConfig, reference: str, own_key_id: 
         known_sha256, known_bytes = known.get(file.source_file, (None, None))
         generation = (ingested.transaction_version(_application(file.source_file)) or 0) + 1
         live_files = {name: by_prefix.get(file_prefix(file.source_file), []) for name, by_prefix in live.items()}
-        tasks.append(FileTask(reference, file, lake, own_key_id, settings, config.max_reject_share, known_sha256, known_bytes, generation, live_files))
+        listed_sha256 = listed.get(file.source_file)
+        tasks.append(
+            FileTask(
+                reference, file, lake, own_key_id, settings, config.max_reject_share, listed_sha256, known_sha256, known_bytes, generation, live_files
+            )
+        )  # fmt: skip
     return tasks
+
+
+def _listed_digests(checksums: str, files: Sequence[InputFile]) -> Mapping[str, str]:
+    """Digest of each file that a list names; those that it does not name are told. Raises ArchiveError."""
+    listed = listed_digests(read_checksums(checksums), [file.source_file for file in files], checksums)
+    unnamed = [file.source_file for file in files if file.source_file not in listed]
+    if unnamed:
+        logger.warning("%d of %d files are not in %s and are taken unchecked: %s", len(unnamed), len(files), checksums, ", ".join(unnamed))
+    return listed
 
 
 def _open_lake(lake: LakeConfig) -> str:
@@ -78,32 +98,6 @@ def _open_lake(lake: LakeConfig) -> str:
     arrow_tables.create_table(lake, REJECTS)
     arrow_tables.create_table(lake, INGESTED_FILES)
     return key_id(key)
-
-
-def _results(lake: LakeConfig, tasks: Sequence[FileTask], concurrent_files: int | None) -> Iterator[FileResult]:
-    """Results as tasks finish; Spark is started only where there is something to do for it."""
-    known = [task for task in tasks if task.file.size == task.known_bytes]
-    unchanged = []
-    if sum(task.file.size for task in known) <= DIGESTED_BY_DRIVER_BYTES:
-        unchanged = [task for task in known if is_unchanged(task)]
-        yield from (FileResult(task) for task in unchanged)
-    rest = [task for task in tasks if task not in unchanged]
-    if rest:
-        with spark_tables.spark_session("ingest", lake) as spark:
-            yield from _results_of_spark(spark, rest, concurrent_files)
-
-
-def _results_of_spark(spark: SparkSession, tasks: Sequence[FileTask], concurrent_files: int | None) -> Iterator[FileResult]:
-    """Results as tasks finish. Each task is a Spark job of its own, so that a file is committed without waiting for the others."""
-    context = spark.sparkContext
-    with ThreadPoolExecutor(concurrent_files or context.defaultParallelism) as pool:
-        jobs = [pool.submit(lambda task: context.parallelize([task], 1).map(parse_file).collect()[0], task) for task in tasks]
-        try:
-            for job in as_completed(jobs):
-                yield job.result()
-        finally:
-            for job in jobs:
-                job.cancel()
 
 
 def _take_in(lake: LakeConfig, result: FileResult, run: RunRecord) -> None:

@@ -1,18 +1,16 @@
-"""One input file -> Parquet files of `acts` and `rejects`: what a task does, and what it tells the driver of it."""
+"""One input file, or a slice of it -> Parquet files of `acts` and `rejects`: what a task does, and what it tells the driver of it."""
 
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-import pyarrow.compute as pc
-
-from conf.errors import ArchiveError, ContractError, KindredError
-from etl.platforms import InputFile, ParsedBatch, ParseSettings, Platform, load_platform
-from etl.platforms.streams import open_file
+from conf.errors import ArchiveError, KindredError
+from etl.file_counts import FileCounts
+from etl.platforms import InputFile, ParseSettings, load_platform
+from etl.platforms.streams import WHOLE_FILE, FileSlice, file_digest
 from lake.acts import ACTS, REJECTS, IngestedFile
 from lake.config import LakeConfig
 from lake.pseudonyms import check_key_id, load_key
@@ -22,17 +20,15 @@ STATS_COLUMNS = {
     ACTS.name: ("unit_id", "action", "community", "created_at", "state", "thread_id", "parent_unit_id", "retrieved_at", "source_file", "line"),
     REJECTS.name: ("source_file", "line", "reason", "rejected_at"),
 }
-# A smaller file may have as many rejects as one of this many lines: one bad line in ten is no reason to stop.
-FEWEST_LINES = 1000
-REASONS_TOLD = 3
 
 
 @dataclass(frozen=True)
 class FileTask:
     """All that a task needs, as plain values. The key is not among them: a task loads it, and compares its id.
 
-    `known_sha256` and `known_bytes` are of what is already in the lake under this name (None: nothing is); `generation` counts how often the
-    name was ingested, this time included; `live_files` are the files of the tables that began in this input file.
+    `listed_sha256` is what a list says that the file's digest is (None: no list says anything); `known_sha256` and `known_bytes` are of what is
+    already in the lake under this name (None: nothing is); `generation` counts how often the name was ingested, this time included; `live_files`
+    are the files of the tables that began in this input file; `slice` is what of the file the task is to parse.
     """
 
     platform: str
@@ -41,20 +37,45 @@ class FileTask:
     key_id: str
     settings: ParseSettings
     max_reject_share: float
+    listed_sha256: str | None
     known_sha256: str | None
     known_bytes: int | None
     generation: int
     live_files: dict[str, list[str]]
+    slice: FileSlice = WHOLE_FILE
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the file is in the lake as it is now; False as long as its digest is not known."""
+        return self.file.sha256 is not None and self.file.sha256 == self.known_sha256
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one input file. `record` is None where it was already in the lake or could not be taken."""
+    """What became of one input file. `record` is None where it was already in the lake or could not be taken.
+
+    `written` are finished files by table, which await their commit, or their removal where there is a failure.
+    """
 
     task: FileTask
     content: str = ""
     written: dict[str, list[WrittenFile]] = field(default_factory=dict)
     record: IngestedFile | None = None
+    failure: KindredError | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to read: the file is in the lake as it is now, was parsed, or cannot be taken."""
+        return self.task.is_unchanged or self.record is not None or self.failure is not None
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """What one task made of its slice of a file: counts and finished files by table, or the reason why the file cannot be taken."""
+
+    counts: FileCounts = field(default_factory=FileCounts)
+    written: dict[str, list[WrittenFile]] = field(default_factory=dict)
+    seconds: float = 0.0
     failure: KindredError | None = None
 
 
@@ -63,117 +84,102 @@ def file_prefix(source_file: str) -> str:
     return hashlib.sha256(source_file.encode("utf-8", "surrogatepass")).hexdigest()[:16] + "-"
 
 
+def check_file(task: FileTask) -> FileResult:
+    """The task with its file's digest; settled where the file is in the lake as it is now, or cannot be taken."""
+    try:
+        sha256 = task.file.sha256 or file_digest(task.file.path)
+    except ArchiveError as failure:
+        return FileResult(task, failure=failure)
+    if task.listed_sha256 not in (None, sha256):
+        found = f"{task.file.source_file}: its SHA-256 is {sha256}, the list says {task.listed_sha256}; fetch the file again"
+        return FileResult(task, failure=ArchiveError(found))
+    return FileResult(replace(task, file=replace(task.file, sha256=sha256)))
+
+
 def parse_file(task: FileTask) -> FileResult:
     """Write one input file's rows into the folders of `acts` and `rejects`; they belong to the tables once the driver commits them.
 
     An error of this file is returned, not raised, so that it does not stop the other files.
     """
+    checked = check_file(task)
+    return checked if checked.is_settled else joined(checked.task, [parse_slice(checked.task)])
+
+
+def parse_slice(task: FileTask) -> SliceResult:
+    """Write the rows of the task's slice of a file whose digest is known. An error of the file is returned, not raised."""
     try:
         key = load_key(task.lake.pseudonym_key_file)
         check_key_id(task.key_id, key, "the driver's pseudonyms")
-        sha256 = file_digest(task.file.path)
-        if sha256 == task.known_sha256:
-            return FileResult(task)
-        return _write_tables(task, sha256, replace(task.settings, key=key))
+        return _write_tables(task, replace(task.settings, key=key))
     except KindredError as failure:
-        return FileResult(task, failure=failure)
+        return SliceResult(failure=failure)
 
 
-def is_unchanged(task: FileTask) -> bool:
-    """Whether the file is in the lake as it is now. Raises ArchiveError."""
-    return task.known_sha256 is not None and file_digest(task.file.path) == task.known_sha256
+def sliced(task: FileTask, count: int) -> list[FileTask]:
+    """The task as so many tasks, each for a slice of the file."""
+    return [replace(task, slice=FileSlice(number, count)) for number in range(count)]
 
 
-def file_digest(path: str) -> str:
-    """SHA-256 of a file's bytes, hex. Raises ArchiveError."""
+def joined(task: FileTask, slices: Sequence[SliceResult]) -> FileResult:
+    """What became of a file, from all its slices: the same whether there is one or many."""
+    counts = FileCounts()
+    for part in slices:
+        counts.include(part.counts)
+    written = {spec.name: [file for part in slices for file in part.written.get(spec.name, [])] for spec in (ACTS, REJECTS)}
+    failure = next((part.failure for part in slices if part.failure), None) or _refusal(task, counts)
+    if failure:
+        return FileResult(task, written=written, failure=failure)
+    return FileResult(task, _content_id(task), written, _record(task, counts, max(part.seconds for part in slices)))
+
+
+def _refusal(task: FileTask, counts: FileCounts) -> KindredError | None:
+    """Why a file that was read to its end cannot be taken; None where it can."""
     try:
-        with open_file(path) as stream:
-            digest = hashlib.sha256()
-            while piece := stream.read(2**20):
-                digest.update(piece)
-            return digest.hexdigest()
-    except OSError as error:
-        raise ArchiveError(f"{path}: cannot be read: {error}") from None
+        counts.check_lines(task.file)
+        counts.check_rejects(task.file, task.max_reject_share)
+    except KindredError as failure:
+        return failure
+    return None
 
 
-def _write_tables(task: FileTask, sha256: str, settings: ParseSettings) -> FileResult:
-    started = time.monotonic()
-    platform = load_platform(task.platform)
-    content = _content_id(task, sha256, platform.version)
-    name = f"{file_prefix(task.file.source_file)}{task.generation}-{content}"
+def _write_tables(task: FileTask, settings: ParseSettings) -> SliceResult:
+    started, counts = time.monotonic(), FileCounts()
+    name = f"{file_prefix(task.file.source_file)}{task.generation}-{_content_id(task)}"
     # What an earlier attempt committed stays as it is: writing over a live file would belie its size in the log.
     outputs = {
-        spec.name: TableFiles(task.lake, spec, name, STATS_COLUMNS[spec.name])
+        spec.name: TableFiles(task.lake, spec, name + _slice_suffix(task.slice), STATS_COLUMNS[spec.name])
         for spec in (ACTS, REJECTS)
         if not any(name in path for path in task.live_files.get(spec.name, ()))
     }
-    counts = _FileCounts()
-    for batch in platform.parse(task.file, settings):
+    for batch in load_platform(task.platform).parse(task.file, settings, task.slice):
         counts.add(batch, task.file)
         for spec, rows in ((ACTS, batch.acts), (REJECTS, batch.rejects)):
             if spec.name in outputs and rows.num_rows:
                 outputs[spec.name].write(rows)
-    counts.check(task.file, task.max_reject_share)
     written = {name: output.finish() for name, output in outputs.items()}
-    record = counts.record(task, sha256, platform, time.monotonic() - started)
-    return FileResult(task, content, written, record)
+    return SliceResult(counts, written, time.monotonic() - started)
 
 
-def _content_id(task: FileTask, sha256: str, version: str) -> str:
+def _slice_suffix(part: FileSlice) -> str:
+    return "" if part == WHOLE_FILE else f"-{part.number}of{part.count}"
+
+
+def _record(task: FileTask, counts: FileCounts, seconds: float) -> IngestedFile:
+    """The file's row of `ingested_files`."""
+    assert task.file.sha256 is not None
+    platform = load_platform(task.platform)
+    first, last = (counts.times[0], counts.times[-1]) if counts.times else (None, None)
+    return IngestedFile(
+        source_file=task.file.source_file, platform=platform.name, kind=task.file.kind or "", sha256=task.file.sha256, bytes=task.file.size,
+        json_bytes=counts.json_bytes, lines=counts.lines, rows=counts.acts, rejects=counts.rejects,
+        rejects_by_reason=dict(sorted(counts.reasons.items())), casts_by_kind=dict(sorted(counts.casts.items())), first_created_at=first,
+        last_created_at=last, seconds=seconds, parser_version=platform.version, key_id=task.key_id, ingested_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def _content_id(task: FileTask) -> str:
     """What decides the rows of an input file: its bytes, its parser and the settings."""
+    version = load_platform(task.platform).version
     settings = [task.settings.honour_deletions, task.settings.keep_names, task.settings.reject_chars]
-    decisive = [sha256, task.file.kind, task.platform, version, task.key_id, *settings]
+    decisive = [task.file.sha256, task.file.kind, task.platform, version, task.key_id, *settings]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
-
-
-@dataclass
-class _FileCounts:
-    """What was seen of a file so far."""
-
-    lines: int = 0
-    acts: int = 0
-    rejects: int = 0
-    json_bytes: int = 0
-    casts: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    times: list[datetime] = field(default_factory=list)
-
-    def add(self, batch: ParsedBatch, file: InputFile) -> None:
-        """Count a batch. Raises ContractError where a line is lost."""
-        if batch.lines != batch.acts.num_rows + batch.rejects.num_rows:
-            found = f"{batch.lines} lines gave {batch.acts.num_rows} acts and {batch.rejects.num_rows} rejects"
-            raise ContractError(f"{file.source_file}: {found} after line {self.lines}; every line must be one or the other")
-        self.lines += batch.lines
-        self.acts += batch.acts.num_rows
-        self.rejects += batch.rejects.num_rows
-        self.json_bytes += batch.json_bytes
-        self.casts.update(batch.casts)
-        self.reasons.update(batch.rejects["reason"].to_pylist())
-        self.times = list(_extremes([*self.times, *pc.min_max(batch.acts["created_at"]).as_py().values()]))
-
-    def check(self, file: InputFile, max_reject_share: float) -> None:
-        """Raise ArchiveError where too many lines were rejected."""
-        nothing_else = self.rejects > 0 and self.acts == 0 and max_reject_share < 1
-        if self.rejects <= max_reject_share * max(self.lines, FEWEST_LINES) and not nothing_else:
-            return
-        reasons = ", ".join(f"{reason} ({count:,})" for reason, count in self.reasons.most_common(REASONS_TOLD))
-        raise ArchiveError(
-            f"{file.source_file}: {self.rejects:,} of {self.lines:,} lines rejected ({self.rejects / self.lines:.2%}), more than "
-            f"max_reject_share {max_reject_share:.2%} allows: {reasons}; look at the file, or raise etl.max_reject_share"
-        )
-
-    def record(self, task: FileTask, sha256: str, platform: Platform, seconds: float) -> IngestedFile:
-        """The file's row of `ingested_files`."""
-        first, last = (self.times[0], self.times[-1]) if self.times else (None, None)
-        return IngestedFile(
-            source_file=task.file.source_file, platform=platform.name, kind=task.file.kind or "", sha256=sha256, bytes=task.file.size,
-            json_bytes=self.json_bytes, lines=self.lines, rows=self.acts, rejects=self.rejects, rejects_by_reason=dict(self.reasons),
-            casts_by_kind=dict(self.casts), first_created_at=first, last_created_at=last, seconds=seconds, parser_version=platform.version,
-            key_id=task.key_id, ingested_at=datetime.now(UTC),
-        )  # fmt: skip
-
-
-def _extremes(times: list[datetime | None]) -> Iterator[datetime]:
-    there = [time for time in times if time is not None]
-    if there:
-        yield from (min(there), max(there))

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import PyFileSystem
+from pyarrow.fs import FileSystem, LocalFileSystem, PyFileSystem, SubTreeFileSystem
 
 from lake.config import LakeConfig
 from lake.schema import checked_table
@@ -143,10 +143,20 @@ class TableFiles:
 
 def open_parquet(lake: LakeConfig, spec: TableSpec, path: str) -> pq.ParquetFile:
     """One file of a table, for reading in parts; its path is as `arrow_tables.live_files` tells it. Partition columns are not in it."""
+    return pq.ParquetFile(path, filesystem=_file_system(lake, spec))
+
+
+def remove_files(lake: LakeConfig, spec: TableSpec, files: Sequence[WrittenFile]) -> None:
+    """Remove finished files that will not become part of the table."""
+    system = _file_system(lake, spec)
+    for file in files:
+        system.delete_file(file.path)
+
+
+def _file_system(lake: LakeConfig, spec: TableSpec) -> FileSystem:
+    """The table's folder, by Arrow itself where it is a local one."""
     uri = table_uri(lake.path, spec)
-    if "://" not in uri:
-        return pq.ParquetFile(Path(uri) / path)
-    return pq.ParquetFile(path, filesystem=PyFileSystem(DeltaStorageHandler(uri, lake.storage_options or None)))
+    return PyFileSystem(DeltaStorageHandler(uri, lake.storage_options or None)) if "://" in uri else SubTreeFileSystem(uri, LocalFileSystem())
 
 
 def _split(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Partition, pa.Table]]:

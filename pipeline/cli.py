@@ -8,7 +8,10 @@ from pipeline.commands import find_command, usage
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 failed with a message, 2 no such command, 130 interrupted."""
+    """Exit status: 0 done, 1 failed with a message, 2 no such command, 130 interrupted.
+
+    An ingest that takes some files and not others has failed: its message names those that it did not take.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage())

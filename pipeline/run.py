@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = job_parser(DESCRIPTION)
     parser.add_argument("--dump", required=True, metavar="DIR", help="folder of archive files")
     parser.add_argument("--platform", default="reddit", help="parser of the files (default: reddit)")
+    parser.add_argument("--sha256", metavar="FILE", help="list of the files' digests, as sha256sum writes it")
     parser.add_argument("--labels", metavar="FILE", help="labels made elsewhere (JSON lines); without it the teacher model labels")
     arguments = parse_job_arguments(parser, argv)
     check_config(arguments.values.config, arguments.values.overrides)
@@ -44,7 +45,8 @@ def run_all(lake: LakeConfig, values: argparse.Namespace) -> None:
     from lake.spark_tables import shared_session
 
     shared = _shared_arguments(values)
-    ingest = ["--dump", values.dump, "--platform", values.platform, *shared]
+    checksums = ["--sha256", values.sha256] if values.sha256 else []
+    ingest = ["--dump", values.dump, "--platform", values.platform, *checksums, *shared]
     labels = ("teacher import-labels", [values.labels, *shared]) if values.labels else ("teacher label", shared)
     with_spark = [(ETL[0], ingest), *((words, shared) for words in ETL[1:])]
     without = [labels, *((words, shared) for words in AFTER_LABELS)]

@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from lake.config import LakeConfig
 
+# The same examples in every run, so that a change alone makes a test fail; `pytest --hypothesis-profile=search` looks for new ones.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.load_profile("fixed")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from conf.errors import ConfigError
+from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice
 
 ENTRY_POINT_GROUP = "kindred.platforms"
 # Python code that travels as a zip (spark-submit --py-files) may come without the metadata that lists entry points.
@@ -20,12 +21,16 @@ BUILT_IN = {"reddit": "etl.platforms.reddit:PLATFORM"}
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file of a dump. `source_file` is its path below the dump root; `kind` is None where a parser cannot tell it."""
+    """One file of a dump. `source_file` is its path below the dump root; `kind` is None where a parser cannot tell it.
+
+    `sha256` is the digest of its bytes once somebody read them: a parser that finds others raises ArchiveError.
+    """
 
     path: str
     source_file: str
     kind: str | None
     size: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class ParseSettings:
     honour_deletions: bool = True
     keep_names: bool = False
     reject_chars: int = 2000
+    block_bytes: int = BLOCK_BYTES
+    """Decoded bytes that are parsed at once, about; no row depends on it."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,12 @@ class Platform(Protocol):
         """The files below a dump root that this platform reads; others are logged and left alone."""
         ...
 
-    def parse(self, file: InputFile, settings: ParseSettings) -> Iterator[ParsedBatch]:
-        """A file's lines in order, as bounded batches. Raises ArchiveError where the file cannot be read to its end."""
+    def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
+        """A file's lines in order, as bounded batches of lines without a gap. Raises ArchiveError where the file cannot be read to its end.
+
+        The slices of one count have no line in common and together have all, numbered as in the file; a parser that cannot share out a file gives
+        all of it in slice 0 and nothing in the others.
+        """
         ...
 
 

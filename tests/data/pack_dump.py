@@ -21,9 +21,9 @@ def zstd_frames(content: bytes, frames: int = 1) -> bytes:
     parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=WINDOW_LOG, write_content_size=False)
     length = -(-len(content) // frames)
     packed = b""
-    for start in range(0, len(content), length):
+    for number in range(frames):
         frame = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-        packed += frame.compress(content[start : start + length]) + frame.flush()
+        packed += frame.compress(content[number * length : (number + 1) * length]) + frame.flush()
     return packed
 
 

@@ -1,7 +1,9 @@
 """The ingest with Spark and Delta: nothing lost, nothing doubled, whatever happens in between."""
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,12 +16,15 @@ import pytest
 
 from conf.errors import ArchiveError, ConfigError
 from etl.jobs.ingest import main
+from etl.platforms.reddit import RedditPlatform
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS
 from lake.config import LakeConfig
 from lake.job_runs import last_done_run
 from lake.pseudonyms import KEY_VARIABLE
+from pipeline import cli
 from tests.data.pack_dump import pack, pack_hand_made, zstd_frames
+from tests.etl_rows import rows_by_table
 
 ROOT = Path(__file__).resolve().parents[2]
 NEW = b'{"id": "n%d", "author": "writer_1", "created_utc": 1251763200, "body": "new words", "link_id": "t3_9f1a"}\n'
@@ -31,18 +36,13 @@ def dump(tmp_path: Path) -> Path:
     return pack_hand_made(tmp_path / "dump")
 
 
-def ingest(lake: LakeConfig, dump: Path, *settings: str) -> None:
+def ingest(lake: LakeConfig, dump: Path, *settings: str, arguments: tuple[str, ...] = ()) -> None:
     overrides = [f"lake.pseudonym_key_file={lake.pseudonym_key_file}", "etl.max_reject_share=0.05", *settings]
-    main(["--dump", str(dump), "--lake", lake.path, *(word for setting in overrides for word in ("--set", setting))])
+    main(["--dump", str(dump), "--lake", lake.path, *arguments, *(word for setting in overrides for word in ("--set", setting))])
 
 
 def rows_of(lake: LakeConfig) -> dict[str, list]:
-    """Rows of all tables by key, without times of the run."""
-    found = {}
-    for spec in TABLES:
-        rows = arrow_tables.read(lake, spec).sort_by([(column, "ascending") for column in spec.key])
-        found[spec.name] = rows.drop_columns([name for name in ("rejected_at", "ingested_at", "seconds") if name in rows.column_names]).to_pylist()
-    return found
+    return {name: rows.to_pylist() for name, rows in rows_by_table(lake, TABLES).items()}
 
 
 def versions(lake: LakeConfig) -> list:
@@ -123,9 +123,13 @@ def test_a_bad_file_is_named_and_the_others_are_taken(spark, lake, dump):
     pack(b"not json\n" * 200, dump / "RC_2010-03.bz2")
     pack(b'{"neither": 1}\n', dump / "somebodys.zst")
     pack(b"", dump / "RS_2010-01.ndjson")
-    with pytest.raises(ArchiveError, match="4 of 8 files") as error:
+    pack(b"", dump / "RS_2010-02.zst")
+    (dump / "RC_2010-04.zst").mkdir()
+    with pytest.raises(ArchiveError, match="6 of 10 files") as error:
         ingest(lake, dump)
     for words in (
+        "RS_2010-01.ndjson: is empty",
+        "RC_2010-04.zst: cannot be read: Is a directory",
         "RC_2010-01.zst: begins with",
         "RC_2010-02.zst: cannot be decoded",
         "RC_2010-03.bz2: 200 of 200 lines",
@@ -134,8 +138,50 @@ def test_a_bad_file_is_named_and_the_others_are_taken(spark, lake, dump):
     ):
         assert words in str(error.value)
     taken = arrow_tables.read(lake, INGESTED_FILES, ["source_file", "lines"]).to_pylist()
-    assert {row["source_file"]: row["lines"] for row in taken} == {"RC_2009-09.zst": 60, "RS_2009-09.zst": 6, "RC_2024-02.zst": 44, "RS_2010-01.ndjson": 0}
+    assert {row["source_file"]: row["lines"] for row in taken} == {"RC_2009-09.zst": 60, "RS_2009-09.zst": 6, "RC_2024-02.zst": 44, "RS_2010-02.zst": 0}
     assert arrow_tables.read(lake, ACTS).num_rows == 107
+
+
+def test_a_bad_file_is_told_by_the_exit_status_of_the_command(spark, lake, dump, capsys):
+    (dump / "RC_2010-01.zst").write_bytes(b"<html>404</html>")
+    words = ["--dump", str(dump), "--lake", lake.path, "--set", f"lake.pseudonym_key_file={lake.pseudonym_key_file}", "--set", "etl.max_reject_share=0.05"]
+    assert cli.main(["etl", "ingest", *words]) == 1
+    assert re.search(r"^kindred etl ingest: 1 of 4 files could not be taken \(all others are in\): .*RC_2010-01.zst", capsys.readouterr().err, re.MULTILINE)
+    (dump / "RC_2010-01.zst").unlink()
+    assert cli.main(["etl", "ingest", *words]) == 0
+
+
+def test_a_file_that_vanishes_after_the_listing_is_named_and_the_others_are_taken(spark, lake, dump, undisturbed, monkeypatch):
+    listed = RedditPlatform.input_files
+
+    def list_then_lose(platform, folder):
+        files = listed(platform, folder)
+        (dump / "RC_2009-09.zst").unlink()
+        return files
+
+    pack(NEW % 1, dump / "RC_2010-01.zst")
+    monkeypatch.setattr(RedditPlatform, "input_files", list_then_lose)
+    with pytest.raises(ArchiveError, match=r"1 of 4 files.*RC_2009-09.zst: cannot be read: No such file"):
+        ingest(lake, dump)
+    assert arrow_tables.read(lake, ACTS).num_rows == 107 + 1
+
+
+def test_a_file_that_a_list_says_is_another_is_named_and_nothing_of_it_is_taken(spark, lake, dump, tmp_path, caplog):
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(dump.glob("RC*.zst"))}
+    sums, wrong = tmp_path / "sha256sums", tmp_path / "wrong"
+    sums.write_text("".join(f"{digest}  reddit/{name}\n" for name, digest in digests.items()))
+    wrong.write_text(f"{'0' * 64}  RC_2024-02.zst\n{digests['RC_2009-09.zst']}  RC_2009-09.zst\n")
+    for _ in range(2):
+        with pytest.raises(ArchiveError, match=f"1 of 3 files.*RC_2024-02.zst: its SHA-256 is {digests['RC_2024-02.zst']}, the list says 0000"):
+            ingest(lake, dump, arguments=("--sha256", str(wrong)))
+        assert set(arrow_tables.read(lake, ACTS)["source_file"].to_pylist()) == {"RC_2009-09.zst", "RS_2009-09.zst"}
+        assert arrow_tables.read(lake, REJECTS).num_rows == 0
+    assert "1 of 3 files are not in" in caplog.text
+    assert "taken unchecked: RS_2009-09.zst" in caplog.text
+    ingest(lake, dump, arguments=("--sha256", str(sums)))
+    assert last_done_run(lake, "etl ingest").rows == {"files": 3, "skipped_files": 2, "lines": 44, "acts": 41, "rejects": 3}
+    with pytest.raises(ArchiveError, match=r"RC_2024-02.zst: its SHA-256"):  # also where it has been in for long
+        ingest(lake, dump, arguments=("--sha256", str(wrong)))
 
 
 def test_too_many_rejects_stop_with_the_reasons(spark, lake, tmp_path):
@@ -143,6 +189,7 @@ def test_too_many_rejects_stop_with_the_reasons(spark, lake, tmp_path):
     pack(lines, tmp_path / "dump" / "RC_2010-01.zst")
     with pytest.raises(ArchiveError, match=r"RC_2010-01.zst: 50 of 2,000 lines rejected \(2.50%\).*not a comment \(50\)"):
         ingest(lake, tmp_path / "dump", "etl.max_reject_share=0.01")
+    assert not list(Path(lake.path).rglob("acts/**/*.parquet")), "what was refused does not stay on disk"
     ingest(lake, tmp_path / "dump", "etl.max_reject_share=0.03")
     assert arrow_tables.read(lake, REJECTS).num_rows == 50
 

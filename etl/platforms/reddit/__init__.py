@@ -4,7 +4,9 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -15,7 +17,7 @@ from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.reddit.acts import PLATFORM_NAME, act_columns, user_id
 from etl.platforms.reddit.decoding import DecodedBlock, decode_block
 from etl.platforms.reddit.records import kind_of_row
-from etl.platforms.streams import COMPRESSED_SUFFIXES, line_blocks, list_files
+from etl.platforms.streams import COMPRESSED_SUFFIXES, WHOLE_FILE, FileSlice, line_blocks, list_files, numbered_blocks
 from lake.acts import ACTS, REJECTS
 from lake.schema import arrow_schema
 
@@ -39,15 +41,13 @@ class RedditPlatform:
         found = [_input_file(*listed) for listed in list_files(dump)]
         return [file for file in found if file is not None]
 
-    def parse(self, file: InputFile, settings: ParseSettings) -> Iterator[ParsedBatch]:
-        """A file's lines in order, about 16 MB at a time. Raises ArchiveError."""
+    def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
+        """The lines of a slice of a file in order, `settings.block_bytes` or a little more at a time. Raises ArchiveError."""
         if file.kind is None:
             raise ArchiveError(f"{file.source_file}: neither its name (RC_*, RS_*, NAME_comments, NAME_submissions) nor its rows say what it holds")
-        first_line, rejected_at = 1, datetime.now(UTC)
-        for block in line_blocks(file.path):
-            batch = parse_block(block, file, first_line, rejected_at, settings)
-            yield batch
-            first_line += batch.lines
+        rejected_at = datetime.now(UTC)
+        for first_line, block in numbered_blocks(file.path, part, settings.block_bytes, file.sha256):
+            yield parse_block(block, file, first_line, rejected_at, settings)
 
 
 PLATFORM = RedditPlatform()
@@ -78,15 +78,10 @@ def _input_file(path: str, source_file: str, size: int) -> InputFile | None:
 
 def _kind_of_rows(path: str) -> str | None:
     """What the first lines that are JSON hold; None where they are of neither kind, or cannot be read."""
-    try:
-        block = next(line_blocks(path, block_bytes=1), b"")
-    except ArchiveError:
-        return None
-    for line in block.split(b"\n", _LINES_LOOKED_AT)[:_LINES_LOOKED_AT]:
-        try:
-            return kind_of_row(json.loads(line))
-        except (ValueError, RecursionError):
-            continue
+    with suppress(ArchiveError):
+        for line in islice(line_blocks(path, block_bytes=1), _LINES_LOOKED_AT):
+            with suppress(ValueError, RecursionError):
+                return kind_of_row(json.loads(line))
     return None
 
 

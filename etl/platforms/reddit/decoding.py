@@ -43,9 +43,9 @@ class DecodedBlock:
 
 def decode_block(block: bytes, kind: str) -> DecodedBlock:
     """The records of a block of whole lines. No line is lost: lines = records + bad ones."""
-    lines, begins_objects = _look_at_lines(block)
-    # decode_lines takes objects apart wherever they stand: only where every line begins one is its position the line's number.
-    if begins_objects:
+    lines, are_objects = _look_at_lines(block)
+    # decode_lines takes objects apart wherever they stand: only where every line begins and ends with one is its position the line's number.
+    if are_objects:
         try:
             records = _decoder(kind).decode_lines(block)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -56,11 +56,14 @@ def decode_block(block: bytes, kind: str) -> DecodedBlock:
 
 
 def _look_at_lines(block: bytes) -> tuple[int, bool]:
-    """How many lines a block has, and whether each begins with '{'."""
+    """How many lines a block has, and whether each begins with '{' and ends with '}', line end aside."""
     letters = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(letters == ord("\n"))
     starts = ends + 1 if not block.endswith(b"\n") else ends[:-1] + 1
-    return len(starts) + 1, block.startswith(b"{") and bool((letters[starts] == ord("{")).all())
+    if not block.startswith(b"{") or (letters[starts] != ord("{")).any():
+        return len(starts) + 1, False
+    last = np.where(letters[ends - 1] == ord("\r"), letters[ends - 2], letters[ends - 1])
+    return len(starts) + 1, bool((last == ord("}")).all())
 
 
 def _decode_line_by_line(block: bytes, lines: int, kind: str) -> DecodedBlock:

@@ -65,7 +65,11 @@ def without_profiles(url: str | None) -> str | None:
 
 
 def _clean(text: str, name: str, casts: Counter[str]) -> str | None:
-    plain = unescape(text)
+    try:
+        plain = unescape(text)
+    except ValueError:  # of a reference with more than 4,300 digits
+        casts[f"{name}: endless character reference"] += 1
+        plain = text
     if "\0" in plain:
         casts[f"{name}: NUL character"] += 1
         plain = plain.replace("\0", "")

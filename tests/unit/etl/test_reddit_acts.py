@@ -130,6 +130,13 @@ def test_text_is_unescaped_once_and_loses_nul_characters():
     assert batch.casts["body: NUL character"] == 1
 
 
+def test_a_character_reference_without_end_stays_as_it_is_and_is_counted():
+    endless = "&#" + "9" * 5000 + ";"
+    batch = parse_lines(comment(body=endless), comment(body="&gt;"))
+    assert batch.acts["text"].to_pylist() == [endless, ">"]
+    assert batch.casts["body: endless character reference"] == 1
+
+
 @pytest.mark.parametrize(("body", "state"), [("[deleted]", "deleted"), ("[removed]", "removed"), ("[ Removed by Reddit ]", "removed")])
 def test_marks_in_the_place_of_text_are_states(body, state):
     assert (one_act(comment(body=body))["state"], one_act(comment(body=body))["text"]) == (state, None)

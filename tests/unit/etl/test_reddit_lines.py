@@ -39,6 +39,12 @@ def test_two_objects_in_one_line_and_a_blank_line_do_not_hide_each_other():
     assert batch.rejects["reason"].to_pylist() == ["not json", "empty line"]
 
 
+def test_two_objects_in_one_line_and_one_object_in_two_do_not_make_up_for_each_other():
+    batch = parse_lines(GOOD + GOOD + b"\n", b'{"another":\n', GOOD + b"}\n", GOOD + b"\n")
+    assert batch.acts["line"].to_pylist() == [4]
+    assert batch.rejects["reason"].to_pylist() == ["not json"] * 3
+
+
 def test_the_last_line_may_lack_its_newline():
     assert parse_lines(GOOD + b"\n", GOOD).acts["line"].to_pylist() == [1, 2]
 
