@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -107,6 +107,19 @@ def _write_tables(task: FileTask, sha256: str, settings: ParseSettings) -> FileR
         for spec in (ACTS, REJECTS)
         if not any(name in path for path in task.live_files.get(spec.name, ()))
     }
+    try:
+        counts = _write_rows(task, platform, settings, outputs)
+    except BaseException:
+        for output in outputs.values():
+            output.discard()
+        raise
+    written = {name: output.finish() for name, output in outputs.items()}
+    record = counts.record(task, sha256, platform, time.monotonic() - started)
+    return FileResult(task, content, written, record)
+
+
+def _write_rows(task: FileTask, platform: Platform, settings: ParseSettings, outputs: Mapping[str, TableFiles]) -> "_FileCounts":
+    """Parse the file into the outputs, by table name, and count it. Raises ArchiveError where it cannot be read or too much was rejected."""
     counts = _FileCounts()
     for batch in platform.parse(task.file, settings):
         counts.add(batch, task.file)
@@ -114,9 +127,7 @@ def _write_tables(task: FileTask, sha256: str, settings: ParseSettings) -> FileR
             if spec.name in outputs and rows.num_rows:
                 outputs[spec.name].write(rows)
     counts.check(task.file, task.max_reject_share)
-    written = {name: output.finish() for name, output in outputs.items()}
-    record = counts.record(task, sha256, platform, time.monotonic() - started)
-    return FileResult(task, content, written, record)
+    return counts
 
 
 def _content_id(task: FileTask, sha256: str, version: str) -> str:
