@@ -1,13 +1,16 @@
-"""Acts and units made by hand: factories fill in what a test does not care about."""
+"""Acts and units made by hand (factories fill in what a test does not care about), and tables as a run left them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
+from lake import arrow_tables
 from lake.acts import ACTS
+from lake.config import LakeConfig
 from lake.schema import rows_table
+from lake.tables import TableSpec
 from lake.units import UNITS
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -49,3 +52,10 @@ def units_table(units: Sequence[dict[str, Any]]) -> pa.Table:
 def entry(role: str, text: str, speaker: str = "other-1") -> dict[str, Any]:
     """One entry of a context."""
     return {"role": role, "unit_id": f"id of {text}", "speaker": speaker, "speaker_id": None, "text": text, "created_at": START}
+
+
+def rows_by_table(lake: LakeConfig, specs: Iterable[TableSpec]) -> dict[str, pa.Table]:
+    """Rows of tables in the order of their keys, without the times of the run that wrote them."""
+    of_the_run = ("rejected_at", "ingested_at", "seconds")
+    rows = {spec.name: arrow_tables.read(lake, spec).sort_by([(column, "ascending") for column in spec.key]) for spec in specs}
+    return {name: table.drop_columns([column for column in of_the_run if column in table.column_names]).combine_chunks() for name, table in rows.items()}

@@ -20,6 +20,7 @@ from lake.config import LakeConfig
 from lake.job_runs import last_done_run
 from lake.pseudonyms import KEY_VARIABLE
 from tests.data.pack_dump import pack, pack_hand_made, zstd_frames
+from tests.etl_rows import rows_by_table
 
 ROOT = Path(__file__).resolve().parents[2]
 NEW = b'{"id": "n%d", "author": "writer_1", "created_utc": 1251763200, "body": "new words", "link_id": "t3_9f1a"}\n'
@@ -37,12 +38,7 @@ def ingest(lake: LakeConfig, dump: Path, *settings: str) -> None:
 
 
 def rows_of(lake: LakeConfig) -> dict[str, list]:
-    """Rows of all tables by key, without times of the run."""
-    found = {}
-    for spec in TABLES:
-        rows = arrow_tables.read(lake, spec).sort_by([(column, "ascending") for column in spec.key])
-        found[spec.name] = rows.drop_columns([name for name in ("rejected_at", "ingested_at", "seconds") if name in rows.column_names]).to_pylist()
-    return found
+    return {name: rows.to_pylist() for name, rows in rows_by_table(lake, TABLES).items()}
 
 
 def versions(lake: LakeConfig) -> list:

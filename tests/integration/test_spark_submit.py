@@ -1,13 +1,9 @@
 """The ETL through real `spark-submit --py-files`: the code comes out of the zip, on driver and executors alike."""
 
 import json
-import os
-import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
-import pyspark
 import pytest
 import yaml
 import zstandard
@@ -15,24 +11,8 @@ import zstandard
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
-from lake.java import ensure_java
 from lake.units import SEQUENCES, UNITS
-
-ROOT = Path(__file__).resolve().parents[2]
-DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
-WITNESS = "\nimport sys\n\nprint('etl imported from', __file__, file=sys.stderr)\n"
-
-
-@pytest.fixture(scope="module")
-def code_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's wheel under the name of a zip; its `etl` says on stderr where it was imported from."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder], cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = folder.glob("kindred-*.whl")
-    with zipfile.ZipFile(wheel) as built, zipfile.ZipFile(folder / "kindred.zip", "w") as copied:
-        for name in built.namelist():
-            copied.writestr(name, built.read(name) + (WITNESS.encode() if name == "etl/__init__.py" else b""))
-    return folder / "kindred.zip"
+from tests.spark_submit import SubmittedJob, build_code_zip, imports_of_etl
 
 
 @pytest.fixture
@@ -58,32 +38,20 @@ def dump(tmp_path: Path) -> Path:
     return folder
 
 
-def submit(job: str, code_zip: Path, config: Path, *arguments: str) -> str:
-    """Run one job file through spark-submit from a folder that is not the project's; its stderr."""
-    spark_home = Path(pyspark.__file__).parent
-    shell = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET")}
-    places = {"SPARK_HOME": str(spark_home), "JAVA_HOME": str(ensure_java(LakeConfig().cache_dir)), "PYSPARK_PYTHON": sys.executable}
-    command = [
-        spark_home / "bin" / "spark-submit", "--master", "local[2]", "--driver-memory", "1g", "--driver-java-options", "-XX:TieredStopAtLevel=1",
-        "--packages", DELTA, "--py-files", code_zip,
-        ROOT / "etl" / "jobs" / f"{job}.py", "--config", config, *arguments,
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=config.parent, env=shell | places, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stderr
-
-
-def test_ingest_units_and_sequences_run_from_a_zip(lake: LakeConfig, code_zip: Path, dump: Path, tmp_path: Path) -> None:
+def test_ingest_units_and_sequences_run_from_a_zip(lake: LakeConfig, dump: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     quick = {"spark.databricks.delta.snapshotPartitions": "2", "spark.ui.enabled": "false"}
     section = {"path": lake.path, "pseudonym_key_file": lake.pseudonym_key_file, "shuffle_partitions": 2, "spark_settings": quick}
     config.write_text(yaml.safe_dump({"lake": section, "etl": {"min_units_per_person": 2}}))
 
-    logs = [submit("ingest", code_zip, config, "--dump", str(dump)), submit("units", code_zip, config), submit("sequences", code_zip, config)]
+    code_zip, logs = build_code_zip(tmp_path), []
+    for job, arguments in {"ingest": ["--dump", str(dump)], "units": [], "sequences": []}.items():
+        submitted = SubmittedJob(job, code_zip, tmp_path, sys.executable, ["--master", "local[2]"], ["--config", str(config), *arguments])
+        logs.append(submitted.finish())
 
-    imports = [line.split()[-1] for log in logs for line in log.splitlines() if line.startswith("etl imported from")]
+    imports = [module for log in logs for module, _ in imports_of_etl(log)]
     assert len(imports) > len(logs), "executors were not seen to import"
-    assert all("kindred.zip" in path for path in imports)
+    assert all("kindred.zip" in module for module in imports)
     assert arrow_tables.read(lake, ACTS).num_rows == 5
     units = {row["unit_id"]: row for row in arrow_tables.read(lake, UNITS).to_pylist()}
     assert [entry["text"] for entry in units["reddit:t1_c"]["context"]] == ["Which tea?\n\nAsking u/[name]", "words of a", "words of b"]
