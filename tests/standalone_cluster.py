@@ -15,7 +15,8 @@ import psutil
 from tests.spark_submit import QUICK_START, SPARK_HOME, SubmittedJob, spark_environment
 
 START_SECONDS = 120
-CATCH_SECONDS = 300
+CATCH_SECONDS = 600
+SECONDS_BETWEEN_LOOKS = 0.1
 
 
 class StandaloneCluster:
@@ -43,23 +44,24 @@ class StandaloneCluster:
         """What each executor has said on stderr."""
         return [log.read_text() for log in self.folder.glob("worker-*/app-*/*/stderr")]
 
-    def kill_worker_while_writing(self, table: Path, job: SubmittedJob) -> Path:
-        """Kill the first worker below which a file of the table is being written, with its executors and their Python; the path of that file.
+    def kill_worker_at_work(self, folder: Path, job: SubmittedJob) -> Path:
+        """Kill the first worker that is busy with a file below a folder, with its executors and their Python; the path of that file.
 
-        They are stopped while their files are looked at, so that the file cannot be finished in between.
+        They are stopped before they are killed, and looked at again in between: the file was still open when they died.
         """
         deadline = time.monotonic() + CATCH_SECONDS
         while job.is_running() and time.monotonic() < deadline:
-            # A job that has not come so far is left alone: looking at processes takes its time from it.
-            for worker in self._workers if any(table.rglob("*.parquet*")) else ():
+            for worker in self._workers:
+                if not _open_files(worker, folder):
+                    continue
                 _each_process(worker, psutil.Process.suspend)
-                if unfinished := _open_files(worker, table):
+                if still_open := _open_files(worker, folder):
                     self._workers.remove(worker)
                     _kill(worker)
-                    return unfinished[0]
+                    return still_open[0]
                 _each_process(worker, psutil.Process.resume)
-            time.sleep(0.01)
-        raise AssertionError(f"no worker was caught in the middle of writing a file of {table.name}:\n{job.log()[-4000:]}")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        raise AssertionError(f"no worker was caught at work on a file below {folder}:\n{job.log()[-4000:]}")
 
     def stop(self) -> None:
         """Kill all that still runs."""
@@ -121,9 +123,9 @@ def _kill(parent: psutil.Popen) -> None:
 
 
 def _open_files(parent: psutil.Process, folder: Path) -> list[Path]:
-    """Parquet files below a folder, drafts of such files among them, that the process or one below it has open for writing."""
-    found = []
+    """Files below a folder, Delta's log left out, that the process or one below it has open."""
+    found: list[Path] = []
     for process in _processes(parent):
         with contextlib.suppress(psutil.NoSuchProcess):
-            found += [Path(file.path) for file in process.open_files() if file.mode != "r"]
-    return [path for path in found if path.is_relative_to(folder) and ".parquet" in path.name]
+            found += [Path(file.path) for file in process.open_files()]
+    return [path for path in found if path.is_relative_to(folder) and "_delta_log" not in path.parts]
