@@ -6,6 +6,7 @@ committed already is recognised by the names of its files and the transaction of
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +23,7 @@ from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord
 from lake.pseudonyms import KEY_ID_PROPERTY, key_id, load_or_make_key
-from lake.table_files import remove_files
+from lake.table_files import remove_drafts, remove_files
 from lake.tables import TableSpec
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ def plan_tasks(
     rows = arrow_tables.read(lake, INGESTED_FILES, ["source_file", "sha256", "bytes"]).to_pylist()
     known = {row["source_file"]: (row["sha256"], row["bytes"]) for row in rows}
     live = {spec.name: _live_files_by_prefix(lake, spec) for spec in (ACTS, REJECTS)}
-    settings = ParseSettings(b"", config.honour_deletions, lake.keep_names, config.reject_chars)  # a task loads the key
+    lake_of_tasks = lake.for_other_folders()
+    settings = ParseSettings(b"", datetime.now(UTC), config.honour_deletions, lake.keep_names, config.reject_chars)  # a task loads the key
     tasks = []
     for file in sorted(files, key=lambda file: (-file.size, file.source_file)):
         known_sha256, known_bytes = known.get(file.source_file, (None, None))
@@ -75,7 +77,7 @@ def plan_tasks(
         listed_sha256 = listed.get(file.source_file)
         tasks.append(
             FileTask(
-                reference, file, lake, own_key_id, settings, config.max_reject_share, listed_sha256, known_sha256, known_bytes, generation, live_files
+                reference, file, lake_of_tasks, own_key_id, settings, config.max_reject_share, listed_sha256, known_sha256, known_bytes, generation, live_files
             )
         )  # fmt: skip
     return tasks
@@ -129,7 +131,9 @@ def commit_file(lake: LakeConfig, result: FileResult, record: IngestedFile) -> N
     transaction = (f"{_application(record.source_file)} {result.content}", task.generation)
     for spec in (REJECTS, ACTS):
         earlier = [path for path in task.live_files[spec.name] if result.content not in path]
-        arrow_tables.commit_files(lake, spec, result.written.get(spec.name, []), transaction, earlier)
+        written = result.written.get(spec.name, [])
+        arrow_tables.commit_files(lake, spec, written, transaction, earlier)
+        remove_drafts(lake, spec, written)
     arrow_tables.append(lake, INGESTED_FILES, [record], transaction=(_application(record.source_file), task.generation))
 
 

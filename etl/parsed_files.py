@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -151,13 +151,23 @@ def _write_tables(task: FileTask, settings: ParseSettings) -> SliceResult:
         for spec in (ACTS, REJECTS)
         if not any(name in path for path in task.live_files.get(spec.name, ()))
     }
+    try:
+        _write_rows(task, settings, counts, outputs)
+    except BaseException:
+        for output in outputs.values():
+            output.discard()
+        raise
+    written = {name: output.finish() for name, output in outputs.items()}
+    return SliceResult(counts, written, time.monotonic() - started)
+
+
+def _write_rows(task: FileTask, settings: ParseSettings, counts: FileCounts, outputs: Mapping[str, TableFiles]) -> None:
+    """Parse the task's slice into the outputs, by table name, and count it. Raises ArchiveError where the file cannot be read."""
     for batch in load_platform(task.platform).parse(task.file, settings, task.slice):
         counts.add(batch, task.file)
         for spec, rows in ((ACTS, batch.acts), (REJECTS, batch.rejects)):
             if spec.name in outputs and rows.num_rows:
                 outputs[spec.name].write(rows)
-    written = {name: output.finish() for name, output in outputs.items()}
-    return SliceResult(counts, written, time.monotonic() - started)
 
 
 def _slice_suffix(part: FileSlice) -> str:

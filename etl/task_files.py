@@ -55,17 +55,22 @@ Maker = Callable[[Iterable[pa.RecordBatch]], Iterator[Made]]
 
 def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
     """Run `make` over each partition of the rows, write what it makes, and return the reports as one. Nothing is committed."""
-    run = uuid.uuid4().hex
+    run, lake = uuid.uuid4().hex, lake.for_other_folders()
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tables: dict[str, TableFiles] = {}
         report = TaskReport()
-        for made in make(batches):
-            if made.spec.name not in tables:
-                tables[made.spec.name] = TableFiles(lake, made.spec, _name(run), made.spec.stats_columns)
-            tables[made.spec.name].write(made.rows)
-            report.add(TaskReport(counts=made.counts, replaced={made.spec.name: {partition: set(ids) for partition, ids in made.replaced.items()}}))
-        report.files = {name: table.finish() for name, table in tables.items()}
+        try:
+            for made in make(batches):
+                if made.spec.name not in tables:
+                    tables[made.spec.name] = TableFiles(lake, made.spec, _name(run), made.spec.stats_columns)
+                tables[made.spec.name].write(made.rows)
+                report.add(TaskReport(counts=made.counts, replaced={made.spec.name: {partition: set(ids) for partition, ids in made.replaced.items()}}))
+            report.files = {name: table.finish() for name, table in tables.items()}
+        except BaseException:
+            for table in tables.values():
+                table.discard()
+            raise
         yield pa.RecordBatch.from_pydict({"report": [pickle.dumps(report)]})
 
     total = TaskReport()
@@ -92,7 +97,7 @@ def without_keys(
     concerned = [(file["path"], partition_of(file, spec)) for file in files if partition_of(file, spec) in keys]
     if not concerned:
         return Thinned()
-    context, run = spark.sparkContext, uuid.uuid4().hex
+    context, run, lake = spark.sparkContext, uuid.uuid4().hex, lake.for_other_folders()
     leaving = context.broadcast({partition: sorted(values) for partition, values in keys.items()})
 
     def thin(file: tuple[str, Partition]) -> tuple[str, list[WrittenFile]] | None:

@@ -25,6 +25,13 @@ class LakeConfig(StageConfig):
     keep_names: bool = Field(False, description="Keep the account's name in an act's attributes ('user_name'). Off: the lake has no names.")
     cache_dir: str = Field("~/.cache/kindred", description="Converted models and a fetched Java.")
 
+    def for_other_folders(self) -> "LakeConfig":
+        """These settings as a process needs them that runs in another folder, such as a Spark executor: the lake's path is absolute.
+
+        The key's file stays as it is: each process looks for it from its own folder, or in its own account's home.
+        """
+        return self if "://" in self.path else self.model_copy(update={"path": str(Path(self.path).expanduser().resolve())})
+
     def local_dir(self) -> Path:
         """Folder of what lives beside a local lake's tables (MLflow's SQLite, Milvus Lite)."""
         return Path(self.path).expanduser().resolve() / "_local"

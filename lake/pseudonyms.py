@@ -28,7 +28,9 @@ def load_key(key_file: str) -> bytes:
         try:
             text = path.read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError):
-            raise ConfigError(f"no pseudonym key: {KEY_VARIABLE} is not set and {path} cannot be read; 'kindred etl ingest' makes one") from None
+            raise ConfigError(
+                f"no pseudonym key: {KEY_VARIABLE} is not set and {path} cannot be read; 'kindred etl ingest' makes one, spark-submit --files takes it to executors"
+            ) from None
     try:
         key = bytes.fromhex(text.strip())
     except ValueError:

@@ -6,6 +6,7 @@ https://github.com/delta-io/delta/blob/master/PROTOCOL.md, "Add File and Remove 
 
 import json
 import os
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -62,7 +63,8 @@ class _PartitionState:
 class TableFiles:
     """Writes rows of one table as Parquet, a folder per partition; at most `buffer_bytes` of rows wait in memory.
 
-    Names are `NAME-0000.parquet`, ...: the same rows under the same name give the same files, so that a second attempt writes over the first.
+    Names are `NAME-0000.parquet`, ...: the same rows under the same name give the same files, so that a second attempt writes over the first. Two
+    attempts may run at once (Spark repeats a task that it believes lost): each has drafts of its own, and puts whole files alone in place.
     Statistics are kept for `stats_columns` alone: minima and maxima of words would put people's texts into the log.
     """
 
@@ -71,6 +73,7 @@ class TableFiles:
     ) -> None:
         self._spec, self._name = spec, name
         self._uri = table_uri(lake.path, spec)
+        self._attempt = uuid.uuid4().hex
         # An object store shows whole objects only; in a folder a file is a hidden draft until it is whole.
         self._system = PyFileSystem(DeltaStorageHandler(self._uri, lake.storage_options or None)) if "://" in self._uri else None
         self._stats_columns = list(stats_columns)
@@ -93,6 +96,13 @@ class TableFiles:
             self._flush(partition, state)
             self._close(partition, state)
         return self._written
+
+    def discard(self) -> None:
+        """Give up: remove the drafts of files that are not finished."""
+        for opened in (state.open_file for state in self._partitions.values() if self._system is None):
+            if opened is not None:
+                opened.writer.close()
+                self._draft(opened.path).unlink()
 
     def _flush(self, partition: Partition, state: _PartitionState) -> None:
         if not state.waiting:
@@ -138,7 +148,15 @@ class TableFiles:
 
     def _draft(self, path: str) -> Path:
         final = Path(self._uri) / path
-        return final.with_name(f".{final.name}.draft")
+        return final.with_name(f".{final.name}.{self._attempt}.draft")
+
+
+def remove_drafts(lake: LakeConfig, spec: TableSpec, files: Sequence[WrittenFile]) -> None:
+    """Remove what attempts that were killed, or are still at it, left of files that stand. An object store has no drafts."""
+    uri = table_uri(lake.path, spec)
+    for final in (Path(uri) / file.path for file in files if "://" not in uri):
+        for draft in final.parent.glob(f".{final.name}.*.draft"):
+            draft.unlink(missing_ok=True)
 
 
 def open_parquet(lake: LakeConfig, spec: TableSpec, path: str) -> pq.ParquetFile:

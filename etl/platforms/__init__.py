@@ -5,6 +5,7 @@ A platform is found by the entry point group `kindred.platforms`, whose entries 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Protocol
@@ -35,9 +36,10 @@ class InputFile:
 
 @dataclass(frozen=True)
 class ParseSettings:
-    """What every parser is told besides the file."""
+    """What every parser is told besides the file. `rejected_at` is one time for all rejects of a run: every attempt at a file writes the same bytes."""
 
     key: bytes = field(repr=False)
+    rejected_at: datetime
     honour_deletions: bool = True
     keep_names: bool = False
     reject_chars: int = 2000

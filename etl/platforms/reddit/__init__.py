@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import PurePosixPath
 
@@ -45,9 +44,8 @@ class RedditPlatform:
         """The lines of a slice of a file in order, `settings.block_bytes` or a little more at a time. Raises ArchiveError."""
         if file.kind is None:
             raise ArchiveError(f"{file.source_file}: neither its name (RC_*, RS_*, NAME_comments, NAME_submissions) nor its rows say what it holds")
-        rejected_at = datetime.now(UTC)
         for first_line, block in numbered_blocks(file.path, part, settings.block_bytes, file.sha256):
-            yield parse_block(block, file, first_line, rejected_at, settings)
+            yield parse_block(block, file, first_line, settings)
 
 
 PLATFORM = RedditPlatform()
@@ -85,7 +83,7 @@ def _kind_of_rows(path: str) -> str | None:
     return None
 
 
-def parse_block(block: bytes, file: InputFile, first_line: int, rejected_at: datetime, settings: ParseSettings) -> ParsedBatch:
+def parse_block(block: bytes, file: InputFile, first_line: int, settings: ParseSettings) -> ParsedBatch:
     """Acts and rejects of a block of whole lines, the first of which is line `first_line` of the file."""
     assert file.kind is not None
     decoded = decode_block(block, file.kind)
@@ -98,13 +96,11 @@ def parse_block(block: bytes, file: InputFile, first_line: int, rejected_at: dat
         is_act = made.reasons == None  # noqa: E711 - element by element
         acts = acts.filter(pa.array(is_act))
         refused |= {decoded.numbers[at]: made.reasons[at] for at in np.flatnonzero(~is_act)}
-    rejects = _rejects(decoded, refused, file, first_line, rejected_at, settings)
+    rejects = _rejects(decoded, refused, file, first_line, settings)
     return ParsedBatch(acts, rejects, decoded.lines, len(block), decoded.casts)
 
 
-def _rejects(
-    decoded: DecodedBlock, refused: dict[int, str], file: InputFile, first_line: int, rejected_at: datetime, settings: ParseSettings
-) -> pa.Table:  # fmt: skip
+def _rejects(decoded: DecodedBlock, refused: dict[int, str], file: InputFile, first_line: int, settings: ParseSettings) -> pa.Table:
     rows = []
     for number in sorted(refused):
         raw = decoded.raw_lines[number]
@@ -112,6 +108,7 @@ def _rejects(
         rows.append({
             "platform": PLATFORM_NAME, "source_file": file.source_file, "line": first_line + number, "reason": refused[number],
             "raw": raw.decode("utf-8", "replace")[: settings.reject_chars].replace("\0", "\ufffd"),
-            "user_id": user_id(author[1].decode("utf-8", "replace"), settings.key) if author else None, "rejected_at": rejected_at,
+            "user_id": user_id(author[1].decode("utf-8", "replace"), settings.key) if author else None,
+            "rejected_at": settings.rejected_at,
         })  # fmt: skip
     return pa.Table.from_pylist(rows, schema=arrow_schema(REJECTS))

@@ -8,7 +8,7 @@ from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.reddit import parse_block
 
 KEY = b"k" * 32
-SETTINGS = ParseSettings(KEY)
+SETTINGS = ParseSettings(KEY, rejected_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def comment(**fields: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def parse_lines(*lines: dict[str, Any] | bytes, kind: str = "comments", settings
     """The batch of these lines: rows, or bytes as they stand."""
     block = b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines)
     file = InputFile("", "RC_test", kind, len(block))
-    batch = parse_block(block, file, 1, datetime(2026, 1, 1, tzinfo=UTC), settings)
+    batch = parse_block(block, file, 1, settings)
     assert batch.lines == batch.acts.num_rows + batch.rejects.num_rows
     return batch
 
