@@ -40,7 +40,7 @@ class RedditPlatform:
         return [file for file in found if file is not None]
 
     def parse(self, file: InputFile, settings: ParseSettings) -> Iterator[ParsedBatch]:
-        """A file's lines in order, about 16 MB at a time. Raises ArchiveError."""
+        """A file's lines in order, about 4 MB at a time. Raises ArchiveError."""
         if file.kind is None:
             raise ArchiveError(f"{file.source_file}: neither its name (RC_*, RS_*, NAME_comments, NAME_submissions) nor its rows say what it holds")
         first_line, rejected_at = 1, datetime.now(UTC)

@@ -87,7 +87,7 @@ def _comment_columns(fields: Fields, settings: ParseSettings, casts: Counter[str
         "action": pa.repeat("comment", rows), "title": pa.nulls(rows, pa.string()), "text": _kept(texts, states), "state": states,
         "url": pa.nulls(rows, pa.string()),
     }  # fmt: skip
-    return ActColumns(columns, _reasons(fields, columns, ("body", "link_id", "parent_id"), "not a comment"))
+    return ActColumns(columns, _reasons(fields, columns, ("body", "link_id", "parent_id"), "thread_id", "not a comment"))
 
 
 def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
@@ -111,7 +111,7 @@ def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[
         "action": pa.repeat("post", rows), "title": _kept(titles, title_states), "text": _kept(texts, states), "state": states,
         "url": _kept(pa.array(links, pa.string()), title_states),
     }  # fmt: skip
-    return ActColumns(columns, _reasons(fields, columns, ("title", "selftext", "url"), "not a submission"))
+    return ActColumns(columns, _reasons(fields, columns, ("title", "selftext", "url"), "title", "not a submission"))
 
 
 def _shared_columns(fields: Fields, attributes: dict[str, pa.Array], settings: ParseSettings, casts: Counter[str]) -> dict[str, pa.Array]:
@@ -160,25 +160,35 @@ def _with_platform(ids: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(pa.scalar(f"{PLATFORM_NAME}:"), ids, "")
 
 
-def _reasons(fields: Fields, columns: dict[str, Any], of_kind: Sequence[str], other_kind: str) -> np.ndarray:
-    """Why a record gives no act, the first reason that holds; None where it does. A record of the kind has one of the fields `of_kind`."""
-    is_of_kind = np.logical_or.reduce([_is_there(fields[name]) for name in of_kind])
-    has_id, is_time = (columns[name].is_valid().to_numpy(zero_copy_only=False) for name in ("unit_id", "created_at"))
-    obstacles = [(~is_of_kind, other_kind), (~has_id, "no id"), (~are_ids(columns["unit_id"]), "id: not an id")]
-    obstacles += [(~_is_there(fields["created_utc"]), "no created_utc"), (~is_time, "created_utc: not a time")]
+def _reasons(fields: Fields, columns: dict[str, Any], of_kind: Sequence[str], told_by: str, other_kind: str) -> np.ndarray:
+    """Why a record gives no act, the first reason that holds; None where it does.
+
+    A record of the kind has one of the fields `of_kind`; it surely has where the column `told_by` is not null.
+    """
+    is_other_kind = _is_null(columns[told_by])
+    for name in of_kind:
+        is_other_kind = _is_none(fields[name], is_other_kind)
+    is_no_time = _is_null(columns["created_at"])
+    obstacles = [(is_other_kind, other_kind), (_is_null(columns["unit_id"]), "no id"), (~are_ids(columns["unit_id"]), "id: not an id")]
+    obstacles += [(_is_none(fields["created_utc"], is_no_time), "no created_utc"), (is_no_time, "created_utc: not a time")]
     for column, reason in (("thread_id", "link_id: not an id"), ("parent_unit_id", "parent_id: not an id")):
-        is_there = columns[column].is_valid().to_numpy(zero_copy_only=False)
-        obstacles.append((is_there & ~are_ids(columns[column]), reason))
-    reasons = np.full(len(has_id), None, dtype=object)
+        obstacles.append((~are_ids(columns[column]) & ~_is_null(columns[column]), reason))
+    reasons = np.full(len(is_no_time), None, dtype=object)
     for holds, reason in reversed(obstacles):
         reasons[holds] = reason
     return reasons
 
 
-def _is_there(values: Sequence[Any]) -> np.ndarray:
-    if None not in values:
-        return np.ones(len(values), dtype=bool)
-    return np.array([value is not None for value in values], dtype=bool)
+def _is_null(column: pa.Array) -> np.ndarray:
+    return column.is_null().to_numpy(zero_copy_only=False)
+
+
+def _is_none(values: Sequence[Any], rows: np.ndarray) -> np.ndarray:
+    """Those of some rows whose value is None. Shape: both (rows,), of booleans."""
+    is_none = np.zeros_like(rows)
+    for row in np.flatnonzero(rows):
+        is_none[row] = values[row] is None
+    return is_none
 
 
 def _attributes(fields: Fields, casts: Counter[str]) -> dict[str, pa.Array]:
