@@ -89,7 +89,7 @@ def _results(lake: LakeConfig, tasks: Sequence[FileTask], concurrent_files: int 
         yield from (FileResult(task) for task in unchanged)
     rest = [task for task in tasks if task not in unchanged]
     if rest:
-        with spark_tables.spark_session("ingest", lake) as spark:
+        with spark_tables.spark_session("ingest", lake, jvm_idles=True) as spark:
             yield from _results_of_spark(spark, rest, concurrent_files)
 
 
