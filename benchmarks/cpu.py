@@ -51,10 +51,13 @@ def cost_of(command: Sequence[str]) -> Cost:
     return Cost(sum(ticks.values()) / _TICKS_A_SECOND, peaks)
 
 
-def cost_of_spark_start(cores: int) -> Cost:
-    """A Spark session and its end."""
-    program = "import sys; from lake.config import LakeConfig; from lake.spark_tables import start_session; start_session('start', LakeConfig(spark_master=sys.argv[1])).stop()"
-    return cost_of([sys.executable, "-c", program, f"local[{cores}]"])
+def cost_of_spark_start(cores: int, jvm_idles: bool = False) -> Cost:
+    """A Spark session and its end; `jvm_idles` as in `start_session`."""
+    program = (
+        "import sys; from lake.config import LakeConfig; from lake.spark_tables import start_session; "
+        "start_session('start', LakeConfig(spark_master=sys.argv[1]), jvm_idles=bool(sys.argv[2])).stop()"
+    )
+    return cost_of([sys.executable, "-c", program, f"local[{cores}]", "yes" if jvm_idles else ""])
 
 
 def _looks(session: int) -> Iterator[tuple[int, str, int, int]]:

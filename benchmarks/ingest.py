@@ -2,7 +2,7 @@
 
     python -m benchmarks.ingest FILE.zst
 
-What is not installed (orjson, polars, chdb) is left out.
+What is not installed (orjson, polars, chdb, duckdb) is left out.
 
 The others decode and write the same raw fields to Parquet (zstd), convert nothing and set nothing aside; `kindred` commits a Delta table of acts:
 pseudonyms, unescaped text, typed columns, casts counted, rejects with their line. The start of a Spark session is measured apart and taken off.
@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
@@ -34,6 +35,7 @@ FIELDS = {
     "stickied": pa.bool_(), "is_submitter": pa.bool_(), "retrieved_on": pa.int64(),
 }  # fmt: skip
 SCHEMA = pa.schema(list(FIELDS.items()))
+BLOCK_BYTES = 16 * 2**20
 
 
 def json_loads(path: str, _: Path) -> None:
@@ -59,7 +61,7 @@ def msgspec_parquet(path: str, out: Path) -> None:
     import msgspec
 
     decoder = msgspec.json.Decoder(Comment)
-    _write(({name: [getattr(row, name) for row in rows] for name in FIELDS} for rows in map(decoder.decode_lines, line_blocks(path))), out)
+    _write(({name: [getattr(row, name) for row in rows] for name in FIELDS} for rows in map(decoder.decode_lines, line_blocks(path, BLOCK_BYTES))), out)
 
 
 def pyarrow_parquet(path: str, out: Path) -> None:
@@ -67,7 +69,7 @@ def pyarrow_parquet(path: str, out: Path) -> None:
     options = pj.ParseOptions(explicit_schema=SCHEMA, unexpected_field_behavior="ignore")
     reading = pj.ReadOptions(use_threads=False, block_size=64 * 2**20)
     with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
-        for block in line_blocks(path):
+        for block in line_blocks(path, BLOCK_BYTES):
             writer.write_table(pj.read_json(io.BytesIO(block), read_options=reading, parse_options=options))
 
 
@@ -78,7 +80,7 @@ def polars_parquet(path: str, out: Path) -> None:
     types = {"string": pl.String, "int64": pl.Int64, "bool": pl.Boolean}
     schema = {name: types[str(kind)] for name, kind in FIELDS.items()}
     with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
-        for block in line_blocks(path):
+        for block in line_blocks(path, BLOCK_BYTES):
             writer.write_table(pl.read_ndjson(block, schema=schema).to_arrow().cast(SCHEMA))
 
 
@@ -93,6 +95,19 @@ def chdb_parquet(path: str, out: Path) -> None:
         f"INTO OUTFILE '{out}' FORMAT Parquet SETTINGS zstd_window_log_max=31, max_threads=1, output_format_parquet_compression_method='zstd'"
     )
     chdb.query(query)
+
+
+def duckdb_parquet(path: str, out: Path) -> None:
+    """DuckDB on the lines of 16 MB blocks, json_transform, to Parquet; it cannot read the archive's zstd window by itself."""
+    import duckdb
+
+    types = {"string": "VARCHAR", "int64": "BIGINT", "bool": "BOOLEAN"}
+    structure = json.dumps({name: types[str(kind)] for name, kind in FIELDS.items()})
+    connection = duckdb.connect(config={"threads": 1})
+    with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
+        for block in line_blocks(path, BLOCK_BYTES):
+            connection.register("lines", pa.table({"line": _lines(block)}))
+            writer.write_table(connection.sql(f"SELECT unnest(json_transform(line, '{structure}')) FROM lines").to_arrow_table().cast(SCHEMA))
 
 
 def kindred(path: str, out: Path) -> None:
@@ -113,6 +128,7 @@ CONTENDERS: dict[str, tuple[Callable[[str, Path], None], str | None]] = {
     "pyarrow to Parquet": (pyarrow_parquet, None),
     "polars to Parquet": (polars_parquet, "polars"),
     "chDB to Parquet": (chdb_parquet, "chdb"),
+    "DuckDB to Parquet": (duckdb_parquet, "duckdb"),
     KINDRED: (kindred, None),
 }
 
@@ -131,7 +147,7 @@ def main() -> None:
     print(f"{values.file}: {megabytes:,.0f} MB of JSON")
     print(f"{'':<34}{'CPU s':>8}{'MB/CPU s':>10}{'peak MB':>9}")
     _say("zstd -d --long=31", cost_of(["zstd", "-d", "--long=31", "-q", "-c", values.file]), megabytes)
-    start = cost_of_spark_start(cores=1)
+    start = cost_of_spark_start(cores=1, jvm_idles=True)
     _say("start of a Spark session", start, None)
     for name, (_, module) in CONTENDERS.items():
         if module and importlib.util.find_spec(module) is None:
@@ -151,6 +167,13 @@ def main() -> None:
 def _say(name: str, cost: Cost, megabytes: float | None) -> None:
     rate = f"{megabytes / cost.cpu_seconds:>10.0f}" if megabytes else f"{'':>10}"
     print(f"{name:<34}{cost.cpu_seconds:>8.1f}{rate}{cost.peak_bytes / 1e6:>9.0f}", flush=True)
+
+
+def _lines(block: bytes) -> pa.StringArray:
+    """A block's lines, which stay where they are."""
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(block))
 
 
 def _write(blocks: Iterator[dict[str, list[Any]]], out: Path) -> None:

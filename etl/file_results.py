@@ -24,7 +24,7 @@ def file_results(lake: LakeConfig, config: EtlConfig, tasks: Sequence[FileTask])
     yield from (result for result in checked if result.is_settled)
     rest = [result.task for result in checked if not result.is_settled]
     if rest:
-        with spark_tables.spark_session("ingest", lake) as spark:
+        with spark_tables.spark_session("ingest", lake, jvm_idles=True) as spark:
             yield from _results_of_spark(spark.sparkContext, config, rest)
 
 

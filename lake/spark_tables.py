@@ -37,13 +37,16 @@ def shared_session() -> Iterator[None]:
 
 
 @contextmanager
-def spark_session(job: str, lake: LakeConfig) -> Iterator[SparkSession]:
-    """A session that knows the lake's Delta tables: the running one if there is one, else its own, stopped at the end unless it is shared."""
+def spark_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> Iterator[SparkSession]:
+    """A session that knows the lake's Delta tables: the running one if there is one, else its own, stopped at the end unless it is shared.
+
+    `jvm_idles` as in `start_session`; a session that others share is never such a one.
+    """
     running = SparkSession.getActiveSession()
     if running is not None:
         yield running
         return
-    session = start_session(job, lake)
+    session = start_session(job, lake, jvm_idles and not _KEEPS_SESSION.get())
     try:
         yield session
     finally:
@@ -51,8 +54,11 @@ def spark_session(job: str, lake: LakeConfig) -> Iterator[SparkSession]:
             session.stop()
 
 
-def start_session(job: str, lake: LakeConfig) -> SparkSession:
-    """A new session in UTC with Delta. Under spark-submit, master and jars are spark-submit's."""
+def start_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> SparkSession:
+    """A new session in UTC with Delta. Under spark-submit, master and jars are spark-submit's.
+
+    `jvm_idles` is for a job whose work is done by Python alone: on one machine its JVM then compiles no code thoroughly, which would take most of its time.
+    """
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     settings = {
         "spark.app.name": f"kindred {job}",
@@ -74,6 +80,8 @@ def start_session(job: str, lake: LakeConfig) -> SparkSession:
             "spark.sql.shuffle.partitions": str(lake.shuffle_partitions or cores),
             "spark.databricks.delta.snapshotPartitions": "2",
         }
+        if jvm_idles:
+            settings["spark.driver.extraJavaOptions"] = "-XX:TieredStopAtLevel=1"
         os.environ["JAVA_HOME"] = str(ensure_java(lake.cache_dir))
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     elif lake.shuffle_partitions:

@@ -65,18 +65,22 @@ class TableFiles:
 
     Names are `NAME-0000.parquet`, ...: the same rows under the same name give the same files, so that a second attempt writes over the first. Two
     attempts may run at once (Spark repeats a task that it believes lost): each has drafts of its own, and puts whole files alone in place.
-    Statistics are kept for `stats_columns` alone: minima and maxima of words would put people's texts into the log.
+    Statistics are kept for `stats_columns` alone: minima and maxima of words would put people's texts into the log. Only values of
+    `repeating_columns` (None: of all) are looked up in a dictionary; below a map a column is called by its Parquet path, e.g.
+    'attributes.key_value.key'.
     """
 
     def __init__(
-        self, lake: LakeConfig, spec: TableSpec, name: str, stats_columns: Sequence[str], buffer_bytes: int = BUFFER_BYTES, rows_per_file: int = ROWS_PER_FILE
-    ) -> None:
+        self, lake: LakeConfig, spec: TableSpec, name: str, stats_columns: Sequence[str], repeating_columns: Sequence[str] | None = None,
+        buffer_bytes: int = BUFFER_BYTES, rows_per_file: int = ROWS_PER_FILE,
+    ) -> None:  # fmt: skip
         self._spec, self._name = spec, name
         self._uri = table_uri(lake.path, spec)
         self._attempt = uuid.uuid4().hex
         # An object store shows whole objects only; in a folder a file is a hidden draft until it is whole.
         self._system = PyFileSystem(DeltaStorageHandler(self._uri, lake.storage_options or None)) if "://" in self._uri else None
         self._stats_columns = list(stats_columns)
+        self._dictionaries = True if repeating_columns is None else list(repeating_columns)
         self._buffer_bytes, self._rows_per_file = buffer_bytes, rows_per_file
         self._partitions: dict[Partition, _PartitionState] = {}
         self._written: list[WrittenFile] = []
@@ -124,7 +128,8 @@ class TableFiles:
             self._draft(path).parent.mkdir(parents=True, exist_ok=True)
         where = path if self._system is not None else str(self._draft(path))
         writer = pq.ParquetWriter(
-            where, schema, filesystem=self._system, compression="zstd", write_statistics=self._stats_columns, metadata_collector=metadata
+            where, schema, filesystem=self._system, compression="zstd", write_statistics=self._stats_columns,
+            use_dictionary=self._dictionaries, metadata_collector=metadata,
         )  # fmt: skip
         return _OpenFile(path, writer, metadata)
 

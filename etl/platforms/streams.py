@@ -21,7 +21,7 @@ from pyarrow import fs
 from conf.errors import ArchiveError
 
 MAX_WINDOW_BYTES = 2**31
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 4 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
 COMPRESSED_SUFFIXES = (".zst", ".bz2", ".xz", ".gz")
 OTHER_WINDOW_BYTES = 64 * 2**20

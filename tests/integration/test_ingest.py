@@ -16,6 +16,7 @@ import pytest
 
 from conf.errors import ArchiveError, ConfigError
 from etl.jobs.ingest import main
+from etl.parsed_files import REPEATING_COLUMNS
 from etl.platforms.reddit import RedditPlatform
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS
@@ -90,6 +91,14 @@ def test_statistics_in_the_log_are_those_of_the_files(spark, lake, undisturbed):
     assert sum(found["numRecords"] for found in stats) == 107
     assert min(found["minValues"]["created_at"] for found in stats) == "2009-09-01T00:00:00.000Z"
     assert not any({"text", "title", "user_id"} & set(found["minValues"]) for found in stats)
+
+
+def test_columns_that_repeat_and_no_others_have_a_dictionary(spark, lake, undisturbed):
+    for spec in (ACTS, REJECTS):
+        for file in arrow_tables.live_files(arrow_tables.open_table(lake, spec)):
+            group = pq.ParquetFile(Path(lake.path) / spec.name / file["path"]).metadata.row_group(0)
+            columns = [group.column(number) for number in range(group.num_columns)]
+            assert {column.path_in_schema for column in columns if column.has_dictionary_page} == set(REPEATING_COLUMNS[spec.name])
 
 
 def add_actions(lake: LakeConfig) -> list[dict]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from conf.errors import ArchiveError
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
-from etl.platforms.reddit.acts import PLATFORM_NAME, act_columns, user_id
+from etl.platforms.reddit.acts import PLATFORM_NAME, act_columns, user_ids
 from etl.platforms.reddit.decoding import DecodedBlock, decode_block
 from etl.platforms.reddit.records import kind_of_row
 from etl.platforms.streams import COMPRESSED_SUFFIXES, WHOLE_FILE, FileSlice, line_blocks, list_files, numbered_blocks
@@ -87,15 +87,15 @@ def parse_block(block: bytes, file: InputFile, first_line: int, settings: ParseS
     """Acts and rejects of a block of whole lines, the first of which is line `first_line` of the file."""
     assert file.kind is not None
     decoded = decode_block(block, file.kind)
-    made = act_columns(decoded.records, file.kind, settings, decoded.casts)
-    numbers = np.asarray(decoded.numbers, dtype=np.int64) + first_line
+    made = act_columns(decoded.fields, file.kind, settings, decoded.casts)
+    numbers = decoded.numbers + first_line
     columns = made.columns | {"source_file": pa.repeat(file.source_file, len(numbers)), "line": numbers}
     acts = pa.table({name: columns[name] for name in ACTS.columns}, schema=arrow_schema(ACTS))
     refused = {bad.number: bad.reason for bad in decoded.bad}
     if any(made.reasons):
         is_act = made.reasons == None  # noqa: E711 - element by element
         acts = acts.filter(pa.array(is_act))
-        refused |= {decoded.numbers[at]: made.reasons[at] for at in np.flatnonzero(~is_act)}
+        refused |= {int(decoded.numbers[at]): made.reasons[at] for at in np.flatnonzero(~is_act)}
     rejects = _rejects(decoded, refused, file, first_line, settings)
     return ParsedBatch(acts, rejects, decoded.lines, len(block), decoded.casts)
 
@@ -108,7 +108,7 @@ def _rejects(decoded: DecodedBlock, refused: dict[int, str], file: InputFile, fi
         rows.append({
             "platform": PLATFORM_NAME, "source_file": file.source_file, "line": first_line + number, "reason": refused[number],
             "raw": raw.decode("utf-8", "replace")[: settings.reject_chars].replace("\0", "\ufffd"),
-            "user_id": user_id(author[1].decode("utf-8", "replace"), settings.key) if author else None,
+            "user_id": user_ids(settings.key)[author[1].decode("utf-8", "replace")] if author else None,
             "rejected_at": settings.rejected_at,
         })  # fmt: skip
     return pa.Table.from_pylist(rows, schema=arrow_schema(REJECTS))

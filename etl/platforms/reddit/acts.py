@@ -6,25 +6,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.platforms import ParseSettings
+from etl.platforms.reddit.decoding import Fields
 from etl.platforms.reddit.ids import COMMENT, SUBMISSION, are_ids, as_ids, count_id_casts, full_ids, parent_ids, thread_groups
-from etl.platforms.reddit.records import RECORDS, Record, Submission
-from etl.platforms.reddit.values import edits, flags, string_map, times, whole_numbers
+from etl.platforms.reddit.records import Submission
+from etl.platforms.reddit.values import each_distinct, edits, flags, string_map, times, whole_numbers
 from etl.platforms.reddit.words import cleaned, marks_of, taken_away, without_profiles
 from lake.acts import DELETED_LATER
 from lake.pseudonyms import pseudonym
 
 PLATFORM_NAME = "reddit"
-Fields = dict[str, list[Any]]
-"""Field of the dump -> its values, one a record."""
 PSEUDONYMS_KEPT = 2**18
-"""Of accounts met last, in each worker: some 60 MB."""
-RECORDS_AT_ONCE = 200
+"""Of accounts met since there were as many, in each worker: some 60 MB."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +32,31 @@ class ActColumns:
     reasons: np.ndarray
 
 
-def act_columns(records: Sequence[Record], kind: str, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
+def act_columns(fields: Fields, kind: str, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
     """The columns of a block's records, in their order; reasons are None where a record gives an act. Casts are added to `casts`."""
-    fields = _fields(records, RECORDS[kind])
     return _submission_columns(fields, settings, casts) if kind == Submission.kind else _comment_columns(fields, settings, casts)
 
 
-@lru_cache(PSEUDONYMS_KEPT)
-def user_id(name: str | None, key: bytes) -> str | None:
-    """The pseudonym of an account; None where the account is deleted ('[deleted]') or not told."""
-    return None if not name or name.startswith("[") else pseudonym(key, PLATFORM_NAME, name)
+class UserIds(dict[str | None, str | None]):
+    """Account -> its pseudonym, made when it is first asked for; None where the account is deleted ('[deleted]') or not told.
+
+    A dict, because every author of every block is looked up: an lru_cache costs more for each.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __missing__(self, name: str | None) -> str | None:
+        if len(self) >= PSEUDONYMS_KEPT:
+            self.clear()
+        self[name] = None if not name or name.startswith("[") else pseudonym(self._key, PLATFORM_NAME, name)
+        return self[name]
+
+
+@lru_cache(1)
+def user_ids(key: bytes) -> UserIds:
+    """The pseudonyms made with a key so far in this process."""
+    return UserIds(key)
 
 
 def community(name: str | None, kind: str | None, key: bytes) -> str | None:
@@ -53,16 +65,6 @@ def community(name: str | None, kind: str | None, key: bytes) -> str | None:
         return None
     has_prefix = name[:2].lower() in ("u_", "u/")
     return f"u_{pseudonym(key, PLATFORM_NAME, name[2:] if has_prefix else name)}" if has_prefix or kind == "user" else name
-
-
-def _fields(records: Sequence[Record], record: type[msgspec.Struct]) -> Fields:
-    """Values by field, a few records at a time: thousands of tuples at once would be walked over by the garbage collector, and leave the cache."""
-    fields: Fields = {name: [] for name in record.__struct_fields__}
-    for start in range(0, len(records), RECORDS_AT_ONCE):
-        some = map(msgspec.structs.astuple, records[start : start + RECORDS_AT_ONCE])
-        for values, more in zip(fields.values(), zip(*some, strict=True), strict=True):
-            values.extend(more)
-    return fields
 
 
 def _comment_columns(fields: Fields, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
@@ -85,7 +87,7 @@ def _comment_columns(fields: Fields, settings: ParseSettings, casts: Counter[str
         "action": pa.repeat("comment", rows), "title": pa.nulls(rows, pa.string()), "text": _kept(texts, states), "state": states,
         "url": pa.nulls(rows, pa.string()),
     }  # fmt: skip
-    return ActColumns(columns, _reasons(fields, columns, ("body", "link_id", "parent_id"), "not a comment"))
+    return ActColumns(columns, _reasons(fields, columns, ("body", "link_id", "parent_id"), "thread_id", "not a comment"))
 
 
 def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
@@ -94,10 +96,9 @@ def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[
     ids = full_ids(native, SUBMISSION)
     titles, texts = (pa.array(cleaned(fields[name], name, casts), pa.string()) for name in ("title", "selftext"))
     title_marks, later = marks_of(titles), _later_states(fields)
-    marks = np.where(texts.is_valid().to_numpy(zero_copy_only=False), marks_of(texts), title_marks)
-    states = _states(marks, later, settings)
+    states = _states(pc.if_else(texts.is_valid(), marks_of(texts), title_marks), later, settings)
     # Titles and links outlast a removal, as they do on the platform; what its author deleted does not.
-    title_states = np.where((later == "deleted") & settings.honour_deletions, "deleted", title_marks)
+    title_states = pc.if_else(pc.equal(later, "deleted"), later, title_marks) if settings.honour_deletions else title_marks
     urls = cleaned(fields["url"], "url", casts)
     links = [_link(*post) for post in zip(fields["is_self"], urls, ids.to_pylist(), strict=True)]
     attributes = _attributes(fields, casts) | {
@@ -111,15 +112,14 @@ def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[
         "action": pa.repeat("post", rows), "title": _kept(titles, title_states), "text": _kept(texts, states), "state": states,
         "url": _kept(pa.array(links, pa.string()), title_states),
     }  # fmt: skip
-    return ActColumns(columns, _reasons(fields, columns, ("title", "selftext", "url"), "not a submission"))
+    return ActColumns(columns, _reasons(fields, columns, ("title", "selftext", "url"), "title", "not a submission"))
 
 
-def _shared_columns(fields: Fields, attributes: dict[str, pa.Array], settings: ParseSettings, casts: Counter[str]) -> dict[str, Any]:
-    user_ids = {name: user_id(name, settings.key) for name in set(fields["author"])}
+def _shared_columns(fields: Fields, attributes: dict[str, pa.Array], settings: ParseSettings, casts: Counter[str]) -> dict[str, pa.Array]:
+    names, places, kinds = (pa.array(fields[name], pa.string()) for name in ("author", "subreddit", "subreddit_type"))
+    users = each_distinct(names, user_ids(settings.key).__getitem__)
     if settings.keep_names:
-        names = [name if user_ids[name] else None for name in fields["author"]]
-        attributes = attributes | {"user_name": pa.array(names, pa.string())}
-    communities = _communities(fields["subreddit"], fields["subreddit_type"], settings.key)
+        attributes = attributes | {"user_name": pc.if_else(users.is_valid(), names, None)}
     retrieved = fields["retrieved_on"]
     if None in retrieved:
         retrieved = [other if on is None else on for on, other in zip(retrieved, fields["retrieved_utc"], strict=True)]
@@ -127,8 +127,8 @@ def _shared_columns(fields: Fields, attributes: dict[str, pa.Array], settings: P
     nulls = pa.nulls(rows, pa.string())
     return {
         "platform": pa.repeat(PLATFORM_NAME, rows),
-        "user_id": [user_ids[name] for name in fields["author"]],
-        "community": communities,
+        "user_id": users,
+        "community": _communities(places, kinds, settings.key),
         "created_at": times(fields["created_utc"], "created_utc", casts),
         "session_id": nulls,
         "language": nulls,
@@ -138,13 +138,14 @@ def _shared_columns(fields: Fields, attributes: dict[str, pa.Array], settings: P
     }
 
 
-def _communities(names: Sequence[str | None], kinds: Sequence[str | None], key: bytes) -> Sequence[str | None]:
-    """`community` of each place, worked out once for each distinct one."""
-    if "user" in set(kinds):
-        by_place = {place: community(*place, key) for place in set(zip(names, kinds, strict=True))}
-        return [by_place[place] for place in zip(names, kinds, strict=True)]
-    by_name = {name: community(name, None, key) for name in set(names)}
-    return [by_name[name] for name in names]
+def _communities(names: pa.Array, kinds: pa.Array, key: bytes) -> pa.Array:
+    """`community` of each place."""
+    communities = each_distinct(names, lambda name: community(name, None, key))
+    is_profile = pc.equal(kinds, "user").fill_null(False)
+    if not pc.any(is_profile).as_py():
+        return communities
+    profiles = each_distinct(pc.if_else(is_profile, names, None), lambda name: community(name, "user", key))
+    return pc.if_else(is_profile, profiles, communities)
 
 
 def _id_columns(ids: pa.Array, threads: pa.Array, parents: pa.Array) -> dict[str, pa.Array]:
@@ -160,25 +161,35 @@ def _with_platform(ids: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(pa.scalar(f"{PLATFORM_NAME}:"), ids, "")
 
 
-def _reasons(fields: Fields, columns: dict[str, Any], of_kind: Sequence[str], other_kind: str) -> np.ndarray:
-    """Why a record gives no act, the first reason that holds; None where it does. A record of the kind has one of the fields `of_kind`."""
-    is_of_kind = np.logical_or.reduce([_is_there(fields[name]) for name in of_kind])
-    has_id, is_time = (columns[name].is_valid().to_numpy(zero_copy_only=False) for name in ("unit_id", "created_at"))
-    obstacles = [(~is_of_kind, other_kind), (~has_id, "no id"), (~are_ids(columns["unit_id"]), "id: not an id")]
-    obstacles += [(~_is_there(fields["created_utc"]), "no created_utc"), (~is_time, "created_utc: not a time")]
+def _reasons(fields: Fields, columns: dict[str, Any], of_kind: Sequence[str], told_by: str, other_kind: str) -> np.ndarray:
+    """Why a record gives no act, the first reason that holds; None where it does.
+
+    A record of the kind has one of the fields `of_kind`; it surely has where the column `told_by` is not null.
+    """
+    is_other_kind = _is_null(columns[told_by])
+    for name in of_kind:
+        is_other_kind = _is_none(fields[name], is_other_kind)
+    is_no_time = _is_null(columns["created_at"])
+    obstacles = [(is_other_kind, other_kind), (_is_null(columns["unit_id"]), "no id"), (~are_ids(columns["unit_id"]), "id: not an id")]
+    obstacles += [(_is_none(fields["created_utc"], is_no_time), "no created_utc"), (is_no_time, "created_utc: not a time")]
     for column, reason in (("thread_id", "link_id: not an id"), ("parent_unit_id", "parent_id: not an id")):
-        is_there = columns[column].is_valid().to_numpy(zero_copy_only=False)
-        obstacles.append((is_there & ~are_ids(columns[column]), reason))
-    reasons = np.full(len(has_id), None, dtype=object)
+        obstacles.append((~are_ids(columns[column]) & ~_is_null(columns[column]), reason))
+    reasons = np.full(len(is_no_time), None, dtype=object)
     for holds, reason in reversed(obstacles):
         reasons[holds] = reason
     return reasons
 
 
-def _is_there(values: Sequence[Any]) -> np.ndarray:
-    if None not in values:
-        return np.ones(len(values), dtype=bool)
-    return np.array([value is not None for value in values], dtype=bool)
+def _is_null(column: pa.Array) -> np.ndarray:
+    return column.is_null().to_numpy(zero_copy_only=False)
+
+
+def _is_none(values: Sequence[Any], rows: np.ndarray) -> np.ndarray:
+    """Those of some rows whose value is None. Shape: both (rows,), of booleans."""
+    is_none = np.zeros_like(rows)
+    for row in np.flatnonzero(rows):
+        is_none[row] = values[row] is None
+    return is_none
 
 
 def _attributes(fields: Fields, casts: Counter[str]) -> dict[str, pa.Array]:
@@ -191,26 +202,23 @@ def _attributes(fields: Fields, casts: Counter[str]) -> dict[str, pa.Array]:
     }
 
 
-def _kept(texts: pa.Array, states: np.ndarray) -> pa.Array:
-    return pc.if_else(pa.array(states == "kept"), texts, None)
+def _kept(texts: pa.Array, states: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(states, "kept"), texts, None)
 
 
-def _states(marks: np.ndarray, later: np.ndarray, settings: ParseSettings) -> np.ndarray:
+def _states(marks: pa.Array, later: pa.Array, settings: ParseSettings) -> pa.Array:
     """What a mark in the text says, else what the archive says where that is honoured."""
-    return np.where((marks == "kept") & settings.honour_deletions, later, marks)
+    return pc.if_else(pc.equal(marks, "kept"), later, marks) if settings.honour_deletions else marks
 
 
-def _later_states(fields: Fields) -> np.ndarray:
+def _later_states(fields: Fields) -> pa.Array:
     """What the archive itself says became of each act. Shape: (rows,), of strings."""
     metas = fields["meta"]
     removed_by = fields.get("removed_by_category", [None] * len(metas))
-    states = np.full(len(metas), "kept", dtype=object)
-    for row, (meta, category) in enumerate(zip(metas, removed_by, strict=True)):
-        if meta is not None:
-            states[row] = taken_away(meta.was_deleted_later, meta.removal_type, category)
-        elif category is not None:
-            states[row] = taken_away(None, None, category)
-    return states
+    if not any(metas) and not any(removed_by):
+        return pa.repeat("kept", len(metas))
+    told = [(meta.was_deleted_later, meta.removal_type) if meta else (None, None) for meta in metas]
+    return pa.array([taken_away(deleted, removal, by) for (deleted, removal), by in zip(told, removed_by, strict=True)], pa.string())
 
 
 def _link(is_self: bool | None, url: str | None, full_id: str | None) -> str | None:

@@ -1,18 +1,28 @@
-"""Blocks of lines -> records, and the lines that are none: at once where a block is clean, line by line where it is not."""
+"""Blocks of lines -> the values of their records by field, and the lines that are no record.
 
+A few lines at a time, so that records are taken apart while they are in the processor's cache.
+"""
+
+import io
 import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
 from etl.platforms.reddit.records import RECORDS, Record, lenient_record
 
+Fields = dict[str, list[Any]]
+"""Field of the dump -> its values, one a record."""
+LINES_AT_ONCE = 200
+_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -26,14 +36,18 @@ class BadLine:
 
 @dataclass
 class DecodedBlock:
-    """The records of a block, the numbers of their lines within it (from 0), and its lines that are no record."""
+    """The values of a block's records by field, the numbers of their lines within it (from 0), and its lines that are no record."""
 
     block: bytes
     lines: int
-    records: list[Record]
-    numbers: Sequence[int]
+    fields: Fields
     bad: list[BadLine] = field(default_factory=list)
     casts: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """Number of each record's line. Shape: (records,)."""
+        return np.delete(np.arange(self.lines), [bad.number for bad in self.bad])
 
     @cached_property
     def raw_lines(self) -> list[bytes]:
@@ -43,46 +57,32 @@ class DecodedBlock:
 
 def decode_block(block: bytes, kind: str) -> DecodedBlock:
     """The records of a block of whole lines. No line is lost: lines = records + bad ones."""
-    lines, are_objects = _look_at_lines(block)
-    # decode_lines takes objects apart wherever they stand: only where every line begins and ends with one is its position the line's number.
-    if are_objects:
+    decoded = DecodedBlock(block, 0, {name: [] for name in RECORDS[kind].__struct_fields__})
+    decode, lines = _decoder(kind).decode, io.BytesIO(block)
+    while some := list(islice(lines, LINES_AT_ONCE)):
         try:
-            records = _decoder(kind).decode_lines(block)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            records = []
-        if len(records) == lines:
-            return DecodedBlock(block, lines, records, range(lines))
-    return _decode_line_by_line(block, lines, kind)
+            records = list(map(decode, some))
+        except _REFUSED:
+            records = _decode_one_by_one(some, kind, decoded)
+        decoded.lines += len(some)
+        for values, more in zip(decoded.fields.values(), zip(*map(astuple, records), strict=True), strict=bool(records)):
+            values.extend(more)
+    return decoded
 
 
-def _look_at_lines(block: bytes) -> tuple[int, bool]:
-    """How many lines a block has, and whether each begins with '{' and ends with '}', line end aside."""
-    letters = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(letters == ord("\n"))
-    starts = ends + 1 if not block.endswith(b"\n") else ends[:-1] + 1
-    if not block.startswith(b"{") or (letters[starts] != ord("{")).any():
-        return len(starts) + 1, False
-    last = np.where(letters[ends - 1] == ord("\r"), letters[ends - 2], letters[ends - 1])
-    return len(starts) + 1, bool((last == ord("}")).all())
-
-
-def _decode_line_by_line(block: bytes, lines: int, kind: str) -> DecodedBlock:
-    decoded = DecodedBlock(block, lines, [], [])
-    numbers: list[int] = []
-    decoder = _decoder(kind)
-    for number, line in enumerate(decoded.raw_lines[:lines]):
+def _decode_one_by_one(lines: Sequence[bytes], kind: str, decoded: DecodedBlock) -> list[Record]:
+    """The records of lines that come next in a block; those that give none are noted in it, as are casts."""
+    records, decode = [], _decoder(kind).decode
+    for number, line in enumerate(lines, start=decoded.lines):
         try:
-            record = decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            result = decode_odd_line(line, kind, decoded.casts)
+            records.append(decode(line))
+        except _REFUSED:
+            result = decode_odd_line(line.removesuffix(b"\n"), kind, decoded.casts)
             if isinstance(result, str):
                 decoded.bad.append(BadLine(number, result))
-                continue
-            record = result
-        decoded.records.append(record)
-        numbers.append(number)
-    decoded.numbers = numbers
-    return decoded
+            else:
+                records.append(result)
+    return records
 
 
 def decode_odd_line(line: bytes, kind: str, casts: dict[str, int]) -> Record | str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.platforms.reddit.records import NativeId
+from etl.platforms.reddit.values import each_distinct
 
 COMMENT, SUBMISSION = "t1_", "t3_"
 THREADS_PER_GROUP = 10_000_000
@@ -85,9 +86,8 @@ def thread_group(link: str | None) -> str:
 
 
 def thread_groups(links: pa.Array) -> pa.Array:
-    """The partition of each thread, worked out once per distinct one."""
-    distinct = links.dictionary_encode(null_encoding="encode")
-    return pa.array([thread_group(link) for link in distinct.dictionary.to_pylist()], pa.string()).take(distinct.indices)
+    """The partition of each thread. Shape: (rows,)."""
+    return each_distinct(links, thread_group)
 
 
 def _has_any_prefix(texts: pa.Array) -> pa.Array:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -55,19 +55,26 @@ def string_map(columns: Mapping[str, pa.Array], rows: int) -> pa.MapArray:
     return pa.MapArray.from_arrays(offsets, pa.array(names).take(pa.array(column)), values)
 
 
+def each_distinct(texts: pa.Array, function: Callable[[str | None], str | None]) -> pa.Array:
+    """A function of each text (or null), worked out once per distinct one. Shape: (rows,), of strings."""
+    distinct = texts.dictionary_encode(null_encoding="encode")
+    return pa.array(map(function, distinct.dictionary.to_pylist()), pa.string()).take(distinct.indices)
+
+
 def _count_types(values: Sequence[Any], name: str, casts: Counter[str], usual: type) -> set[type]:
     """Count the values whose type is another than usual, and return all types there are."""
-    kinds = Counter(map(type, values))
-    for found, count in kinds.items():
-        if found is not usual and found is not type(None):
+    kinds = set(map(type, values))
+    odd = kinds - {usual, type(None)}
+    for found, count in Counter(map(type, values) if odd else ()).items():
+        if found in odd:
             casts[f"{name}: {json_type(found())}"] += count
-    return set(kinds)
+    return kinds
 
 
 def _all_numbers(values: Sequence[Any], types: set[type]) -> np.ndarray:
-    if types <= {int, float}:
-        with suppress(OverflowError):
-            return np.array(values, dtype=np.float64)
+    if types <= {int, float, type(None)}:
+        with suppress(pa.ArrowInvalid, OverflowError):  # numbers that a float cannot hold
+            return pa.array(values, pa.float64()).to_numpy(zero_copy_only=False)
     return np.array([_number(value) for value in values], dtype=np.float64)
 
 

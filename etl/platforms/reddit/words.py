@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from html import unescape
 from typing import Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from etl.platforms.reddit.values import each_distinct
 
 State = Literal["kept", "deleted", "removed"]
 
@@ -37,12 +38,9 @@ def mark_of(text: str | None) -> State:
     return _MARKS.get(text.strip().lower(), "kept")
 
 
-def marks_of(texts: pa.Array) -> np.ndarray:
+def marks_of(texts: pa.Array) -> pa.Array:
     """`mark_of` of each text. Shape: (rows,), of strings."""
-    marks = np.full(len(texts), "kept", dtype=object)
-    for row in np.flatnonzero(pc.starts_with(texts, "[").fill_null(False).to_numpy(zero_copy_only=False)):
-        marks[row] = mark_of(texts[int(row)].as_py())
-    return marks
+    return each_distinct(pc.if_else(pc.starts_with(texts, "["), texts, None), mark_of)
 
 
 def taken_away(was_deleted_later: bool | None, removal_type: str | None, removed_by: str | None) -> State:

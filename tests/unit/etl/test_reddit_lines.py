@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from etl.platforms.reddit import kind_of_name
+from etl.platforms.reddit.decoding import LINES_AT_ONCE
 from etl.platforms.reddit.records import kind_of_row
 from lake.pseudonyms import pseudonym
 from tests.unit.etl.reddit_rows import KEY, SETTINGS, comment, parse_lines, submission
@@ -43,6 +44,15 @@ def test_two_objects_in_one_line_and_one_object_in_two_do_not_make_up_for_each_o
     batch = parse_lines(GOOD + GOOD + b"\n", b'{"another":\n', GOOD + b"}\n", GOOD + b"\n")
     assert batch.acts["line"].to_pylist() == [4]
     assert batch.rejects["reason"].to_pylist() == ["not json"] * 3
+
+
+def test_bad_lines_keep_their_numbers_wherever_lines_are_decoded_together():
+    bad = {1, LINES_AT_ONCE, LINES_AT_ONCE + 1, 2 * LINES_AT_ONCE + 5}
+    lines = range(1, 2 * LINES_AT_ONCE + 10)
+    batch = parse_lines(*(b"{\n" if number in bad else json.dumps(comment(id=f"n{number}")).encode() + b"\n" for number in lines))
+    assert set(batch.rejects["line"].to_pylist()) == bad
+    acts = dict(zip(batch.acts["line"].to_pylist(), batch.acts["unit_id"].to_pylist(), strict=True))
+    assert acts == {number: f"reddit:t1_n{number}" for number in lines if number not in bad}
 
 
 def test_the_last_line_may_lack_its_newline():
