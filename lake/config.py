@@ -18,6 +18,9 @@ class LakeConfig(StageConfig):
         None, gt=0, description="Spark's shuffle partitions; None is the cores' number on one machine, Spark's default elsewhere."
     )
     driver_memory: str = Field("4g", description="Memory of a local Spark's one JVM; spark-submit's own setting wins.")
+    write_buffer_mb: int = Field(
+        128, ge=0, description="Rows that a task holds before it writes them to a file, in MB of memory; what comes together is read together."
+    )
     mlflow_uri: str | None = Field(None, description="MLflow tracking and registry; None is SQLite in <lake>/_local.")
     registered_model: str = Field("kindred-encoder", description="Name of the encoder in the MLflow registry.")
     encoder_alias: str = Field("champion", description="Alias by which the encoder is loaded.")

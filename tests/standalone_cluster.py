@@ -16,7 +16,7 @@ from tests.spark_submit import QUICK_START, SPARK_HOME, SubmittedJob, spark_envi
 
 START_SECONDS = 120
 CATCH_SECONDS = 600
-SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_LOOKS = 0.02
 
 
 class StandaloneCluster:

@@ -32,9 +32,9 @@ def folder(tmp_path: Path) -> Path:
     for name in ("env", "env.tar.gz"):
         (tmp_path / name).symlink_to(etl_environment() / name)
     (tmp_path / "pseudonym.key").write_text(KEY)
-    # So little data would be one task, and the other worker would have none.
-    settings = {"spark.sql.adaptive.coalescePartitions.enabled": "false", "spark.databricks.delta.snapshotPartitions": "2"}
-    lake = {"path": "lake", "pseudonym_key_file": "pseudonym.key", "shuffle_partitions": 8, "spark_settings": settings}
+    settings = {"spark.databricks.delta.snapshotPartitions": "2"}
+    # A file is open from the first rows to the last, not for a moment at the end, so that a writer can be caught at it.
+    lake = {"path": "lake", "pseudonym_key_file": "pseudonym.key", "shuffle_partitions": 8, "write_buffer_mb": 0, "spark_settings": settings}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"lake": lake}))
     return tmp_path
 

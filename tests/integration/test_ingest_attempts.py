@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from conf.errors import ArchiveError
-from etl import parsed_files
 from etl.config import EtlConfig
 from etl.ingest import commit_file, plan_tasks
 from etl.parsed_files import FileTask, parse_file
@@ -29,7 +27,7 @@ def task_with_rejects(lake: LakeConfig, dump: Path) -> FileTask:
         arrow_tables.create_table(lake, spec)
     reference = platform_reference("reddit")
     files = [file for file in load_platform(reference).input_files(str(dump)) if file.source_file == "RC_2024-02.zst"]
-    (task,) = plan_tasks(lake, EtlConfig(max_reject_share=0.05), reference, key_id(load_key(lake.pseudonym_key_file)), files)
+    (task,) = plan_tasks(lake, EtlConfig(max_reject_share=0.05), reference, key_id(load_key(lake.pseudonym_key_file)), files, {})
     return task
 
 
@@ -50,12 +48,12 @@ def test_a_second_attempt_writes_the_same_bytes_and_its_commit_adds_nothing(lake
     assert (arrow_tables.read(lake, ACTS).num_rows, arrow_tables.read(lake, REJECTS).num_rows) == (41, 3)
 
 
-def test_a_file_that_is_refused_leaves_nothing(lake: LakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = task_with_rejects(lake, pack_hand_made(tmp_path / "dump"))
-    monkeypatch.setattr(parsed_files, "TableFiles", partial(TableFiles, buffer_bytes=0))
-    monkeypatch.setattr(parsed_files, "FEWEST_LINES", 1)
-    refused = parse_file(replace(task, max_reject_share=0.0))
-    assert isinstance(refused.failure, ArchiveError)
+def test_a_file_that_breaks_off_leaves_no_draft(lake: LakeConfig, tmp_path: Path) -> None:
+    task = task_with_rejects(lake.model_copy(update={"write_buffer_mb": 0}), pack_hand_made(tmp_path / "dump"))
+    whole = Path(task.file.path).read_bytes()
+    Path(task.file.path).write_bytes(whole[:-5])
+    broken = parse_file(replace(task, settings=replace(task.settings, block_bytes=1)))
+    assert isinstance(broken.failure, ArchiveError)
     assert not list(Path(lake.path).rglob("*.parquet*"))
 
 
@@ -70,7 +68,7 @@ class Attempt:
 
     def __init__(self, lake: LakeConfig) -> None:
         self._rows = rows_table(REJECTS, REJECTED)
-        self._files = TableFiles(lake, REJECTS, "RC-1-content", ("line",), buffer_bytes=0)
+        self._files = TableFiles(lake.model_copy(update={"write_buffer_mb": 0}), REJECTS, "RC-1-content", ("line",))
 
     def write_half(self) -> None:
         self._files.write(self._rows.slice(0, 1000))
