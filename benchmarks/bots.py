@@ -6,6 +6,7 @@ python -m benchmarks.bots DUMP
 import argparse
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,7 +58,7 @@ def _write_acts(dump: str, path: Path) -> set[str]:
 
 
 def _acts(dump: str) -> Iterator[pa.Table]:
-    settings = ParseSettings(key=bytes(16), keep_names=True)
+    settings = ParseSettings(bytes(16), datetime.now(UTC), keep_names=True)
     for file in PLATFORM.input_files(dump):
         yield from (batch.acts for batch in PLATFORM.parse(file, settings))
 

@@ -20,7 +20,7 @@ from lake.config import LakeConfig
 from tests.data.pack_dump import PACKERS, pack, zstd_frames
 from tests.etl_rows import rows_by_table
 from tests.unit.etl.any_lines import contents
-from tests.unit.etl.reddit_rows import KEY
+from tests.unit.etl.reddit_rows import KEY, SETTINGS
 
 TABLES = (ACTS, REJECTS, INGESTED_FILES)
 LINE = '{"id": "%s", "author": "writer_%d", "created_utc": %d, "body": "%s line %d", "link_id": "t3_9f1a", "score": "%d"}'
@@ -161,8 +161,10 @@ def test_a_changed_file_replaces_its_rows_also_those_that_slices_wrote(spark, la
 def test_no_row_depends_on_where_blocks_end_or_in_how_many_slices_a_file_is_read(tmp_path, content, suffix, block_bytes, count):
     packed = pack(content or b"\n", tmp_path / f"RC{suffix}")
     file = InputFile(str(packed), packed.name, "comments", 0)
-    whole = list(PLATFORM.parse(file, ParseSettings(KEY)))
-    slices = [list(PLATFORM.parse(file, ParseSettings(KEY, block_bytes=block_bytes), FileSlice(number, count))) for number in range(count)]
+    whole = list(PLATFORM.parse(file, ParseSettings(KEY, SETTINGS.rejected_at)))
+    slices = [
+        list(PLATFORM.parse(file, ParseSettings(KEY, SETTINGS.rejected_at, block_bytes=block_bytes), FileSlice(number, count))) for number in range(count)
+    ]
     assert rows_of([batch for part in slices for batch in part]) == rows_of(whole)
 
 

@@ -1,7 +1,5 @@
 """Counts of a file add up from its slices, in any order, and miss no line."""
 
-from datetime import UTC, datetime
-
 import pyarrow as pa
 import pytest
 
@@ -18,7 +16,7 @@ GOOD = b'{"id": "c%d", "body": "words", "created_utc": "%d"}\n'
 def batch(first_line: int, lines: int) -> ParsedBatch:
     """So many lines from a number on; one second lies between two lines, and every third is a reject."""
     block = b"".join(GOOD % (line, 1_251_763_200 + line) if line % 3 else b"not json\n" for line in range(first_line, first_line + lines))
-    return parse_block(block, FILE, first_line, datetime(2026, 1, 1, tzinfo=UTC), SETTINGS)
+    return parse_block(block, FILE, first_line, SETTINGS)
 
 
 def counted(*batches: ParsedBatch) -> FileCounts:

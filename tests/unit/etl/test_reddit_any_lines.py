@@ -14,11 +14,10 @@ from tests.unit.etl.any_lines import contents
 from tests.unit.etl.reddit_rows import SETTINGS
 
 FIRST, LAST = datetime(2005, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def parse(block: bytes, kind: str, first_line: int = 1) -> ParsedBatch:
-    return parse_block(block, InputFile("", "RC_test", kind, 0), first_line, MOMENT, SETTINGS)
+    return parse_block(block, InputFile("", "RC_test", kind, 0), first_line, SETTINGS)
 
 
 def whole_lines(content: bytes) -> list[bytes]:
