@@ -106,7 +106,7 @@ def history_of(count: int) -> Iterator[pa.Table]:
 def write(lake: LakeConfig, spec: TableSpec, parts: Iterator[pa.Table]) -> None:
     """Make a table of these parts."""
     arrow_tables.create_table(lake, spec)
-    files = TableFiles(lake, spec, "extreme", spec.stats_columns)
+    files = TableFiles(lake, spec, "extreme")
     for part in parts:
         files.write(part)
     arrow_tables.commit_files(lake, spec, files.finish())

@@ -18,19 +18,6 @@ from lake.config import LakeConfig
 from lake.pseudonyms import check_key_id, load_key
 from lake.table_files import TableFiles, WrittenFile
 
-STATS_COLUMNS = {
-    ACTS.name: ("unit_id", "action", "community", "created_at", "state", "thread_id", "parent_unit_id", "retrieved_at", "source_file", "line"),
-    REJECTS.name: ("source_file", "line", "reason", "rejected_at"),
-}
-# A dictionary of what hardly repeats (ids, words, times) would be built and thrown away.
-REPEATING_COLUMNS = {
-    ACTS.name: (
-        "user_id", "action", "community", "title", "state", "thread_id", "session_id", "url", "language", "source_file",
-        "attributes.key_value.key", "attributes.key_value.value",
-    ),
-    REJECTS.name: ("platform", "source_file", "reason"),
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class FileTask:
@@ -159,7 +146,7 @@ def _write_tables(task: FileTask, settings: ParseSettings) -> SliceResult:
     name = f"{file_prefix(task.file.source_file)}{task.generation}-{_content_id(task)}"
     # What an earlier attempt committed stays as it is: writing over a live file would belie its size in the log.
     outputs = {
-        spec.name: TableFiles(task.lake, spec, name + _slice_suffix(task.slice), STATS_COLUMNS[spec.name], REPEATING_COLUMNS[spec.name])
+        spec.name: TableFiles(task.lake, spec, name + _slice_suffix(task.slice))
         for spec in (ACTS, REJECTS)
         if not any(name in path for path in task.live_files.get(spec.name, ()))
     }

@@ -63,7 +63,7 @@ def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
         try:
             for made in make(batches):
                 if made.spec.name not in tables:
-                    tables[made.spec.name] = TableFiles(lake, made.spec, _name(run), made.spec.stats_columns, name_is_unique=True)
+                    tables[made.spec.name] = TableFiles(lake, made.spec, _name(run), name_is_unique=True)
                 tables[made.spec.name].write(made.rows)
                 report.add(TaskReport(counts=made.counts, replaced={made.spec.name: {partition: set(ids) for partition, ids in made.replaced.items()}}))
             report.files = {name: table.finish() for name, table in tables.items()}
@@ -106,7 +106,7 @@ def without_keys(
         parquet = open_parquet(lake, spec, path)
         if not any(pc.any(pc.is_in(batch.column(0), outdated)).as_py() for batch in parquet.iter_batches(columns=[spec.key[0]])):
             return None
-        kept = TableFiles(lake, spec, _name(run), spec.stats_columns, name_is_unique=True)
+        kept = TableFiles(lake, spec, _name(run), name_is_unique=True)
         for batch in parquet.iter_batches():
             rows = pa.Table.from_batches([batch.filter(pc.invert(pc.is_in(batch[spec.key[0]], outdated)))])
             for column, value in zip(spec.partition_by, partition, strict=True):

@@ -70,6 +70,16 @@ class IngestedFile(Row):
     ingested_at: datetime = Field(description="UTC.")
 
 
-ACTS = TableSpec(name="acts", row=Act, key=("source_file", "line"), partition_by=("platform", "thread_group"), write_mode="append", written_by="etl")
-REJECTS = TableSpec(name="rejects", row=Reject, key=("source_file", "line"), write_mode="append", written_by="etl")
+ACTS = TableSpec(
+    name="acts", row=Act, key=("source_file", "line"), partition_by=("platform", "thread_group"), write_mode="append", written_by="etl",
+    stats_columns=("unit_id", "action", "community", "created_at", "state", "thread_id", "parent_unit_id", "retrieved_at", "source_file", "line"),
+    repeating_columns=(
+        "user_id", "action", "community", "title", "state", "thread_id", "session_id", "url", "language", "source_file",
+        "attributes.key_value.key", "attributes.key_value.value",
+    ),
+)  # fmt: skip
+REJECTS = TableSpec(
+    name="rejects", row=Reject, key=("source_file", "line"), write_mode="append", written_by="etl",
+    stats_columns=("source_file", "line", "reason", "rejected_at"), repeating_columns=("platform", "source_file", "reason"),
+)  # fmt: skip
 INGESTED_FILES = TableSpec(name="ingested_files", row=IngestedFile, key=("source_file",), write_mode="append", written_by="etl")

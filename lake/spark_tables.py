@@ -67,6 +67,7 @@ def start_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> SparkS
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.adaptive.enabled": "true",
+        "spark.io.compression.codec": "zstd",  # a third less shuffled than by lz4 (benchmarks/RESULTS.md)
     }
     if not submitted:
         cores = os.cpu_count() or 2
@@ -113,8 +114,6 @@ def read_or_empty(spark: SparkSession, lake: LakeConfig, spec: TableSpec) -> Dat
 
 def read_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, paths: Sequence[str]) -> DataFrame:
     """Rows of some of a table's files (paths as `arrow_tables.live_files` tells them)."""
-    if not paths:
-        return spark.createDataFrame([], spark_schema(spec))
     uri = table_uri(lake.path, spec)
     return spark.read.schema(spark_schema(spec)).option("basePath", uri).parquet(*(f"{uri}/{path}" for path in paths))
 

@@ -65,22 +65,17 @@ class TableFiles:
     Names are `NAME-0000.parquet`, ...: the same rows under the same name give the same files, so that a second attempt writes over the first. Two
     attempts may run at once (Spark repeats a task that it believes lost): each has drafts of its own, and puts whole files alone in place. Where no
     other attempt has the name there are no drafts: what a killed task leaves is then a file like any other for Delta's VACUUM.
-    Statistics are kept for `stats_columns` alone: minima and maxima of words would put people's texts into the log. Only values of
-    `repeating_columns` (None: of all) are looked up in a dictionary; below a map a column is called by its Parquet path, e.g.
-    'attributes.key_value.key'.
+    Statistics and dictionaries are those of the spec's `stats_columns` and `repeating_columns`.
     """
 
-    def __init__(
-        self, lake: LakeConfig, spec: TableSpec, name: str, stats_columns: Sequence[str], repeating_columns: Sequence[str] | None = None,
-        rows_per_file: int = ROWS_PER_FILE, name_is_unique: bool = False,
-    ) -> None:  # fmt: skip
+    def __init__(self, lake: LakeConfig, spec: TableSpec, name: str, rows_per_file: int = ROWS_PER_FILE, name_is_unique: bool = False) -> None:
         self._spec, self._name = spec, name
         self._uri = table_uri(lake.path, spec)
         self._attempt = None if name_is_unique else uuid.uuid4().hex
         # An object store shows whole objects only; in a folder a file is a hidden draft until it is whole.
         self._system = PyFileSystem(DeltaStorageHandler(self._uri, lake.storage_options or None)) if "://" in self._uri else None
-        self._stats_columns = list(stats_columns)
-        self._dictionaries = True if repeating_columns is None else list(repeating_columns)
+        self._stats_columns = list(spec.stats_columns)
+        self._dictionaries = True if spec.repeating_columns is None else list(spec.repeating_columns)
         self._buffer_bytes, self._rows_per_file = lake.write_buffer_mb * 2**20, rows_per_file
         self._partitions: dict[Partition, _PartitionState] = {}
         self._written: list[WrittenFile] = []

@@ -20,7 +20,9 @@ class Row(BaseModel):
 class TableSpec:
     """One table of the lake. `later_columns` are nullable columns that an older table may lack.
 
-    `stats_columns` are those whose minima and maxima stand in the log: none that tells words or people.
+    Of files that tasks write (`lake.table_files`): `stats_columns` are those whose minima and maxima stand in the log, none that tells words or people.
+    Values of `repeating_columns` alone are looked up in a dictionary (None: of all columns): one of what hardly repeats would be built and thrown
+    away. Below a map a column is called by its Parquet path, e.g. 'attributes.key_value.key'.
     """
 
     name: str
@@ -31,6 +33,7 @@ class TableSpec:
     partition_by: tuple[str, ...] = ()
     later_columns: tuple[str, ...] = ()
     stats_columns: tuple[str, ...] = ()
+    repeating_columns: tuple[str, ...] | None = None
 
     @property
     def columns(self) -> Sequence[str]:

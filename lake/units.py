@@ -91,6 +91,11 @@ class SequenceChunk(Row):
 UNITS = TableSpec(
     name="units", row=Unit, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by="etl",
     stats_columns=("unit_id", "action", "community", "created_at", "root_state", "chain_state", "thread_id"),
+    repeating_columns=(
+        "user_id", "action", "community", "title", "thread_id", "url", "language", "root_state", "chain_state", "session_id", "duplicate_group",
+        "context.list.element.role", "context.list.element.speaker", "context.list.element.speaker_id", "context.list.element.text",
+        "context.list.element.unit_id", "attributes.key_value.key", "attributes.key_value.value",
+    ),
 )  # fmt: skip
 IDENTITIES = TableSpec(name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by="people")
 SEQUENCES = TableSpec(

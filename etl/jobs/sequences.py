@@ -1,9 +1,9 @@
 """Job `etl sequences`: units -> chunks of each person's history, oldest first, as far as there are new units since the last run."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from pyspark.sql import Observation
+from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as F
 
 from conf.arguments import job_arguments
@@ -55,34 +55,43 @@ def files_since_last_run(lake: LakeConfig, inputs: Inputs) -> list[str] | None:
 
 def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_files: list[str] | None, run: RunRecord) -> None:
     """Write the chunks that new files of units give (None: all chunks), each table in one commit."""
+    live = {spec.name: arrow_tables.live_files(arrow_tables.open_table(lake, spec)) for spec in TABLES}
+    units = arrow_tables.live_files(arrow_tables.open_table(lake, UNITS, inputs.version(UNITS)))
+    made, thinned = TaskReport(), {spec.name: Thinned() for spec in TABLES}
+    if units and new_files != []:
+        bots = listed_accounts(lake, {partition_of(file, UNITS)[0] for file in units})
+        with spark_tables.spark_session("sequences", lake) as spark:
+            made = chunks_of_units(spark, lake, config, inputs, new_files, bots)
+            if new_files is not None:
+                thinned = {spec.name: without_keys(spark, lake, spec, made.replaced.get(spec.name, {}), live[spec.name]) for spec in TABLES}
+    for spec in TABLES:
+        leaving = thinned[spec.name].removed if new_files is not None else {file["path"] for file in live[spec.name]}
+        arrow_tables.commit_files(lake, spec, [*made.files.get(spec.name, []), *thinned[spec.name].files], removed=leaving)
+    run.dropped.update({reason: made.counts[reason] for reason in (TOO_FEW, UNITS_LEFT_OUT, OF_BOTS) if made.counts.get(reason)})
+    run.rows.update({name: made.counts.get(name, 0) for name in ("people", "units", "chunks")})
+
+
+def chunks_of_units(
+    spark: SparkSession, lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_files: list[str] | None, bots: Collection[str]
+) -> TaskReport:  # fmt: skip
+    """Files of the chunks that new files of units give (None: all units)."""
     limits = HistoryLimits(
         config.units_per_chunk, config.chunk_bytes, config.min_units_per_person, config.history_text_chars, config.history_context_chars,
         config.history_parents, config.session_minutes,
     )  # fmt: skip
-    platforms = {partition_of(file, UNITS)[0] for file in arrow_tables.live_files(arrow_tables.open_table(lake, UNITS, inputs.version(UNITS)))}
-    live = {spec.name: arrow_tables.live_files(arrow_tables.open_table(lake, spec)) for spec in TABLES}
-    made, thinned = TaskReport(), {spec.name: Thinned() for spec in TABLES}
-    with spark_tables.spark_session("sequences", lake) as spark:
-        identities = spark_tables.read_or_empty(spark, lake, IDENTITIES)
-        if new_files is None:
-            units = spark_tables.read(spark, lake, UNITS, inputs.version(UNITS))
-        else:
-            logger.info("going on from the last run with %d new files of units", len(new_files))
-            units = spark_tables.read_files(spark, lake, UNITS, new_files)
-        is_bot, bots_seen = F.col("user_id").isin(*listed_accounts(lake, platforms)), Observation()
-        counted = units.observe(bots_seen, F.count_if(is_bot).alias(OF_BOTS))
-        rows = new_units(counted.where(~is_bot), identities, limits)
-        if new_files is not None:
-            rows = going_on(rows, *(spark_tables.read(spark, lake, spec) for spec in TABLES))
-        made = write_files(by_person(rows, config.sequence_buckets), lambda batches: chunks_of_rows(batches, limits), lake)
-        if new_files is not None:
-            thinned = {spec.name: without_keys(spark, lake, spec, made.replaced.get(spec.name, {}), live[spec.name]) for spec in TABLES}
-    for spec in TABLES:
-        leaving = thinned[spec.name].removed if new_files is not None else {file["path"] for file in live[spec.name]}
-        arrow_tables.commit_files(lake, spec, [*made.files.get(spec.name, []), *thinned[spec.name].files], removed=leaving)
-    left_out = {**made.counts, OF_BOTS: bots_seen.get[OF_BOTS]}
-    run.dropped.update({reason: left_out[reason] for reason in (TOO_FEW, UNITS_LEFT_OUT, OF_BOTS) if left_out.get(reason)})
-    run.rows.update({name: made.counts.get(name, 0) for name in ("people", "units", "chunks")})
+    if new_files is None:
+        units = spark_tables.read(spark, lake, UNITS, inputs.version(UNITS))
+    else:
+        logger.info("going on from the last run with %d new files of units", len(new_files))
+        units = spark_tables.read_files(spark, lake, UNITS, new_files)
+    is_bot, seen = F.col("user_id").isin(*bots), Observation()
+    of_people = units.observe(seen, F.count_if(is_bot).alias(OF_BOTS)).where(~is_bot)
+    rows = new_units(of_people, spark_tables.read_or_empty(spark, lake, IDENTITIES), limits)
+    if new_files is not None:
+        rows = going_on(rows, *(spark_tables.read(spark, lake, spec) for spec in TABLES))
+    made = write_files(by_person(rows, config.sequence_buckets), lambda batches: chunks_of_rows(batches, limits), lake)
+    made.add(TaskReport(counts=seen.get))
+    return made
 
 
 def listed_accounts(lake: LakeConfig, platforms: Iterable[str]) -> frozenset[str]:

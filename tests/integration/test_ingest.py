@@ -16,7 +16,6 @@ import pytest
 
 from conf.errors import ArchiveError, ConfigError
 from etl.jobs.ingest import main
-from etl.parsed_files import REPEATING_COLUMNS
 from etl.platforms.reddit import RedditPlatform
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS
@@ -98,7 +97,7 @@ def test_columns_that_repeat_and_no_others_have_a_dictionary(spark, lake, undist
         for file in arrow_tables.live_files(arrow_tables.open_table(lake, spec)):
             group = pq.ParquetFile(Path(lake.path) / spec.name / file["path"]).metadata.row_group(0)
             columns = [group.column(number) for number in range(group.num_columns)]
-            assert {column.path_in_schema for column in columns if column.has_dictionary_page} == set(REPEATING_COLUMNS[spec.name])
+            assert {column.path_in_schema for column in columns if column.has_dictionary_page} == set(spec.repeating_columns)
 
 
 def add_actions(lake: LakeConfig) -> list[dict]:

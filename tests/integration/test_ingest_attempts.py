@@ -68,7 +68,7 @@ class Attempt:
 
     def __init__(self, lake: LakeConfig) -> None:
         self._rows = rows_table(REJECTS, REJECTED)
-        self._files = TableFiles(lake.model_copy(update={"write_buffer_mb": 0}), REJECTS, "RC-1-content", ("line",))
+        self._files = TableFiles(lake.model_copy(update={"write_buffer_mb": 0}), REJECTS, "RC-1-content")
 
     def write_half(self) -> None:
         self._files.write(self._rows.slice(0, 1000))
