@@ -7,6 +7,7 @@ from typing import Any
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from conf.errors import ContractError
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
@@ -34,7 +35,7 @@ class ChangedActs:
 
 
 def all_acts(lake: LakeConfig, version: int) -> ChangedActs:
-    """Every partition of acts, whole."""
+    """Every partition of acts, whole. Raises ContractError where the log does not count its rows."""
     files = _files_by_partition(arrow_tables.open_table(lake, ACTS, version), ACTS)
     return ChangedActs(whole={partition: _rows(files) for partition, files in files.items()})
 
@@ -111,8 +112,11 @@ def _sources(files: Mapping[str, File]) -> set[str]:
 
 
 def _rows(files: Mapping[str, File]) -> int:
-    """Rows of these files. Files that say nothing of their rows count as none."""
-    return sum(file.get("num_records") or 0 for file in files.values())
+    """Rows of these files. Raises ContractError where the log does not count them, since then nobody could tell whether all were read."""
+    unknown = [path for path, file in files.items() if file.get("num_records") is None]
+    if unknown:
+        raise ContractError(f"{ACTS.name}: the table's log does not count the rows of {unknown[0]}; write that file again with statistics")
+    return sum(file["num_records"] for file in files.values())
 
 
 def _literal(text: str) -> str:

@@ -49,12 +49,13 @@ def whole_threads(batches: Iterable[pa.RecordBatch], key: str = "thread_key") ->
         last_key = keys[-1].as_py()
         whole_rows = batch.num_rows - pc.sum(pc.equal(keys, keys[-1])).as_py()
         if whole_rows or (pending and last_key != open_key):
-            yield pa.concat_batches([*pending, batch.slice(0, whole_rows)])
-            pending = []
+            whole, pending = pa.concat_batches([*pending, batch.slice(0, whole_rows)]), []
+            yield whole
         pending.append(batch.slice(whole_rows))
         open_key = last_key
     if pending:
-        yield pa.concat_batches(pending)
+        whole, pending = pa.concat_batches(pending), []  # before the yield: a giant thread is not held twice
+        yield whole
 
 
 def find_ancestors(acts: pa.RecordBatch, has_words: np.ndarray, targets: np.ndarray, depth: int, is_new: np.ndarray) -> Ancestors:

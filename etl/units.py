@@ -32,6 +32,8 @@ CONFLICTS = "duplicates that differ"
 CHANGED = "units changed"
 
 ACTS_PER_TASK = 1_000_000
+OLD_ACTS_TOO = 4
+"""So many acts are taken to be in the threads of one new act; it decides how many tasks there are, no more."""
 UNITS_AT_ONCE = 16_384
 """So many units have their contexts in memory at once: a thread may have a million."""
 
@@ -78,7 +80,7 @@ def by_thread(acts: DataFrame, changed: ChangedActs, settings: UnitSettings, spa
         _cut("title", may_be_unit, settings),
         _cut("text", may_be_unit, settings),
     )
-    rows = Counter(changed.whole) + Counter({partition: 4 * rows for partition, rows in changed.grown.items()})
+    rows = dict(changed.whole) | {partition: OLD_ACTS_TOO * new for partition, new in changed.grown.items()}
     tasks = tasks_of_partitions(rows, spark.sparkContext.defaultParallelism)
     schema = "platform string, thread_group string, first_task int, tasks int"
     places = spark.createDataFrame([(*partition, place.start, len(place)) for partition, place in tasks.items()], schema)
@@ -180,7 +182,7 @@ def units_of_batches(batches: Iterable[pa.RecordBatch], settings: UnitSettings) 
 
 
 def unit_hashes(units: pa.RecordBatch, context: pa.ListArray) -> pa.Array:
-    """`lake.units.unit_hash` of each unit."""
+    """`unit_hash` of each unit: SHA-256 of its content as a JSON array, as `lake.units.Unit` says."""
     texts, offsets = context.flatten().field("text").to_pylist(), context.offsets.to_pylist()
     own = zip(units["action"].to_pylist(), units["community"].to_pylist(), units["title"].to_pylist(), units["text"].fill_null("").to_pylist(), strict=True)
     as_json = msgspec.json.Encoder().encode

@@ -1,8 +1,6 @@
 """Tables of what people did: `units` with their context, `sequences` of one person's units, and `identities`."""
 
 import hashlib
-import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -46,7 +44,9 @@ class Unit(Row):
     language: str | None = Field(description="Language tag, where known.")
     attributes: dict[str, str] = Field(description="Further facts as strings: score, over_18, ...")
     source_text: str | None = Field(description="Raw-ish form, where a platform allows it.")
-    unit_hash: str = Field(description="SHA-256 of action, community, title, text and context texts, hex: what a label depends on.")
+    unit_hash: str = Field(
+        description="SHA-256, hex, of the JSON array of action, community, title, text and context texts, without white space: what a label depends on."
+    )
     duplicate_group: str | None = Field(description="`unit_hash` that stands for a group of duplicates; null until computed.")
     platform: str = Field(description="Name of the parser that made it, e.g. 'reddit'.")
     thread_group: str = Field(description="What is looked up together, a pure function of the thread's id; the partition.")
@@ -107,12 +107,6 @@ SHORT_SEQUENCES = TableSpec(
     stats_columns=("person_id", "first_at", "last_at"),
 )  # fmt: skip
 """People with too few units for a sequence, until they have enough; read by `etl sequences` alone."""
-
-
-def unit_hash(action: str, community: str | None, title: str | None, text: str, context_texts: Sequence[str]) -> str:
-    """`unit_hash` of a unit's content: SHA-256 of these values as one JSON array, hex."""
-    content = json.dumps([action, community, title, text, *context_texts], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sequence_bucket(person_id: str, buckets: int) -> int:
