@@ -33,7 +33,7 @@ class RedditPlatform:
     """The parser of Reddit's dumps."""
 
     name = PLATFORM_NAME
-    version = "1"
+    version = "2"
 
     def input_files(self, dump: str) -> list[InputFile]:
         """The dumps below a folder; an unknown name is told by its rows, and what is no dump is logged and left alone."""
