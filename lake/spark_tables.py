@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from delta import DeltaTable, configure_spark_with_delta_pip
+from delta import configure_spark_with_delta_pip
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.errors import ContractError
@@ -132,12 +132,6 @@ def overwrite(rows: DataFrame, lake: LakeConfig, spec: TableSpec, where: str | N
     arrow_tables.create_table(lake, spec)
     writer = _checked(rows, spec).write.format("delta").mode("overwrite")
     (writer.option("replaceWhere", where) if where else writer).save(table_uri(lake.path, spec))
-
-
-def delta_table(spark: SparkSession, lake: LakeConfig, spec: TableSpec) -> DeltaTable:
-    """The Delta table for merges and deletes, created where absent."""
-    arrow_tables.create_table(lake, spec)
-    return DeltaTable.forPath(spark, table_uri(lake.path, spec))
 
 
 def _checked(rows: DataFrame, spec: TableSpec) -> DataFrame:
