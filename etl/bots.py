@@ -1,11 +1,14 @@
 """Accounts that are programs: a list that ships with us, and a rule that finds those that repeat themselves."""
 
+from collections.abc import Iterable
 from importlib.resources import files
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lake.pseudonyms import pseudonym
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.pseudonyms import load_key, pseudonym
 
 # What changes from one text of a bot to the next: links, names of accounts (also masked ones), digits, and all else that is no letter.
 _CHANGING = r"https?://\S+|\bu/(?:\[name\]|[\w\\-]+)|[^\p{L}]+"
@@ -24,6 +27,13 @@ def listed_names(platform: str) -> list[str]:
 def listed_bots(platform: str, key: bytes) -> frozenset[str]:
     """`user_id`s of the platform's accounts on the list, as this pseudonym key makes them."""
     return frozenset(pseudonym(key, platform, name) for name in listed_names(platform))
+
+
+def listed_bots_of_lake(lake: LakeConfig, platforms: Iterable[str]) -> frozenset[str]:
+    """`user_id`s of all listed accounts of these platforms. Raises ConfigError where the lake's pseudonym key is not at hand."""
+    key = load_key(lake.pseudonym_key_file)
+    arrow_tables.check_lake_key(lake, key)
+    return frozenset[str]().union(*(listed_bots(platform, key) for platform in platforms))
 
 
 def repeating_users(rows: DataFrame, min_acts: int, min_share: float) -> DataFrame:

@@ -180,10 +180,10 @@ def _replaced(rows: pa.Table) -> Iterator[Made]:
         return
     known = rows.filter(pc.is_valid(rows["known_in"])).group_by(["known_in", "bucket", "person_id"]).aggregate([]).to_pylist()
     for spec in (SEQUENCES, SHORT_SEQUENCES):
-        people: dict[tuple[str, ...], list[str]] = {}
+        people: dict[tuple[str, ...], set[str]] = {}
         for row in known:
             if row["known_in"] == spec.name:
-                people.setdefault((str(row["bucket"]),), []).append(row["person_id"])
+                people.setdefault((str(row["bucket"]),), set()).add(row["person_id"])
         yield Made(spec, arrow_schema(spec).empty_table(), replaced=people)
 
 

@@ -29,7 +29,7 @@ class Made:
     spec: TableSpec
     rows: pa.Table
     counts: Counter[str] = field(default_factory=Counter)
-    replaced: dict[Partition, list[str]] = field(default_factory=dict)
+    replaced: dict[Partition, set[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -37,14 +37,14 @@ class TaskReport:
     """What a task, or all tasks together, wrote and counted, and what is replaced: files and replaced ids by the name of their table."""
 
     files: dict[str, list[WrittenFile]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     replaced: dict[str, dict[Partition, set[str]]] = field(default_factory=dict)
 
     def add(self, other: "TaskReport") -> None:
         """Take in another report."""
         for name, files in other.files.items():
             self.files.setdefault(name, []).extend(files)
-        self.counts = dict(Counter(self.counts) + Counter(other.counts))
+        self.counts.update(other.counts)
         for name, by_partition in other.replaced.items():
             for partition, ids in by_partition.items():
                 self.replaced.setdefault(name, {}).setdefault(partition, set()).update(ids)
@@ -65,7 +65,7 @@ def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
                 if made.spec.name not in tables:
                     tables[made.spec.name] = TableFiles(lake, made.spec, _name(run), name_is_unique=True)
                 tables[made.spec.name].write(made.rows)
-                report.add(TaskReport(counts=made.counts, replaced={made.spec.name: {partition: set(ids) for partition, ids in made.replaced.items()}}))
+                report.add(TaskReport(counts=made.counts, replaced={made.spec.name: made.replaced}))
             report.files = {name: table.finish() for name, table in tables.items()}
         except BaseException:
             for table in tables.values():

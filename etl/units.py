@@ -205,14 +205,14 @@ def _unit_rows(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) -> p
     return pa.table([made[name] if name in made else units[name] for name in schema.names], schema=schema)
 
 
-def _replaced(acts: pa.RecordBatch, settled: SettledActs, why_not: np.ndarray, targets: np.ndarray) -> dict[Partition, list[str]]:
+def _replaced(acts: pa.RecordBatch, settled: SettledActs, why_not: np.ndarray, targets: np.ndarray) -> dict[Partition, set[str]]:
     """Ids whose units of an earlier run are no longer right, by partition."""
     is_made = np.zeros(acts.num_rows, dtype=bool)
     is_made[targets] = True
     outdated = acts.filter(pa.array(settled.is_known & (is_made | (settled.is_new & (why_not != "")))))
-    replaced: dict[Partition, list[str]] = {}
+    replaced: dict[Partition, set[str]] = {}
     for *partition, unit_id in zip(*(outdated[name].to_pylist() for name in (*UNITS.partition_by, "unit_id")), strict=True):
-        replaced.setdefault(tuple(partition), []).append(unit_id)
+        replaced.setdefault(tuple(partition), set()).add(unit_id)
     return replaced
 
 

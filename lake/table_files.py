@@ -73,7 +73,7 @@ class TableFiles:
         self._uri = table_uri(lake.path, spec)
         self._attempt = None if name_is_unique else uuid.uuid4().hex
         # An object store shows whole objects only; in a folder a file is a hidden draft until it is whole.
-        self._system = PyFileSystem(DeltaStorageHandler(self._uri, lake.storage_options or None)) if "://" in self._uri else None
+        self._system = _file_system(lake, spec) if "://" in self._uri else None
         self._stats_columns = list(spec.stats_columns)
         self._dictionaries = True if spec.repeating_columns is None else list(spec.repeating_columns)
         self._buffer_bytes, self._rows_per_file = lake.write_buffer_mb * 2**20, rows_per_file

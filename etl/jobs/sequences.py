@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from conf.arguments import job_arguments
 from conf.errors import ConfigError
 from conf.logs import configure_logs
-from etl.bots import listed_bots
+from etl.bots import listed_bots_of_lake
 from etl.changes import added_files, partition_of
 from etl.config import EtlConfig
 from etl.sequences import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits, by_person, chunks_of_rows, going_on, new_units
@@ -17,7 +17,6 @@ from etl.task_files import TaskReport, Thinned, without_keys, write_files
 from lake import arrow_tables, spark_tables
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
-from lake.pseudonyms import load_key
 from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNITS
 
 logger = logging.getLogger(__name__)
@@ -90,19 +89,17 @@ def chunks_of_units(
     if new_files is not None:
         rows = going_on(rows, *(spark_tables.read(spark, lake, spec) for spec in TABLES))
     made = write_files(by_person(rows, config.sequence_buckets), lambda batches: chunks_of_rows(batches, limits), lake)
-    made.add(TaskReport(counts=seen.get))
+    made.counts.update(seen.get)
     return made
 
 
 def listed_accounts(lake: LakeConfig, platforms: Iterable[str]) -> frozenset[str]:
     """Accounts on the list of bots; none, with a warning, where the lake's pseudonym key is not at hand."""
     try:
-        key = load_key(lake.pseudonym_key_file)
-        arrow_tables.check_lake_key(lake, key)
+        return listed_bots_of_lake(lake, platforms)
     except ConfigError as error:
         logger.warning("accounts on the list of bots may form people: %s", error)
         return frozenset()
-    return frozenset[str]().union(*(listed_bots(platform, key) for platform in platforms))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from conf.arguments import job_arguments
 from conf.errors import ContractError
 from conf.logs import configure_logs
-from etl.bots import listed_bots, repeating_users
+from etl.bots import listed_bots_of_lake, repeating_users
 from etl.changes import ChangedActs, all_acts, changed_acts, partition_of
 from etl.config import EtlConfig
 from etl.filters import REASONS
@@ -18,7 +18,6 @@ from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
-from lake.pseudonyms import load_key
 from lake.units import UNITS
 
 logger = logging.getLogger(__name__)
@@ -77,10 +76,7 @@ def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, vers
 
 def known_bots(acts: DataFrame, lake: LakeConfig, config: EtlConfig) -> frozenset[str]:
     """Accounts on the list of bots, and those that repeat themselves. Raises ConfigError where the lake's pseudonym key is not at hand."""
-    key = load_key(lake.pseudonym_key_file)
-    arrow_tables.check_lake_key(lake, key)
-    platforms = [row.platform for row in acts.select("platform").distinct().collect()]
-    listed = frozenset[str]().union(*(listed_bots(platform, key) for platform in platforms))
+    listed = listed_bots_of_lake(lake, [row.platform for row in acts.select("platform").distinct().collect()])
     repeating = repeating_users(acts, config.bot_min_acts, config.bot_repeated_share).collect()
     logger.info("bots: %d accounts on the list, %d that repeat themselves", len(listed), len(repeating))
     return listed | {row.user_id for row in repeating}
