@@ -59,7 +59,7 @@ def _write_acts(dump: str, path: Path) -> set[str]:
 
 def _acts(dump: str) -> Iterator[pa.Table]:
     settings = ParseSettings(bytes(16), datetime.now(UTC), keep_names=True)
-    for file in PLATFORM.input_files(dump):
+    for file in PLATFORM.input_files(dump, settings):
         yield from (batch.acts for batch in PLATFORM.parse(file, settings))
 
 

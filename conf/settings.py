@@ -36,7 +36,7 @@ class Settings:
         try:
             return model(**self._sections.get(name, {}))
         except ValidationError as error:
-            raise ConfigError(f"{self.origin}: {_sentences(name, error)}") from None
+            raise ConfigError(f"{self.origin}: {sentences(name, error)}") from None
 
     def with_value(self, dotted_key: str, value: Any) -> "Settings":
         """A copy with `section.key` set to the value."""
@@ -81,7 +81,8 @@ def _parse_yaml(text: str, where: str) -> Any:
         raise ConfigError(f"{where}: no valid YAML: {error}") from None
 
 
-def _sentences(section: str, error: ValidationError) -> str:
+def sentences(section: str, error: ValidationError) -> str:
+    """What is wrong with each key of a section (or of a part of one, by its dotted name)."""
     found = []
     for problem in error.errors():
         key = ".".join([section, *map(str, problem["loc"])])

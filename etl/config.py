@@ -1,7 +1,7 @@
 """Settings of the ETL, with every default."""
 
 from datetime import date
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -73,6 +73,8 @@ class EtlConfig(StageConfig):
         description="Bytes above which one file is read by several tasks at once where it would keep one busy longer than the others; None never. "
         "Each task decodes all of the file and parses its share, so that the decoding is paid for by each.",
     )  # fmt: skip
+
+    platforms: dict[str, dict[str, Any]] = Field({}, description="Options of platforms' parsers, by platform; README says which has what.")
 
     # units
     context_depth: int = Field(8, ge=1, description="Parents above a unit that its context holds at most; the root comes besides.")

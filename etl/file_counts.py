@@ -32,6 +32,8 @@ class FileCounts:
 
     def add(self, batch: ParsedBatch, file: InputFile) -> None:
         """Count a batch. Raises ContractError where a line is lost or is there twice."""
+        self.json_bytes += batch.json_bytes
+        self.casts.update(batch.casts)
         if not batch.lines:
             return
         numbers = pc.min_max(pa.chunked_array([*batch.acts["line"].chunks, *batch.rejects["line"].chunks])).as_py()
@@ -42,8 +44,6 @@ class FileCounts:
         self.lines += batch.lines
         self.acts += batch.acts.num_rows
         self.rejects += batch.rejects.num_rows
-        self.json_bytes += batch.json_bytes
-        self.casts.update(batch.casts)
         self.reasons.update(batch.rejects["reason"].to_pylist())
         self.times = list(_extremes([*self.times, *pc.min_max(batch.acts["created_at"]).as_py().values()]))
 

@@ -6,6 +6,7 @@ committed already is recognised by the names of its files and the transaction of
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from etl.checksums import listed_digests, read_checksums
 from etl.config import EtlConfig
 from etl.file_results import file_results
 from etl.parsed_files import FileResult, FileTask, file_prefix
-from etl.platforms import InputFile, ParseSettings, load_platform, platform_reference
+from etl.platforms import InputFile, ParseSettings, checked_options, load_platform, platform_reference
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
@@ -35,11 +36,14 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     Raises ArchiveError, naming each file that could not be taken.
     """
     reference = platform_reference(platform)
-    files = load_platform(reference).input_files(dump)
+    settings = parse_settings(lake, config, reference)
+    key = load_or_make_key(lake.pseudonym_key_file)
+    files = load_platform(reference).input_files(dump, replace(settings, key=key))
     if not files:
-        raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; expected e.g. RC_2006-01.zst or NAME_comments.zst")
+        raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; README says what each platform's files are called")
     listed = _listed_digests(checksums, files) if checksums else {}
-    tasks = plan_tasks(lake, config, reference, _open_lake(lake), files, listed)
+    _open_lake(lake, key)
+    tasks = plan_tasks(lake, config, reference, key_id(key), files, listed, settings)
     failures, pace = [], Pace()
     for number, result in enumerate(file_results(lake, config, tasks), start=1):
         place = f"[{number}/{len(tasks)}] {result.task.file.source_file}"
@@ -59,16 +63,28 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
         raise ArchiveError(f"{len(failures)} of {len(files)} files could not be taken (all others are in): " + "; ".join(failures))
 
 
+def parse_settings(lake: LakeConfig, config: EtlConfig, reference: str) -> ParseSettings:
+    """What every parse of this run is told, without the key: a task loads that itself. Raises ConfigError where options of a platform are wrong."""
+    platform = load_platform(reference)
+    for name in config.platforms:
+        platform_reference(name)
+    options = checked_options(platform, config.platforms.get(platform.name, {}))
+    return ParseSettings(b"", datetime.now(UTC), config.honour_deletions, lake.keep_names, config.reject_chars, options=options)
+
+
 def plan_tasks(
-    lake: LakeConfig, config: EtlConfig, reference: str, own_key_id: str, files: Sequence[InputFile], listed: Mapping[str, str]
+    lake: LakeConfig, config: EtlConfig, reference: str, own_key_id: str, files: Sequence[InputFile], listed: Mapping[str, str], settings: ParseSettings
 ) -> list[FileTask]:  # fmt: skip
-    """A task for each file, the biggest first, with what the lake already has of it; `listed` is source file -> the digest that it must have."""
+    """A task for each file, the biggest first, with what the lake already has of it; `listed` is source file -> the digest that it must have.
+
+    Raises ArchiveError where a file's name is already that of another platform's file.
+    """
     ingested = arrow_tables.open_table(lake, INGESTED_FILES)
-    rows = arrow_tables.read(lake, INGESTED_FILES, ["source_file", "sha256", "bytes"]).to_pylist()
+    rows = arrow_tables.read(lake, INGESTED_FILES, ["source_file", "sha256", "bytes", "platform"]).to_pylist()
+    _check_names(files, {row["source_file"]: row["platform"] for row in rows}, load_platform(reference).name)
     known = {row["source_file"]: (row["sha256"], row["bytes"]) for row in rows}
     live = {spec.name: _live_files_by_prefix(lake, spec) for spec in (ACTS, REJECTS)}
     lake_of_tasks = lake.for_other_folders()
-    settings = ParseSettings(b"", datetime.now(UTC), config.honour_deletions, lake.keep_names, config.reject_chars)  # a task loads the key
     tasks = []
     for file in sorted(files, key=lambda file: (-file.size, file.source_file)):
         known_sha256, known_bytes = known.get(file.source_file, (None, None))
@@ -92,14 +108,22 @@ def _listed_digests(checksums: str, files: Sequence[InputFile]) -> Mapping[str, 
     return listed
 
 
-def _open_lake(lake: LakeConfig) -> str:
-    """Make the key and the tables where they are absent; the key's id. Raises ConfigError where the lake has another key."""
-    key = load_or_make_key(lake.pseudonym_key_file)
+def _check_names(files: Sequence[InputFile], platforms: Mapping[str, str], platform: str) -> None:
+    """Raise ArchiveError where a file would take the place of another platform's."""
+    taken = [file.source_file for file in files if platforms.get(file.source_file, platform) != platform]
+    if taken:
+        raise ArchiveError(
+            f"{taken[0]}: the lake has a file of this name of platform {platforms[taken[0]]!r} (and {len(taken) - 1} more such files); "
+            f"put the files of {platform!r} in a folder of another name below --dump"
+        )
+
+
+def _open_lake(lake: LakeConfig, key: bytes) -> None:
+    """Make the tables where they are absent. Raises ConfigError where the lake has another key."""
     arrow_tables.check_lake_key(lake, key)
     arrow_tables.create_table(lake, ACTS, {KEY_ID_PROPERTY: key_id(key)})
     arrow_tables.create_table(lake, REJECTS)
     arrow_tables.create_table(lake, INGESTED_FILES)
-    return key_id(key)
 
 
 def _take_in(lake: LakeConfig, result: FileResult, run: RunRecord) -> None:

@@ -189,6 +189,6 @@ def _record(task: FileTask, counts: FileCounts, seconds: float) -> IngestedFile:
 def _content_id(task: FileTask) -> str:
     """What decides the rows of an input file: its bytes, its parser and the settings."""
     version = load_platform(task.platform).version
-    settings = [task.settings.honour_deletions, task.settings.keep_names, task.settings.reject_chars]
+    settings = [task.settings.honour_deletions, task.settings.keep_names, task.settings.reject_chars, task.settings.options.model_dump(mode="json")]
     decisive = [task.file.sha256, task.file.kind, task.platform, version, task.key_id, *settings]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]

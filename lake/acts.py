@@ -33,7 +33,7 @@ class Act(Row):
     source_text: str | None = Field(description="Raw-ish form, where a platform allows it.")
     retrieved_at: datetime | None = Field(description="When the archive fetched it, UTC.")
     source_file: str = Field(description="Path of the input file below the dump root.")
-    line: int = Field(ge=1, description="Line in that file, from 1.")
+    line: int = Field(ge=1, description="Line in that file, from 1; where a format has no lines, the number of the record.")
 
 
 class Reject(Row):
@@ -41,7 +41,7 @@ class Reject(Row):
 
     platform: str = Field(description="Parser that refused it.")
     source_file: str = Field(description="Path of the input file below the dump root.")
-    line: int = Field(ge=1, description="Line in that file, from 1.")
+    line: int = Field(ge=1, description="Line in that file, from 1; where a format has no lines, the number of the record.")
     reason: str = Field(description="Short, countable: 'not json', 'no id', 'created_utc: not a time', ...")
     raw: str = Field(description="The line as it stood, capped; invalid bytes replaced.")
     user_id: str | None = Field(description="Pseudonym, where the account could be read.")

@@ -8,16 +8,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from conf.errors import ConfigError
+from conf.settings import StageConfig, sentences
 from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice
 
 ENTRY_POINT_GROUP = "kindred.platforms"
 # Python code that travels as a zip (spark-submit --py-files) may come without the metadata that lists entry points.
 BUILT_IN = {"reddit": "etl.platforms.reddit:PLATFORM"}
+
+
+class NoOptions(StageConfig):
+    """Of a platform whose files say all that its parser needs to know."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,10 @@ class InputFile:
 
 @dataclass(frozen=True)
 class ParseSettings:
-    """What every parser is told besides the file. `rejected_at` is one time for all rejects of a run: every attempt at a file writes the same bytes."""
+    """What every parser is told besides the file. `options` are the platform's own, as it described them.
+
+    `rejected_at` is one time for all rejects of a run: every attempt at a file writes the same bytes.
+    """
 
     key: bytes = field(repr=False)
     rejected_at: datetime
@@ -45,6 +54,7 @@ class ParseSettings:
     reject_chars: int = 2000
     block_bytes: int = BLOCK_BYTES
     """Decoded bytes that are parsed at once, about; no row depends on it."""
+    options: StageConfig = field(default_factory=NoOptions)
 
 
 @dataclass(frozen=True)
@@ -59,13 +69,17 @@ class ParsedBatch:
 
 
 class Platform(Protocol):
-    """A parser of one platform's archives."""
+    """A parser of one platform's archives. `options` is the model of what a user may set below `etl.platforms.<name>`."""
 
     name: str
     version: str
+    options: type[StageConfig]
 
-    def input_files(self, dump: str) -> list[InputFile]:
-        """The files below a dump root that this platform reads; others are logged and left alone."""
+    def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
+        """The files below a dump root that this platform reads; others are logged and left alone.
+
+        Where a path names an account, `source_file` has its pseudonym instead (`etl.platforms.accounts`): the lake has no names.
+        """
         ...
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
@@ -89,6 +103,14 @@ def load_platform(reference: str) -> Platform:
     """The platform that 'module:attribute' names; needs no metadata of the distribution, so that executors can call it."""
     module, _, attribute = reference.partition(":")
     return getattr(import_module(module), attribute)
+
+
+def checked_options(platform: Platform, given: Mapping[str, Any]) -> StageConfig:
+    """A platform's options as its own model. Raises ConfigError that names each wrong key."""
+    try:
+        return platform.options(**given)
+    except ValidationError as error:
+        raise ConfigError(sentences(f"etl.platforms.{platform.name}", error)) from None
 
 
 def find_platform(name: str) -> Platform:

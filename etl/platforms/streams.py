@@ -72,6 +72,14 @@ def open_file(path: str) -> IO[bytes]:
     return system.open_input_stream(inner, compression=None, buffer_size=_REMOTE_READ_BYTES)
 
 
+def open_seekable(path: str) -> IO[bytes]:
+    """The file's bytes for readers that jump about in it, from a local path or a URI."""
+    if "://" not in path:
+        return open(path, "rb")
+    system, inner = _file_system(path)
+    return system.open_input_file(inner)
+
+
 def file_digest(path: str) -> str:
     """SHA-256 of a file's bytes, hex. Raises ArchiveError."""
     digest = hashlib.sha256()

@@ -9,7 +9,7 @@ import pytest
 
 from conf.errors import ArchiveError
 from etl.config import EtlConfig
-from etl.ingest import commit_file, plan_tasks
+from etl.ingest import commit_file, parse_settings, plan_tasks
 from etl.parsed_files import FileTask, parse_file
 from etl.platforms import load_platform, platform_reference
 from lake import arrow_tables
@@ -25,9 +25,10 @@ def task_with_rejects(lake: LakeConfig, dump: Path) -> FileTask:
     """The task of the hand-made file that gives acts and rejects, in a lake whose tables are there."""
     for spec in (ACTS, REJECTS, INGESTED_FILES):
         arrow_tables.create_table(lake, spec)
-    reference = platform_reference("reddit")
-    files = [file for file in load_platform(reference).input_files(str(dump)) if file.source_file == "RC_2024-02.zst"]
-    (task,) = plan_tasks(lake, EtlConfig(max_reject_share=0.05), reference, key_id(load_key(lake.pseudonym_key_file)), files, {})
+    reference, config = platform_reference("reddit"), EtlConfig(max_reject_share=0.05)
+    settings = parse_settings(lake, config, reference)
+    files = [file for file in load_platform(reference).input_files(str(dump), settings) if file.source_file == "RC_2024-02.zst"]
+    (task,) = plan_tasks(lake, config, reference, key_id(load_key(lake.pseudonym_key_file)), files, {}, settings)
     return task
 
 

@@ -13,6 +13,7 @@ from etl.decoders import MOST_DECODED_PER_BYTE, PARSER_BYTES, decoder_bytes
 from etl.platforms import InputFile, find_platform
 from etl.platforms.streams import COMPRESSED_SUFFIXES, OTHER_WINDOW_BYTES, file_digest, line_blocks, list_files
 from tests.data.pack_dump import PACKERS, pack, zstd_frames
+from tests.unit.etl.reddit_rows import SETTINGS
 
 CONTENT = b"".join(b'{"id": "c%d", "body": "words", "created_utc": 1251763200, "link_id": "t3_abc"}\n' % number for number in range(5000))
 
@@ -199,7 +200,7 @@ def test_dumps_are_told_from_other_files_by_name_or_rows(tmp_path, caplog):
     for name in ("LICENSE", "README.md", ".hidden", "RC_2009-10.torrent", ".git/RC_2009-10.zst"):
         (tmp_path / name).write_bytes(b"text")
     with caplog.at_level(logging.INFO):
-        found = {file.source_file: file.kind for file in find_platform("reddit").input_files(str(tmp_path))}
+        found = {file.source_file: file.kind for file in find_platform("reddit").input_files(str(tmp_path), SETTINGS)}
     assert found.pop("below/RS_2009-09.xz") == "submissions"
     assert found == dict.fromkeys(["RC_2009-09.zst", "tea_comments", "dump.ndjson", "odd.json", "dump.gz"], "comments")
     assert all(name in caplog.text for name in ("labels_small.jsonl", "personas.json", "LICENSE", "README.md", "RC_2009-10.torrent"))

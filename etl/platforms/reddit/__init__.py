@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from conf.errors import ArchiveError
-from etl.platforms import InputFile, ParsedBatch, ParseSettings
-from etl.platforms.reddit.acts import PLATFORM_NAME, act_columns, user_ids
+from etl.platforms import InputFile, NoOptions, ParsedBatch, ParseSettings
+from etl.platforms.accounts import user_ids
+from etl.platforms.reddit.acts import PLATFORM_NAME, account, act_columns
 from etl.platforms.reddit.decoding import DecodedBlock, decode_block
 from etl.platforms.reddit.records import kind_of_row
 from etl.platforms.streams import COMPRESSED_SUFFIXES, WHOLE_FILE, FileSlice, line_blocks, list_files, numbered_blocks
@@ -34,8 +35,9 @@ class RedditPlatform:
 
     name = PLATFORM_NAME
     version = "2"
+    options = NoOptions
 
-    def input_files(self, dump: str) -> list[InputFile]:
+    def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
         """The dumps below a folder; an unknown name is told by its rows, and what is no dump is logged and left alone."""
         found = [_input_file(*listed) for listed in list_files(dump)]
         return [file for file in found if file is not None]
@@ -101,14 +103,14 @@ def parse_block(block: bytes, file: InputFile, first_line: int, settings: ParseS
 
 
 def _rejects(decoded: DecodedBlock, refused: dict[int, str], file: InputFile, first_line: int, settings: ParseSettings) -> pa.Table:
-    rows = []
+    rows, pseudonyms = [], user_ids(PLATFORM_NAME, settings.key)
     for number in sorted(refused):
         raw = decoded.raw_lines[number]
         author = _AUTHOR.search(raw)
         rows.append({
             "platform": PLATFORM_NAME, "source_file": file.source_file, "line": first_line + number, "reason": refused[number],
             "raw": raw.decode("utf-8", "replace")[: settings.reject_chars].replace("\0", "\ufffd"),
-            "user_id": user_ids(settings.key)[author[1].decode("utf-8", "replace")] if author else None,
+            "user_id": pseudonyms[account(author[1].decode("utf-8", "replace"))] if author else None,
             "rejected_at": settings.rejected_at,
         })  # fmt: skip
     return pa.Table.from_pylist(rows, schema=arrow_schema(REJECTS))

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.platforms import ParseSettings
+from etl.platforms.accounts import user_ids
+from etl.platforms.columns import each_distinct, string_map
 from etl.platforms.reddit.decoding import Fields
 from etl.platforms.reddit.ids import COMMENT, SUBMISSION, are_ids, as_ids, count_id_casts, full_ids, parent_ids, thread_groups
 from etl.platforms.reddit.records import Submission
-from etl.platforms.reddit.values import each_distinct, edits, flags, string_map, times, whole_numbers
+from etl.platforms.reddit.values import edits, flags, times, whole_numbers
 from etl.platforms.reddit.words import cleaned, marks_of, taken_away, without_profiles
 from lake.acts import DELETED_LATER
 from lake.pseudonyms import pseudonym
 
 PLATFORM_NAME = "reddit"
-PSEUDONYMS_KEPT = 2**18
-"""Of accounts met since there were as many, in each worker: some 60 MB."""
 
 
 @dataclass(frozen=True)
@@ -37,34 +36,17 @@ def act_columns(fields: Fields, kind: str, settings: ParseSettings, casts: Count
     return _submission_columns(fields, settings, casts) if kind == Submission.kind else _comment_columns(fields, settings, casts)
 
 
-class UserIds(dict[str | None, str | None]):
-    """Account -> its pseudonym, made when it is first asked for; None where the account is deleted ('[deleted]') or not told.
-
-    A dict, because every author of every block is looked up: an lru_cache costs more for each.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-
-    def __missing__(self, name: str | None) -> str | None:
-        if len(self) >= PSEUDONYMS_KEPT:
-            self.clear()
-        self[name] = None if not name or name.startswith("[") else pseudonym(self._key, PLATFORM_NAME, name)
-        return self[name]
-
-
-@lru_cache(1)
-def user_ids(key: bytes) -> UserIds:
-    """The pseudonyms made with a key so far in this process."""
-    return UserIds(key)
-
-
 def community(name: str | None, kind: str | None, key: bytes) -> str | None:
     """A subreddit; one that is a person's profile (`u_NAME`, or of kind 'user') with the person's pseudonym in the place of the name."""
     if not name:
         return None
     has_prefix = name[:2].lower() in ("u_", "u/")
     return f"u_{pseudonym(key, PLATFORM_NAME, name[2:] if has_prefix else name)}" if has_prefix or kind == "user" else name
+
+
+def account(name: str | None) -> str | None:
+    """An author's account; None where it is deleted ('[deleted]') or not told."""
+    return None if not name or name.startswith("[") else name
 
 
 def _comment_columns(fields: Fields, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
@@ -117,7 +99,8 @@ def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[
 
 def _shared_columns(fields: Fields, attributes: dict[str, pa.Array], settings: ParseSettings, casts: Counter[str]) -> dict[str, pa.Array]:
     names, places, kinds = (pa.array(fields[name], pa.string()) for name in ("author", "subreddit", "subreddit_type"))
-    users = each_distinct(names, user_ids(settings.key).__getitem__)
+    pseudonyms = user_ids(PLATFORM_NAME, settings.key)
+    users = each_distinct(names, lambda name: pseudonyms[account(name)])
     if settings.keep_names:
         attributes = attributes | {"user_name": pc.if_else(users.is_valid(), names, None)}
     retrieved = fields["retrieved_on"]

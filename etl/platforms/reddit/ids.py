@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.platforms.columns import each_distinct
 from etl.platforms.reddit.records import NativeId
-from etl.platforms.reddit.values import each_distinct
 
 COMMENT, SUBMISSION = "t1_", "t3_"
 THREADS_PER_GROUP = 10_000_000

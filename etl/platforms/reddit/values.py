@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -43,22 +43,6 @@ def edits(values: Sequence[Any], name: str, casts: Counter[str]) -> pa.Array:
     """When an act was edited, in seconds since 1970, or 'true' where the era told no more; null where it was not."""
     _count_types([value for value in values if type(value) is not bool], name, casts, usual=int)
     return pa.array([None if not value else "true" if value is True else _whole(value) for value in values], pa.string())
-
-
-def string_map(columns: Mapping[str, pa.Array], rows: int) -> pa.MapArray:
-    """A map a row of the columns that are not None there, in the columns' order. Shape: every column (rows,)."""
-    names, arrays = list(columns), list(columns.values())
-    present = np.column_stack([~array.is_null().to_numpy(zero_copy_only=False) for array in arrays]) if rows else np.zeros((0, len(names)), bool)
-    row, column = np.nonzero(present)
-    offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
-    values = pa.chunked_array(arrays).combine_chunks().take(pa.array(column * rows + row))
-    return pa.MapArray.from_arrays(offsets, pa.array(names).take(pa.array(column)), values)
-
-
-def each_distinct(texts: pa.Array, function: Callable[[str | None], str | None]) -> pa.Array:
-    """A function of each text (or null), worked out once per distinct one. Shape: (rows,), of strings."""
-    distinct = texts.dictionary_encode(null_encoding="encode")
-    return pa.array(map(function, distinct.dictionary.to_pylist()), pa.string()).take(distinct.indices)
 
 
 def _count_types(values: Sequence[Any], name: str, casts: Counter[str], usual: type) -> set[type]:

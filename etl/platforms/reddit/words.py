@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.platforms.reddit.values import each_distinct
+from etl.platforms.columns import each_distinct
 
 State = Literal["kept", "deleted", "removed"]
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.platforms.reddit import acts
+from etl.platforms import accounts
 from etl.platforms.reddit.ids import base36, thread_group
 from lake.pseudonyms import pseudonym
 from tests.unit.etl.reddit_rows import KEY, SETTINGS, comment, one_act, parse_lines, submission
@@ -98,9 +98,9 @@ def test_users_are_pseudonyms_of_lower_cased_names():
 
 
 def test_accounts_are_forgotten_where_too_many_are_known_and_keep_their_pseudonyms(monkeypatch):
-    monkeypatch.setattr(acts, "PSEUDONYMS_KEPT", 3)
+    monkeypatch.setattr(accounts, "PSEUDONYMS_KEPT", 3)
     names = [f"writer_{number}" for number in (1, 2, 3, 4, 1, 5)]
-    known = acts.UserIds(KEY)
+    known = accounts.UserIds("reddit", KEY)
     assert [known[name] for name in names] == [pseudonym(KEY, "reddit", name) for name in names]
     assert list(known) == ["writer_4", "writer_1", "writer_5"]
 
