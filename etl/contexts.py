@@ -1,5 +1,6 @@
 """Acts of whole threads -> the context of each: what opened the thread, and the chain of parents, walked level by level.
 
+Where a platform has sessions and no threads, the chain is of what the person did before in the session.
 Every function takes an Arrow batch in which a thread is complete and no `unit_id` stands twice. Rows are looked up by
 thread and id together, so that the result does not depend on which other threads share the batch.
 """
@@ -16,6 +17,8 @@ from lake.units import UNITS, ChainState, RootState
 
 CONTEXT_TYPE = arrow_schema(UNITS).field("context").type
 NOBODY = -1
+OBJECT = "object"
+"""Action of an act that is a thing which others act on (a product, a video): it makes no unit."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,17 @@ def find_ancestors(acts: pa.RecordBatch, has_words: np.ndarray, targets: np.ndar
     """The root and up to `depth` parents of each target (row numbers), how whole they are, and whether an act that `is_new` is among them.
 
     The chain stops at the first break above the target: an ancestor that is absent, has no words, or was met before.
-    The root is not one of the parents.
+    The root is not one of the parents. In a session, an act without a parent follows the person's act before it.
     """
     keys = _joined(acts, "unit_id")
     parent_rows, root_rows = _rows_of(_joined(acts, "parent_unit_id"), keys), _rows_of(_joined(acts, "thread_id"), keys)
-    opens = _true(pc.or_kleene(pc.is_null(acts["thread_id"]), pc.equal(acts["unit_id"], acts["thread_id"])))
-    ends = opens | _true(pc.or_kleene(pc.is_null(acts["parent_unit_id"]), pc.equal(acts["parent_unit_id"], acts["thread_id"])))
+    is_root, has_no_thread = _true(pc.equal(acts["unit_id"], acts["thread_id"])), _true(pc.is_null(acts["thread_id"]))
+    opens = is_root | has_no_thread
+    ends = is_root | _true(pc.or_kleene(pc.is_null(acts["parent_unit_id"]), pc.equal(acts["parent_unit_id"], acts["thread_id"])))
+    follows = has_no_thread & ends & _true(pc.is_valid(acts["session_id"]))
+    if follows.any():
+        parent_rows = np.where(follows, _rows_before(acts), parent_rows)
+        ends &= ~(follows & (parent_rows != NOBODY))
     roots, root_states = _find_roots(root_rows, has_words, opens, targets)
     is_touched = is_new[targets] | _marked(is_new, root_rows[targets])
     parents, chain_states = _climb(parent_rows, has_words, ends, targets, depth, is_new, is_touched)
@@ -82,9 +90,15 @@ def context_column(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) 
     flat = rows[present]
     is_root = np.zeros(rows.shape, dtype=bool)
     is_root[:, 0] = True
-    taken = acts.select(["unit_id", "user_id", "created_at"]).take(pa.array(flat))
+    taken = acts.select(["unit_id", "user_id", "created_at", "action"]).take(pa.array(flat))
+    in_session = np.repeat(_true(pc.is_null(acts["thread_id"]))[ancestors.targets], present.sum(axis=1))
     entries = {
-        "role": pc.if_else(pa.array(is_root[present]), "root", "parent"),
+        "role": pc.case_when(
+            pc.make_struct(pa.array(is_root[present]), pa.array(in_session)),
+            pc.if_else(pc.equal(taken["action"], OBJECT), "object", "root"),
+            "earlier",
+            "parent",
+        ),
         "unit_id": taken["unit_id"],
         "speaker": speakers.filter(pa.array(present.ravel())),
         "speaker_id": taken["user_id"],
@@ -149,6 +163,18 @@ def _number_speakers(user_ids: pa.Array, targets: np.ndarray, rows: np.ndarray) 
         numbers[:, column] = np.where(person == NOBODY, 0, np.where(is_new, others, number))
     names = pa.array(["unknown", "self", *(f"other-{number}" for number in range(1, rows.shape[1] + 1))])
     return names.take(pa.array(numbers.ravel()))
+
+
+def _rows_before(acts: pa.RecordBatch) -> np.ndarray:
+    """Row of the act that the same person did before each act in its session; -1 where there is none. The batch holds whole sessions."""
+    rows = np.flatnonzero(_true(pc.is_valid(acts["session_id"])))
+    sessions = acts.select(["session_id", "user_id", "created_at", "unit_id"]).take(pa.array(rows))
+    order = pc.sort_indices(sessions, sort_keys=[(name, "ascending", "at_end") for name in sessions.schema.names])
+    sessions, rows = sessions.take(order), rows[order.to_numpy()]
+    same = [_true(pc.equal(sessions[name].slice(1), sessions[name].slice(0, len(rows) - 1))) for name in ("session_id", "user_id")]
+    before = np.full(acts.num_rows, NOBODY, dtype=np.int64)
+    before[rows[1:]] = np.where(same[0] & same[1], rows[:-1], NOBODY)
+    return before
 
 
 def _joined(acts: pa.RecordBatch, column: str) -> pa.Array:

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from etl.task_files import Made
+from lake.rendering import OPENING
 from lake.schema import arrow_schema
 from lake.tables import TableSpec
 from lake.units import SEQUENCES, SHORT_SEQUENCES, HistoryUnit
@@ -264,6 +265,6 @@ def _cut_context(context: pa.ListArray, max_chars: int) -> pa.ListArray:
 
 def _nearest_context(parents: int) -> Column:
     """`lake.rendering.nearest_context` as a Spark expression; a root, where there is one, comes first."""
-    roots = F.when(F.get("context", F.lit(0))["role"] == "root", 1).otherwise(0)
+    roots = F.when(F.get("context", F.lit(0))["role"].isin(*OPENING), 1).otherwise(0)
     first = F.greatest(F.size("context") - parents, roots) + 1
     return F.concat(F.slice("context", F.lit(1), roots), F.slice("context", first, F.lit(parents)))

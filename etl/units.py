@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from etl.changes import ChangedActs, Partition, partition_predicate
 from etl.config import UnitFilters
-from etl.contexts import Ancestors, context_column, find_ancestors, whole_threads, words_as_context
+from etl.contexts import OBJECT, Ancestors, context_column, find_ancestors, whole_threads, words_as_context
 from etl.filters import filtered_out
 from etl.languages import with_languages
 from etl.masking import cleaned
@@ -27,7 +27,7 @@ from lake.acts import ACTS, DELETED_LATER
 from lake.schema import arrow_schema
 from lake.units import UNITS
 
-OBSTACLES = ("duplicate", "deleted", "removed", "no user", "no words")
+OBSTACLES = ("duplicate", "object", "deleted", "removed", "no user", "no words")
 CONFLICTS = "duplicates that differ"
 CHANGED = "units changed"
 
@@ -57,7 +57,7 @@ class UnitSettings:
 
 def changed_rows(acts: DataFrame, changed: ChangedActs) -> DataFrame:
     """Acts of whole partitions, and of grown ones the threads that have new acts; with `thread_key` and `is_new`."""
-    acts = acts.withColumn("thread_key", F.coalesce("thread_id", "unit_id"))
+    acts = acts.withColumn("thread_key", F.coalesce("thread_id", "session_id", "unit_id"))
     whole = acts.where(partition_predicate(ACTS, changed.whole)).withColumn("is_new", F.lit(True))
     if not changed.grown:
         return whole
@@ -150,8 +150,9 @@ def clean_words(acts: pa.RecordBatch, mask_contacts: bool) -> pa.RecordBatch:
 def obstacles(acts: pa.RecordBatch, has_words: np.ndarray) -> np.ndarray:
     """Why each act makes no unit, as one of OBSTACLES; empty where it makes one."""
     deleted, removed = (pc.equal(acts["state"], state).to_numpy(zero_copy_only=False) for state in ("deleted", "removed"))
-    reasons = [deleted, removed & ~has_words, pc.is_null(acts["user_id"]).to_numpy(zero_copy_only=False), ~has_words]
-    return np.select(reasons, ["deleted", "removed", "no user", "no words"], default="")
+    is_object = pc.equal(acts["action"], OBJECT).to_numpy(zero_copy_only=False)
+    reasons = [is_object, deleted, removed & ~has_words, pc.is_null(acts["user_id"]).to_numpy(zero_copy_only=False), ~has_words]
+    return np.select(reasons, ["object", "deleted", "removed", "no user", "no words"], default="")
 
 
 def units_of_threads(acts: pa.RecordBatch, settings: UnitSettings) -> Iterator[Made]:

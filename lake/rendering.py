@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 RENDERING_VERSION = "1"
+OPENING = {"root": "Thread", "object": "About"}
+"""Roles of what a unit's context begins with, and what the teacher reads before its words."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SPACE = re.compile(r"\s+")
@@ -33,11 +35,11 @@ def own_words(unit: Mapping[str, Any], max_chars: int) -> str:
 def render_unit(unit: Mapping[str, Any], own_chars: int = 1500, context_chars: int = 500, max_parents: int = 3) -> str:
     """A unit in its context, one line each, outermost first: what the teacher reads.
 
-    Of the context: the root and the `max_parents` nearest of the rest. No line can be forged by a user's text, since texts have no line breaks.
+    Of the context: the root (or object) and the `max_parents` nearest of the rest. No line can be forged by a user's text, since texts have no line breaks.
     """
     lines = [f"{unit['action'].capitalize()} in {plain(unit['community'], 80) or unit['platform']}"]
     for entry in nearest_context(unit["context"], max_parents):
-        heading = "Thread" if entry["role"] == "root" else f"{entry['role'].capitalize()} by {entry['speaker']}"
+        heading = OPENING.get(entry["role"]) or f"{entry['role'].capitalize()} by {entry['speaker']}"
         lines.append(f"{heading}: {plain(entry['text'], context_chars)}")
     lines.append(f"Self: {own_words(unit, own_chars)}")
     return "\n".join(lines)
@@ -56,7 +58,7 @@ def join_history(lines: Sequence[str]) -> str:
 
 
 def nearest_context(context: Sequence[Mapping[str, Any]], max_parents: int) -> list[Mapping[str, Any]]:
-    """The root, where there is one, and the nearest `max_parents` of the rest, outermost first."""
-    roots = [entry for entry in context if entry["role"] == "root"]
-    others = [entry for entry in context if entry["role"] != "root"]
+    """The root or object, where there is one, and the nearest `max_parents` of the rest, outermost first."""
+    roots = [entry for entry in context if entry["role"] in OPENING]
+    others = [entry for entry in context if entry["role"] not in OPENING]
     return [*roots[:1], *others[max(0, len(others) - max_parents) :]]

@@ -16,7 +16,7 @@ ChainState = Literal["complete", "truncated", "missing", "deleted", "cycle", "no
 class ContextEntry(Row):
     """One thing that surrounded a unit. `unit_id` and `speaker_id` are never rendered; erasure needs them."""
 
-    role: Role = Field(description="root (what opened the thread), parent (a link of the chain), earlier, object.")
+    role: Role = Field(description="root (what opened the thread) or object (the thing acted on), parent (a link of the chain), earlier (in the session).")
     unit_id: str | None = Field(description="The act that this is, where it is one.")
     speaker: str = Field(description="'self', 'other-1', ... stable within a unit; 'unknown' for a deleted account.")
     speaker_id: str | None = Field(description="`user_id` of the speaker.")

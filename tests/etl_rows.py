@@ -29,11 +29,16 @@ def act(unit_id: str, parent: str | None = None, thread: str | None = "t", **val
 def acts_batch(acts: Sequence[dict[str, Any]]) -> pa.RecordBatch:
     """Acts as the units job hands them to Python: with `thread_key`, a thread in a row, and `is_new` (true where an act does not say)."""
     is_new = {id(row): row.get("is_new", True) for row in acts}
-    rows = sorted(acts, key=lambda row: row["thread_id"] or row["unit_id"])
+    rows = sorted(acts, key=_thread_key)
     table = rows_table(ACTS, [{name: value for name, value in row.items() if name != "is_new"} for row in rows])
-    table = table.append_column("thread_key", pa.array([row["thread_id"] or row["unit_id"] for row in rows], pa.string()))
+    table = table.append_column("thread_key", pa.array([_thread_key(row) for row in rows], pa.string()))
     table = table.append_column("is_new", pa.array([is_new[id(row)] for row in rows], pa.bool_()))
     return pa.concat_batches(table.to_batches()) if rows else pa.RecordBatch.from_pylist([], schema=table.schema)
+
+
+def _thread_key(row: dict[str, Any]) -> str:
+    key: str = row["thread_id"] or row["session_id"] or row["unit_id"]
+    return key
 
 
 def unit(unit_id: str, user_id: str = "p", minutes: int = 0, **values: Any) -> dict[str, Any]:

@@ -38,13 +38,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def find_thread(lake: LakeConfig, unit_id: str) -> list[ThreadAct]:
-    """The thread of an act, its names masked. Raises UnknownIdError where no act has this id."""
+    """The thread of an act, or the session where it has no thread, its names masked. Raises UnknownIdError where no act has this id."""
     opens_or_is = (ds.field("thread_id") == unit_id) | (ds.field("unit_id") == unit_id)
-    found = arrow_tables.read(lake, ACTS, ("unit_id", "thread_id", "platform", "thread_group"), opens_or_is).to_pylist()
+    found = arrow_tables.read(lake, ACTS, ("unit_id", "thread_id", "session_id", "platform", "thread_group"), opens_or_is).to_pylist()
     if not found:
         raise UnknownIdError(f"{unit_id}: no act of this id; expected '<platform>:<native id>', e.g. reddit:t1_c13 for a comment, reddit:t3_87 for a post")
-    thread_id = found[0]["thread_id"] or unit_id
-    in_thread = (ds.field("thread_id") == thread_id) | (ds.field("unit_id") == thread_id)
+    thread_id = found[0]["thread_id"] or found[0]["session_id"] or unit_id
+    in_session = ds.field("thread_id").is_null() & (ds.field("session_id") == thread_id)
+    in_thread = (ds.field("thread_id") == thread_id) | (ds.field("unit_id") == thread_id) | in_session
     in_partition = (ds.field("platform") == found[0]["platform"]) & (ds.field("thread_group") == found[0]["thread_group"])
     acts = _masked(arrow_tables.read(lake, ACTS, _OF_ACTS, in_partition & in_thread))
     has_units = arrow_tables.find_table(lake, UNITS) is not None

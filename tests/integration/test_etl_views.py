@@ -49,6 +49,13 @@ def test_a_thread_is_found_by_any_of_its_acts(told: LakeConfig, capsys: pytest.C
     assert [row["text"] for row in found] == ["asks u/[name]", "answers [31mred", "kept by u/[name]", None]
 
 
+def test_a_session_is_shown_where_there_is_no_thread(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    searches = [act(f"r:s{number}", None, None, session_id="r:session", action="search", source_file=str(number)) for number in range(2)]
+    arrow_tables.append(lake, ACTS, rows_table(ACTS, [*searches, act("r:click", "r:s1", None, session_id="r:session"), act("r:x", None, "r:x")]))
+    found = json.loads(answer(capsys, "etl", "thread", "r:s0", "--json", "--lake", lake.path))
+    assert [(row["unit_id"], row["depth"]) for row in found] == [("r:s0", 0), ("r:s1", 0), ("r:click", 1)]
+
+
 def test_thread_in_words_tells_states_and_can_steer_no_terminal(told: LakeConfig, spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
     before = answer(capsys, "etl", "thread", "r:t", "--lake", told.path)
     assert before.startswith("4 acts (0 units) by 3 people")

@@ -106,7 +106,7 @@ def test_only_partitions_whose_acts_changed_are_rebuilt(lake: LakeConfig, spark:
 
 
 def months_of_threads(seed: int) -> dict[str, list[dict[str, Any]]]:
-    """Acts of random threads, month by month: a reply is often of another month than its parent, some acts come twice, some are deleted."""
+    """Acts of random threads and sessions, month by month: a reply is often of another month than its parent, some acts come twice, some are deleted."""
     random = Random(seed)
     months: dict[str, list[dict[str, Any]]] = {f"RC_2020-0{number}": [] for number in range(1, 4)}
     fates: list[dict[str, Any]] = [
@@ -126,6 +126,14 @@ def months_of_threads(seed: int) -> dict[str, list[dict[str, Any]]]:
                 retrieved = START + timedelta(days=random.randrange(9))
                 copy = act(name, parent, thread, source_file=month, retrieved_at=retrieved, **group) | {"text": f"{name} of {month}"}
                 months[month].append(copy | random.choice(fates))
+        for minutes in range(random.randrange(5)):
+            session = {
+                "session_id": f"s{number}",
+                "user_id": "walker",
+                "created_at": START + timedelta(minutes=minutes),
+                "source_file": random.choice(sorted(months)),
+            }
+            months[session["source_file"]].append(act(f"s{number}-{minutes}", random.choice([None, f"s{number}-0"]), None, **session, **group))
     return months
 
 

@@ -1,6 +1,7 @@
 """Contexts: the vectorised walk against a slow and obvious one, and the states that a person would expect."""
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from etl.contexts import context_column, find_ancestors, whole_threads, words_as_context
-from tests.etl_rows import act, acts_batch
+from tests.etl_rows import START, act, acts_batch
 
 Acts = list[dict[str, Any]]
 
@@ -24,20 +25,20 @@ def contexts_of(acts: Acts, depth: int = 8, chars: int = 512) -> dict[str, tuple
 
 def slow_context(acts: Acts, unit: dict[str, Any], depth: int) -> tuple[str, str, list[dict[str, Any]]]:
     """The same by following one parent after the other."""
-    by_id = {(row["thread_id"] or row["unit_id"], row["unit_id"]): row for row in acts}
-    thread = unit["thread_id"] or unit["unit_id"]
+    by_id = {(row["thread_id"] or row["session_id"] or row["unit_id"], row["unit_id"]): row for row in acts}
+    thread = unit["thread_id"] or unit["session_id"] or unit["unit_id"]
     root_state, chain_state, rows = "none", "none", []
     root = by_id.get((thread, thread))
-    opens = unit["thread_id"] is None or unit["unit_id"] == thread
-    if not opens:
+    opens = unit["unit_id"] == unit["thread_id"]
+    if unit["thread_id"] and not opens:
         root_state = "missing" if root is None else "present" if has_words(root) else "deleted"
     parents: Acts = []
     at = unit
-    while not opens and at["parent_unit_id"] not in (None, thread):
+    while not opens and slow_parent(acts, at) not in (None, unit["thread_id"]):
         if len(parents) == depth:
             chain_state = "truncated"
             break
-        above = by_id.get((thread, at["parent_unit_id"]))
+        above = by_id.get((thread, slow_parent(acts, at)))
         if above is None:
             chain_state = "missing"
         elif above["unit_id"] in [unit["unit_id"], *(row["unit_id"] for row in parents)]:
@@ -54,14 +55,25 @@ def slow_context(acts: Acts, unit: dict[str, Any], depth: int) -> tuple[str, str
     return root_state, chain_state, slow_entries(unit, rows, with_root=root_state == "present")
 
 
+def slow_parent(acts: Acts, at: dict[str, Any]) -> str | None:
+    """What an act answered; in a session, where it says nothing, what the person did before."""
+    if at["parent_unit_id"] or at["thread_id"] or not at["session_id"] or not at["user_id"]:
+        return at["parent_unit_id"]
+    together = [row for row in acts if (row["session_id"], row["user_id"], row["thread_id"]) == (at["session_id"], at["user_id"], None)]
+    earlier = [row for row in together if (row["created_at"], row["unit_id"]) < (at["created_at"], at["unit_id"])]
+    return max(earlier, key=lambda row: (row["created_at"], row["unit_id"]))["unit_id"] if earlier else None
+
+
 def slow_entries(unit: dict[str, Any], rows: Acts, with_root: bool) -> list[dict[str, Any]]:
     names = {unit["user_id"]: "self"} if unit["user_id"] else {}
     entries = []
+    link = "parent" if unit["thread_id"] else "earlier"
     for position, row in enumerate(rows):
+        root = "object" if row["action"] == "object" else "root"
         if row["user_id"]:
             names.setdefault(row["user_id"], f"other-{len([name for name in names.values() if name != 'self']) + 1}")
         entries.append({
-            "role": "root" if with_root and position == 0 else "parent", "unit_id": row["unit_id"], "speaker": names.get(row["user_id"], "unknown"),
+            "role": root if with_root and position == 0 else link, "unit_id": row["unit_id"], "speaker": names.get(row["user_id"], "unknown"),
             "speaker_id": row["user_id"], "text": "\n\n".join(part for part in (row["title"], row["text"]) if part), "created_at": row["created_at"],
         })  # fmt: skip
     return entries
@@ -72,7 +84,7 @@ def has_words(row: dict[str, Any]) -> bool:
 
 
 def random_forest(rng: random.Random) -> Acts:
-    """Threads with a root or without, missing and deleted links, cycles, links into other threads, few users."""
+    """Threads with a root or without, missing and deleted links, cycles, links into other threads, few users; sessions besides."""
     acts: Acts = []
     for thread in range(rng.randint(1, 5)):
         thread_id = f"t{thread}"
@@ -85,7 +97,20 @@ def random_forest(rng: random.Random) -> Acts:
             parent = rng.choice([thread_id, *ids[:number], *ids[:number], rng.choice(ids), "nowhere", "c0-0", None])
             user, text = rng.choice([None, "u0", "u1", "u2"]), rng.choice([None, "words", "words", "words"])
             acts.append(act(unit_id, parent, thread_id, user_id=user, text=text))
-    return [*acts, act("alone", None, None)]
+    return [*acts, act("alone", None, None), *random_sessions(rng)]
+
+
+def random_sessions(rng: random.Random) -> Acts:
+    """Sessions of one person or two, in which some acts say what led to them, in any order of time."""
+    acts: Acts = []
+    for session in range(rng.randint(0, 3)):
+        ids = [f"s{session}-{number}" for number in range(rng.randint(1, 8))]
+        for unit_id in ids:
+            parent = rng.choice([None, None, rng.choice(ids), "nowhere"])
+            user, text = rng.choice(["u0", "u0", "u0", "u1", None]), rng.choice([None, "words", "words", "words"])
+            at = START + timedelta(minutes=rng.randint(0, 5))
+            acts.append(act(unit_id, parent, None, session_id=f"s{session}", user_id=user, text=text, created_at=at))
+    return acts
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -106,6 +131,47 @@ def test_context_runs_from_the_root_over_the_outermost_parent_to_the_nearest() -
 def test_answer_to_the_root_has_no_chain_and_the_root_once() -> None:
     root_state, chain_state, context = contexts_of([act("t", None), act("a", "t")])["a"]
     assert (root_state, chain_state, [entry["role"] for entry in context]) == ("present", "none", ["root"])
+
+
+def test_context_of_an_act_in_a_session_is_what_the_person_did_before() -> None:
+    session = {"thread": None, "session_id": "s", "user_id": "u"}
+    acts = [
+        act("search 1", **session, action="search", created_at=START),
+        act("search 2", **session, action="search", created_at=START + timedelta(minutes=1)),
+        act("click 2", "search 2", **session, action="visit", created_at=START + timedelta(minutes=2)),
+        act("click 1", "search 1", **session, action="visit", created_at=START + timedelta(minutes=3)),
+        act("other", thread=None, session_id="s", user_id="v", created_at=START + timedelta(minutes=1)),
+    ]
+    found = {
+        name: (*states, [(entry["role"], entry["unit_id"], entry["speaker"]) for entry in context]) for name, (*states, context) in contexts_of(acts).items()
+    }
+    first, second = ("earlier", "search 1", "self"), ("earlier", "search 2", "self")
+    assert found == {
+        "search 1": ("none", "none", []), "search 2": ("none", "complete", [first]), "click 2": ("none", "complete", [first, second]),
+        "click 1": ("none", "complete", [first]), "other": ("none", "none", []),
+    }  # fmt: skip
+
+
+def test_thing_that_is_acted_on_is_the_object_and_not_what_somebody_said() -> None:
+    acts = [act("item", None, "item", action="object", user_id=None, title="Kettle"), act("review", "item", "item", action="review")]
+    root_state, chain_state, context = contexts_of(acts)["review"]
+    assert (root_state, chain_state, [(entry["role"], entry["text"], entry["speaker"]) for entry in context]) == (
+        "present", "none", [("object", "Kettle\n\nwords of item", "unknown")],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_a_new_act_changes_is_touched(seed: int) -> None:
+    rng = random.Random(seed)
+    acts = random_forest(rng)
+    is_new = {row["unit_id"]: rng.random() < 0.2 for row in acts}
+    batch = acts_batch(acts)
+    words = words_as_context(batch["title"], batch["text"], 512)
+    new = np.array([is_new[unit_id] for unit_id in batch["unit_id"].to_pylist()])
+    ancestors = find_ancestors(batch, words.is_valid().to_numpy(zero_copy_only=False), np.arange(batch.num_rows), 4, new)
+    touched = {unit_id for unit_id, is_touched in zip(batch["unit_id"].to_pylist(), ancestors.is_touched, strict=True) if is_touched}
+    before, after = contexts_of([row for row in acts if not is_new[row["unit_id"]]], 4), contexts_of(acts, 4)
+    assert {unit_id for unit_id, context in after.items() if context != before.get(unit_id)} <= touched
 
 
 def test_what_opens_a_thread_has_no_context() -> None:

@@ -41,9 +41,10 @@ def test_each_act_without_user_or_words_is_counted_by_its_reason() -> None:
     units, counts = make(
         act("kept"), act("deleted", state="deleted", text=None), act("removed", state="removed", text=None), act("nobody", user_id=None),
         act("silent", text=None), act("blank", text=" \n\x07 "), act("gone", state="deleted", text=None, user_id=None),
+        act("kettle", None, "kettle", action="object", user_id=None),
     )  # fmt: skip
     assert list(units) == ["kept"]
-    assert counts == {"deleted": 2, "removed": 1, "no user": 1, "no words": 2}
+    assert counts == {"object": 1, "deleted": 2, "removed": 1, "no user": 1, "no words": 2}
 
 
 def test_title_alone_makes_a_unit_also_when_the_text_was_removed() -> None:

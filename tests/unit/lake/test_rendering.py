@@ -32,6 +32,14 @@ def test_unit_shows_root_and_nearest_parents_outermost_first() -> None:
     assert lines == ["Comment in bread", "Thread: My starter died", "Parent by other-1: answer 3", "Parent by other-1: answer 4", "Self: Feed it twice a day."]
 
 
+def test_thing_acted_on_stands_first_and_what_came_before_in_the_session_is_told() -> None:
+    review = unit(action="review", context=[entry("Kettle, 2 l", "object", "unknown"), entry("an answer")])
+    assert render_unit(review, max_parents=0).split("\n")[1] == "About: Kettle, 2 l"
+    assert render_history_unit(review) == "bread | Kettle, 2 l | an answer | Feed it twice a day."
+    visit = unit(action="visit", context=[entry("sourdough dies", "earlier", "self")])
+    assert render_unit(visit).split("\n")[1] == "Earlier by self: sourdough dies"
+
+
 def test_link_post_is_its_title() -> None:
     assert own_words(unit(title="Look at this loaf", text=""), 100) == "Look at this loaf"
 
