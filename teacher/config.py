@@ -1,6 +1,6 @@
 """Settings of the teacher: which model, which prompt, how much to label, and what counts as too many rejects."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -24,4 +24,8 @@ class TeacherConfig(StageConfig):
     engine: dict[str, Any] = Field({}, description="Further arguments of vLLM's LLM, e.g. tensor_parallel_size or gpu_memory_utilization.")
     kv_cache_gigabytes: int = Field(1, gt=0, description="Memory for attention's cache on a CPU; GPUs go by engine.gpu_memory_utilization.")
     max_reject_share: float = Field(0.5, ge=0, le=1, description="Share of a run's completions that may be rejects before the job fails.")
+    imported_ids: tuple[Annotated[str, Field(pattern=r"\{id\}")], ...] = Field(
+        ("reddit:t1_{id}", "reddit:t3_{id}", "reddit:{id}"),
+        description="What unit the platform's own 'id' of an imported label may mean: patterns of unit ids; the first that names a unit counts.",
+    )
     imported_model: str | None = Field(None, description="Name of the model whose labels are imported; None is the file's name.")

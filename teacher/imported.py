@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lake.labels import Label, LabelReject
@@ -32,8 +32,11 @@ class Imported(NamedTuple):
     duplicates: Counter[str]
 
 
-def parse_line(line: str) -> ImportedLine:
-    """A line {"unit_id" or bare Reddit "id", "specific", "broad"}; other keys are ignored."""
+def parse_line(line: str, native_ids: Sequence[str]) -> ImportedLine:
+    """A line {"unit_id" or the platform's own "id", "specific", "broad"}; other keys are ignored.
+
+    `native_ids` are patterns of unit ids in which '{id}' stands for the platform's own; the first that names a unit counts.
+    """
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):
@@ -44,9 +47,7 @@ def parse_line(line: str) -> ImportedLine:
     if isinstance(unit_id, str) and unit_id:
         return _with_labels(ImportedLine(line, unit_id, (unit_id,)), values)
     if isinstance(native_id, str) and native_id:
-        bare = native_id.removeprefix("t1_").removeprefix("t3_")
-        kinds = ("t1", "t3") if bare == native_id else (native_id[:2],)
-        return _with_labels(ImportedLine(line, native_id, tuple(f"reddit:{kind}_{bare}" for kind in kinds)), values)
+        return _with_labels(ImportedLine(line, native_id, tuple(pattern.replace("{id}", native_id) for pattern in native_ids)), values)
     return ImportedLine(line, "", fault="no id")
 
 

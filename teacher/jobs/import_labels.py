@@ -22,7 +22,7 @@ from teacher.config import TeacherConfig
 from teacher.imported import ImportedLine, import_labels, parse_line
 from teacher.selection import contents_of
 
-DESCRIPTION = """Labels that were made elsewhere: one JSON object a line, {"unit_id" or bare Reddit "id", "specific", "broad"}.
+DESCRIPTION = """Labels that were made elsewhere: one JSON object a line, {"unit_id" or the platform's own "id", "specific", "broad"}.
 
 Reads FILE and `units`; writes `labels` and `label_rejects` under a teacher_version of their own. A second import of the same file changes nothing."""
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def import_file(lake: LakeConfig, config: TeacherConfig, file: Path) -> None:
     """Append the labels of a file, and its bad lines as rejects. Raises TeacherError where it cannot be read or nearly all of it is bad."""
-    lines = _read_lines(file)
+    lines = _read_lines(file, config.imported_ids)
     digest = hashlib.sha256("\n".join(line.raw for line in lines).encode(errors="surrogatepass")).hexdigest()
     teacher_version = f"import-{digest[:16]}-{ANSWERS_VERSION}"
     transaction = (f"teacher-import:{teacher_version}", 1)
@@ -64,11 +64,11 @@ def import_file(lake: LakeConfig, config: TeacherConfig, file: Path) -> None:
         record.dropped.update(Counter(f"reject: {reject.reason}" for reject in imported.rejects))
 
 
-def _read_lines(file: Path) -> list[ImportedLine]:
+def _read_lines(file: Path, native_ids: Sequence[str]) -> list[ImportedLine]:
     """The file's lines; empty ones are none."""
     try:
         with file.open(encoding="utf-8", errors="replace", newline="\n") as stream:
-            return [parse_line(line.rstrip("\r\n")) for line in stream if line.strip()]
+            return [parse_line(line.rstrip("\r\n"), native_ids) for line in stream if line.strip()]
     except OSError as error:
         raise TeacherError(f"{file}: cannot read the labels: {error.strerror}") from None
 

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from conf.errors import ConfigError
+from conf.settings import load_settings
+from teacher.config import TeacherConfig
 from teacher.imported import Imported, import_labels, parse_line
 
 CONTENTS = {"reddit:t1_a": "hash-a", "reddit:t3_b": "hash-b", "reddit:t1_copy": "hash-a"}
@@ -15,7 +18,7 @@ def line(**values: Any) -> str:
 
 
 def imported(*lines: str) -> Imported:
-    result = import_labels([parse_line(text) for text in lines], CONTENTS, "qwen", "import-1")
+    result = import_labels([parse_line(text, TeacherConfig().imported_ids) for text in lines], CONTENTS, "qwen", "import-1")
     assert len(lines) == len(result.labels) + len(result.rejects) + result.duplicates.total()
     return result
 
@@ -23,9 +26,16 @@ def imported(*lines: str) -> Imported:
 @pytest.mark.parametrize(
     ("given", "content"), [({"unit_id": "reddit:t1_a"}, "hash-a"), ({"id": "a"}, "hash-a"), ({"id": "t1_a"}, "hash-a"), ({"id": "b"}, "hash-b")]
 )
-def test_ids_are_whole_or_bare_reddit_ids_of_comments_or_submissions(given: dict[str, str], content: str) -> None:
+def test_ids_are_whole_or_the_platforms_own(given: dict[str, str], content: str) -> None:
     (label,) = imported(line(**given, author="ignored")).labels
     assert (label.unit_hash, label.specific, label.broad, label.teacher_model) == (content, "Brake pads for rain", "Cycling", "qwen")
+
+
+def test_patterns_say_what_a_platforms_own_id_means() -> None:
+    parsed = parse_line(line(id="7"), ["hackernews:{id}", "forum:p{id}"])
+    assert parsed.unit_ids == ("hackernews:7", "forum:p7")
+    with pytest.raises(ConfigError, match="imported_ids"):
+        load_settings(None, ["teacher.imported_ids=[reddit]"]).section("teacher", TeacherConfig)
 
 
 @pytest.mark.parametrize(
