@@ -19,7 +19,10 @@ from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice
 
 ENTRY_POINT_GROUP = "kindred.platforms"
 # Python code that travels as a zip (spark-submit --py-files) may come without the metadata that lists entry points.
-BUILT_IN = {"reddit": "etl.platforms.reddit:PLATFORM"}
+BUILT_IN = {
+    "reddit": "etl.platforms.reddit:PLATFORM",
+    "takeout": "etl.platforms.takeout:PLATFORM",
+}
 
 
 class NoOptions(StageConfig):

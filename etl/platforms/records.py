@@ -29,7 +29,8 @@ GROUPS = 64
 """Partitions of a platform whose threads have no numbers: 64 are enough for some hundred million acts."""
 FIRST_TIME, LAST_TIME = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
-_UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, csv.Error)
+# NotImplementedError is of a .zip that is packed in a way unknown to Python.
+_UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, csv.Error, NotImplementedError)
 _ID = re.compile(r"[!-~]{1,200}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
