@@ -181,11 +181,11 @@ def _split(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Partition, 
     """Rows by partition, their order kept. Each part is a copy, so that it does not hold on to the rest."""
     if not rows.num_rows:
         return
-    distinct = rows.select(list(columns)).group_by(list(columns)).aggregate([]).to_pylist() if columns else [{}]
-    for values in distinct:
-        if len(distinct) == 1:
-            yield tuple(values.values()), rows
-            continue
+    first = rows.select(list(columns)).slice(0, 1).to_pylist()[0]
+    if all(pc.all(pc.equal(rows[column], value)).as_py() for column, value in first.items()):
+        yield tuple(first.values()), rows
+        return
+    for values in rows.select(list(columns)).group_by(list(columns)).aggregate([]).to_pylist():
         mask = None
         for column, value in values.items():
             equal = pc.equal(rows[column], value)

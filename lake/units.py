@@ -98,13 +98,19 @@ UNITS = TableSpec(
     ),
 )  # fmt: skip
 IDENTITIES = TableSpec(name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by="people")
+_REPEATING_IN_CHUNKS = (
+    "units.list.element.platform", "units.list.element.action", "units.list.element.community", "units.list.element.title",
+    "units.list.element.thread_id", "units.list.element.duplicate_group", "units.list.element.context.list.element.role",
+    "units.list.element.context.list.element.speaker", "units.list.element.context.list.element.speaker_id",
+    "units.list.element.context.list.element.unit_id", "units.list.element.context.list.element.text",
+)  # fmt: skip
 SEQUENCES = TableSpec(
     name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by="etl",
-    stats_columns=("person_id", "chunk", "first_at", "last_at"),
+    stats_columns=("person_id", "chunk", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS,
 )  # fmt: skip
 SHORT_SEQUENCES = TableSpec(
     name="short_sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by="etl",
-    stats_columns=("person_id", "first_at", "last_at"),
+    stats_columns=("person_id", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS,
 )  # fmt: skip
 """People with too few units for a sequence, until they have enough; read by `etl sequences` alone."""
 
