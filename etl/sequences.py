@@ -13,21 +13,15 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
 from etl.task_files import Made
-from lake.rendering import OPENING
 from lake.schema import arrow_schema
-from lake.tables import TableSpec
 from lake.units import SEQUENCES, SHORT_SEQUENCES, HistoryUnit
 
 TOO_FEW = "people with too few units"
 UNITS_LEFT_OUT = "units of people with too few"
 
-_MADE_HERE = ("starts_session",)
 _HISTORY_COLUMNS = tuple(HistoryUnit.model_fields)
-_COMPACT_COLUMNS = tuple(name for name in _HISTORY_COLUMNS if name not in _MADE_HERE)
 _UNITS_TYPE = arrow_schema(SEQUENCES).field("units").type
 _BYTES_OF_IDS = 300  # unit_id, unit_hash, duplicate_group, thread_id, platform, action, time
 _BYTES_OF_ENTRY_IDS = 120  # unit_id, speaker, speaker_id, role, time
@@ -35,68 +29,12 @@ _BYTES_OF_ENTRY_IDS = 120  # unit_id, speaker, speaker_id, role, time
 
 @dataclass(frozen=True)
 class HistoryLimits:
-    """What bounds a chunk, who gets one, how much of a text a history keeps, and the gap that parts two sessions."""
+    """What bounds a chunk, who gets one, and the gap that parts two sessions."""
 
     units: int
     bytes: int
     min_units_per_person: int
-    text_chars: int
-    context_chars: int
-    parents: int
     session_minutes: int
-
-
-def with_person_id(units: DataFrame, identities: DataFrame) -> DataFrame:
-    """Units with `person_id`: that of their account in `identities`, else the account itself."""
-    people = identities.groupBy("user_id").agg(F.min("person_id").alias("joined_id"))
-    joined = units.join(F.broadcast(people), "user_id", "left")
-    return joined.withColumn("person_id", F.coalesce("joined_id", "user_id")).drop("joined_id")
-
-
-def compact_units(units: DataFrame, limits: HistoryLimits) -> DataFrame:
-    """Units as they stand in a history, save that texts of their context are not cut yet: own words cut, the root and the nearest parents."""
-    cut = {name: F.substring(name, 1, limits.text_chars) for name in ("title", "text")} | {"context": _nearest_context(limits.parents)}
-    return units.select("person_id", F.array("user_id").alias("user_ids"), *(cut.get(name, F.col(name)).alias(name) for name in _COMPACT_COLUMNS))
-
-
-def new_units(units: DataFrame, identities: DataFrame, limits: HistoryLimits) -> DataFrame:
-    """Units as `chunks_of_rows` takes them, of people that no table has yet."""
-    compact = units.transform(with_person_id, identities).transform(compact_units, limits)
-    return compact.select("*", F.lit(0).alias("next_chunk"), F.lit(None).cast("timestamp").alias("last_at"), F.lit(None).cast("string").alias("known_in"))
-
-
-def going_on(units: DataFrame, sequences: DataFrame, short_sequences: DataFrame) -> DataFrame:
-    """New units (`new_units`) with the number and time that their person's next chunk follows, and what must be cut anew together with them."""
-    first_new = units.groupBy("person_id").agg(F.min("created_at").alias("first_new_at"))
-    chunks = sequences.select("person_id", "chunk", F.col("last_at").alias("until")).join(first_new, "person_id")
-    is_late = F.max("until") >= F.first("first_new_at")
-    heads = chunks.groupBy("person_id").agg((F.max("chunk") + 1).cast("int").alias("chunks"), F.max("until").alias("until"), is_late.alias("is_late")).cache()
-    in_order, late = heads.where(~F.col("is_late")), heads.where("is_late").select("person_id")
-    later = units.drop("next_chunk", "last_at").join(in_order.drop("is_late"), "person_id", "left")
-    later = later.withColumns({"next_chunk": F.coalesce("chunks", F.lit(0)), "last_at": F.col("until")})
-    known = [
-        sequences.join(late, "person_id", "left_semi").transform(units_of_chunks, SEQUENCES),
-        short_sequences.join(first_new, "person_id", "left_semi").transform(units_of_chunks, SHORT_SEQUENCES),
-    ]
-    return later.select(units.columns).unionByName(known[0]).unionByName(known[1])
-
-
-def units_of_chunks(chunks: DataFrame, table: TableSpec) -> DataFrame:
-    """The units that stand in chunks of a table, as `chunks_of_rows` takes them."""
-    member = chunks.select("person_id", "user_ids", F.explode("units").alias("unit"))
-    compact = member.select("person_id", "user_ids", *(F.col("unit")[name].alias(name) for name in _COMPACT_COLUMNS))
-    return compact.select("*", F.lit(0).alias("next_chunk"), F.lit(None).cast("timestamp").alias("last_at"), F.lit(table.name).alias("known_in"))
-
-
-def by_person(units: DataFrame, buckets: int) -> DataFrame:
-    """Units with `bucket`, the units of a bucket in one task, each person's in a row and oldest first; ties in time go by `unit_id`."""
-    placed = units.withColumn("bucket", bucket_of("person_id", buckets))
-    return placed.repartitionById(buckets, F.col("bucket").cast("int")).sortWithinPartitions("person_id", "created_at", "unit_id")
-
-
-def bucket_of(column: str, buckets: int) -> Column:
-    """`lake.units.sequence_bucket` as a Spark expression."""
-    return F.conv(F.substring(F.sha2(F.col(column), 256), 1, 8), 16, 10).cast("long") % buckets
 
 
 def cut_points(sizes: list[int], limits: HistoryLimits) -> list[int]:
@@ -158,7 +96,7 @@ def chunks_of_rows(batches: Iterable[pa.RecordBatch], limits: HistoryLimits) -> 
 
 
 def _prepared(rows: pa.Table, person: OpenPerson, limits: HistoryLimits) -> pa.Table:
-    """Rows with texts of contexts cut and `starts_session`; `person` becomes that of the last row."""
+    """Rows with `starts_session`; `person` becomes that of the last row."""
     times = rows["created_at"].cast(pa.int64()).to_numpy()
     follows = np.zeros(rows.num_rows, dtype=bool)
     follows[1:] = ~_changes(rows["person_id"])
@@ -170,8 +108,6 @@ def _prepared(rows: pa.Table, person: OpenPerson, limits: HistoryLimits) -> pa.T
     before[follows] = earlier[follows]
     starts_session = (before == never) | (times > before + limits.session_minutes * 60_000_000)
     person.person_id, person.last_at = rows["person_id"][-1].as_py(), rows["created_at"][-1].as_py()
-    cut = _cut_context(rows["context"].combine_chunks(), limits.context_chars)
-    rows = rows.set_column(rows.column_names.index("context"), "context", cut)
     return rows.append_column("starts_session", pa.array(starts_session))
 
 
@@ -234,9 +170,17 @@ def _chunk_rows(rows: pa.Table, cuts: Cuts) -> pa.Table:
 
 def _accounts(rows: pa.Table, cuts: Cuts) -> pa.Array:
     """Accounts of each range, sorted."""
-    of_units = rows["user_ids"].to_pylist()
-    accounts = [sorted({account for unit in of_units[start:end] for account in unit}) for start, end in zip(cuts.starts, cuts.ends, strict=True)]
-    return pa.array(accounts, pa.list_(pa.string()))
+    of_units = rows["user_ids"].combine_chunks()
+    chunk_of_unit = np.full(rows.num_rows, -1)
+    for number, (start, end) in enumerate(zip(cuts.starts, cuts.ends, strict=True)):
+        chunk_of_unit[start:end] = number
+    chunk = chunk_of_unit[pc.list_parent_indices(of_units).to_numpy()]
+    accounts = of_units.flatten().filter(pa.array(chunk >= 0))
+    chunk = chunk[chunk >= 0]
+    rank = pc.rank(accounts, tiebreaker="dense").to_numpy().astype(np.int64)
+    _, firsts = np.unique(chunk * (len(accounts) + 1) + rank, return_index=True)
+    offsets = np.searchsorted(chunk[firsts], np.arange(len(cuts.starts) + 1)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), accounts.take(pa.array(firsts)))
 
 
 def _changes(people: pa.ChunkedArray) -> np.ndarray:
@@ -252,19 +196,3 @@ def _unit_bytes(rows: pa.Table) -> np.ndarray:
     totals = np.concatenate([[0], np.cumsum(entries, dtype=np.int64)])
     ends = np.cumsum(pc.list_value_length(context).fill_null(0).to_numpy(zero_copy_only=False))
     return own + _BYTES_OF_IDS + totals[ends] - totals[np.concatenate([[0], ends[:-1]])]
-
-
-def _cut_context(context: pa.ListArray, max_chars: int) -> pa.ListArray:
-    """Contexts with the text of each entry cut."""
-    entries, lengths = context.flatten(), pc.list_value_length(context).fill_null(0).to_numpy(zero_copy_only=False)
-    fields = list(entries.type)
-    parts = [pc.utf8_slice_codeunits(part, 0, max_chars) if item.name == "text" else part for item, part in zip(fields, entries.flatten(), strict=True)]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(parts, fields=fields), type=context.type)
-
-
-def _nearest_context(parents: int) -> Column:
-    """`lake.rendering.nearest_context` as a Spark expression; a root, where there is one, comes first."""
-    roots = F.when(F.get("context", F.lit(0))["role"].isin(*OPENING), 1).otherwise(0)
-    first = F.greatest(F.size("context") - parents, roots) + 1
-    return F.concat(F.slice("context", F.lit(1), roots), F.slice("context", first, F.lit(parents)))

@@ -53,11 +53,17 @@ class TaskReport:
 Maker = Callable[[Iterable[pa.RecordBatch]], Iterator[Made]]
 
 
+def use_system_memory() -> None:
+    """Have Arrow take this process's memory from the system's allocator: its own gives memory back between batches, and asks for it again."""
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
 def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
     """Run `make` over each partition of the rows, write what it makes, and return the reports as one. Nothing is committed."""
     run, lake = uuid.uuid4().hex, lake.for_other_folders()
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        use_system_memory()
         tables: dict[str, TableFiles] = {}
         report = TaskReport()
         try:

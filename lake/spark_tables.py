@@ -19,6 +19,9 @@ from lake.java import ensure_java
 from lake.schema import check_columns, spark_schema
 from lake.tables import TableSpec, table_uri
 
+BYTES_OF_BATCH = 64 * 2**20
+"""Rows that Spark hands to Python at once: a row may be a block of many."""
+
 _KEEPS_SESSION: ContextVar[bool] = ContextVar("a session outlives the job that started it", default=False)
 
 
@@ -67,6 +70,7 @@ def start_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> SparkS
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(BYTES_OF_BATCH),
         "spark.sql.adaptive.enabled": "true",
         "spark.io.compression.codec": "zstd",  # a third less shuffled than by lz4 (benchmarks/RESULTS.md)
     }

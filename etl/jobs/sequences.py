@@ -1,22 +1,25 @@
 """Job `etl sequences`: units -> chunks of each person's history, oldest first, as far as there are new units since the last run."""
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pyspark.sql import Observation, SparkSession
-from pyspark.sql import functions as F
+import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from conf.arguments import job_arguments
 from conf.errors import ConfigError
 from conf.logs import configure_logs
 from etl.bots import listed_bots_of_lake
-from etl.changes import added_files, partition_of
+from etl.changes import File, added_files, partition_of
 from etl.config import EtlConfig
-from etl.sequences import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits, by_person, chunks_of_rows, going_on, new_units
-from etl.task_files import TaskReport, Thinned, without_keys, write_files
+from etl.histories import BLOCKS, OF_BOTS, KnownFiles, People, blocks_of_files, chunks_of_blocks
+from etl.history_rows import HistoryTexts, UnitsFile, files_by_task, one_person_each
+from etl.sequences import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits
+from etl.task_files import TaskReport, Thinned, use_system_memory, without_keys, write_files
 from lake import arrow_tables, spark_tables
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
+from lake.schema import arrow_schema
 from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNITS
 
 logger = logging.getLogger(__name__)
@@ -27,8 +30,9 @@ SETTINGS = {
     "units_per_chunk", "chunk_bytes", "min_units_per_person", "sequence_buckets", "session_minutes", "history_text_chars", "history_context_chars",
     "history_parents",
 }  # fmt: skip
-OF_BOTS = "units of listed bots"
 TABLES = (SEQUENCES, SHORT_SEQUENCES)
+BYTES_OF_TASK = 512 * 2**20
+"""Files of units that one task reads are together about so big, or one of them is bigger."""
 
 
 def build_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
@@ -56,11 +60,15 @@ def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_fil
     """Write the chunks that new files of units give (None: all chunks), each table in one commit."""
     live = {spec.name: arrow_tables.live_files(arrow_tables.open_table(lake, spec)) for spec in TABLES}
     units = arrow_tables.live_files(arrow_tables.open_table(lake, UNITS, inputs.version(UNITS)))
+    if new_files is not None:
+        logger.info("going on from the last run with %d new files of units", len(new_files))
+        units = [file for file in units if file["path"] in new_files]
     made, thinned = TaskReport(), {spec.name: Thinned() for spec in TABLES}
-    if units and new_files != []:
+    if units:
         bots = listed_accounts(lake, {partition_of(file, UNITS)[0] for file in units})
-        with spark_tables.spark_session("sequences", lake) as spark:
-            made = chunks_of_units(spark, lake, config, inputs, new_files, bots)
+        people = People(identities_of(lake, inputs), pa.array(sorted(bots), pa.string()), config.sequence_buckets)
+        with spark_tables.spark_session("sequences", lake, jvm_idles=True) as spark:
+            made = chunks_of_units(spark, lake, config, people, units, {} if new_files is None else live)
             if new_files is not None:
                 thinned = {spec.name: without_keys(spark, lake, spec, made.replaced.get(spec.name, {}), live[spec.name]) for spec in TABLES}
     for spec in TABLES:
@@ -71,26 +79,38 @@ def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_fil
 
 
 def chunks_of_units(
-    spark: SparkSession, lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_files: list[str] | None, bots: Collection[str]
+    spark: SparkSession, lake: LakeConfig, config: EtlConfig, people: People, units: Sequence[File], known: Mapping[str, Sequence[File]]
 ) -> TaskReport:  # fmt: skip
-    """Files of the chunks that new files of units give (None: all units)."""
-    limits = HistoryLimits(
-        config.units_per_chunk, config.chunk_bytes, config.min_units_per_person, config.history_text_chars, config.history_context_chars,
-        config.history_parents, config.session_minutes,
-    )  # fmt: skip
-    if new_files is None:
-        units = spark_tables.read(spark, lake, UNITS, inputs.version(UNITS))
-    else:
-        logger.info("going on from the last run with %d new files of units", len(new_files))
-        units = spark_tables.read_files(spark, lake, UNITS, new_files)
-    is_bot, seen = F.col("user_id").isin(*bots), Observation()
-    of_people = units.observe(seen, F.count_if(is_bot).alias(OF_BOTS)).where(~is_bot)
-    rows = new_units(of_people, spark_tables.read_or_empty(spark, lake, IDENTITIES), limits)
-    if new_files is not None:
-        rows = going_on(rows, *(spark_tables.read(spark, lake, spec) for spec in TABLES))
-    made = write_files(by_person(rows, config.sequence_buckets), lambda batches: chunks_of_rows(batches, limits), lake)
-    made.counts.update(seen.get)
-    return made
+    """Files of the chunks that files of units give, and of what stands already in files of the tables of chunks (by name)."""
+    texts = HistoryTexts(config.history_text_chars, config.history_context_chars, config.history_parents)
+    limits = HistoryLimits(config.units_per_chunk, config.chunk_bytes, config.min_units_per_person, config.session_minutes)
+    files = [UnitsFile(file["path"], partition_of(file, UNITS)[0]) for file in units]
+    tasks = files_by_task(files, [file["size_bytes"] for file in units], BYTES_OF_TASK, spark.sparkContext.defaultParallelism)
+    by_bucket, lake_of_tasks = files_by_bucket(known), lake.for_other_folders()
+
+    def blocks(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        use_system_memory()
+        for number in (number for batch in numbers for number in batch["id"].to_pylist()):
+            yield from blocks_of_files(lake_of_tasks, tasks[number], people, texts)
+
+    placed = spark.range(len(tasks), numPartitions=len(tasks)).mapInArrow(blocks, BLOCKS).repartitionById(people.buckets, "bucket")
+    return write_files(placed, lambda batches: chunks_of_blocks(batches, lake_of_tasks, people, by_bucket, limits), lake)
+
+
+def files_by_bucket(live: Mapping[str, Iterable[File]]) -> KnownFiles:
+    """Paths of files of the tables of chunks (by name), by bucket."""
+    files: dict[int, dict[str, list[str]]] = {}
+    for spec in TABLES:
+        for file in live.get(spec.name, ()):
+            files.setdefault(int(partition_of(file, spec)[0]), {}).setdefault(spec.name, []).append(file["path"])
+    return files
+
+
+def identities_of(lake: LakeConfig, inputs: Inputs) -> pa.Table:
+    """One row for each account in `identities`; none where that table is absent."""
+    if IDENTITIES.name not in inputs.tables:
+        return arrow_schema(IDENTITIES).empty_table()
+    return one_person_each(arrow_tables.read(lake, IDENTITIES, version=inputs.version(IDENTITIES)))
 
 
 def listed_accounts(lake: LakeConfig, platforms: Iterable[str]) -> frozenset[str]:

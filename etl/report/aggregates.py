@@ -33,6 +33,13 @@ def units_by_context(units: DataFrame) -> DataFrame:
     return units.groupBy(*keys).agg(F.count("*").alias("units"), F.count("duplicate_group").alias("grouped"))
 
 
+def with_person_id(units: DataFrame, identities: DataFrame) -> DataFrame:
+    """Units with `person_id`: that of their account in `identities`, else the account itself."""
+    people = identities.groupBy("user_id").agg(F.min("person_id").alias("joined_id"))
+    joined = units.join(F.broadcast(people), "user_id", "left")
+    return joined.withColumn("person_id", F.coalesce("joined_id", "user_id")).drop("joined_id")
+
+
 def people_by_length(units: DataFrame) -> DataFrame:
     """`people` by the power of two that their units reach (`doublings`: 0 is 1 unit, 1 is 2 to 3, 2 is 4 to 7, ...), their `units`, and the `most` of one.
 

@@ -9,8 +9,7 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from conf.errors import ContractError
-from etl.report.aggregates import acts_by_month, histories, largest, people_by_length, rejects_by_reason, units_by_community, units_by_context
-from etl.sequences import with_person_id
+from etl.report.aggregates import acts_by_month, histories, largest, people_by_length, rejects_by_reason, units_by_community, units_by_context, with_person_id
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS
 from lake.config import LakeConfig

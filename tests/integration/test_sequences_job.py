@@ -55,13 +55,9 @@ def test_history_keeps_the_root_and_the_nearest_parents_and_cuts_every_text(lake
 def test_second_run_writes_nothing_and_other_settings_do(lake: LakeConfig, spark: SparkSession) -> None:
     units = [unit(f"{person}{number}", f"person {person}", number % 7) for person in range(5) for number in range(person * 4)]
     arrow_tables.append(lake, UNITS, units_table(units))
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 3)
-    try:
-        in_small_batches = make_sequences(lake, min_units_per_person=5, units_per_chunk=4)
-    finally:
-        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    first = make_sequences(lake, min_units_per_person=5, units_per_chunk=4)
     version = arrow_tables.table_version(lake, SEQUENCES)
-    assert make_sequences(lake, min_units_per_person=5, units_per_chunk=4) == in_small_batches
+    assert make_sequences(lake, min_units_per_person=5, units_per_chunk=4) == first
     assert arrow_tables.table_version(lake, SEQUENCES) == version
     run = last_done_run(lake, job.JOB)
     assert run is not None
@@ -120,6 +116,23 @@ def test_listed_bots_form_no_person(lake: LakeConfig, spark: SparkSession, key_f
     run = last_done_run(lake, job.JOB)
     assert run is not None
     assert run.dropped == {"units of listed bots": 2}
+
+
+def test_units_of_listed_bots_alone_make_nobody_and_are_counted(lake: LakeConfig, spark: SparkSession, key_file: str) -> None:
+    auto_moderator = pseudonym(load_key(key_file), "reddit", "AutoModerator")
+    arrow_tables.append(lake, UNITS, units_table([unit("b", auto_moderator), unit("c", auto_moderator)]))
+    job.main(["--lake", lake.path, "--set", f"lake.pseudonym_key_file={key_file}"])
+    run = last_done_run(lake, job.JOB)
+    assert run is not None
+    assert (histories(lake), run.rows, run.dropped) == ({}, {"people": 0, "units": 0, "chunks": 0}, {"units of listed bots": 2})
+
+
+def test_units_that_delta_rs_merged_are_read_like_others(lake: LakeConfig, spark: SparkSession) -> None:
+    context = [entry("root", "what opened the thread"), entry("parent", "what was answered")]
+    arrow_tables.append(lake, UNITS, units_table([unit("a", context=context)]))
+    arrow_tables.merge(lake, UNITS, units_table([unit("a", context=context, text="other words"), unit("b", minutes=1)]))
+    (row,) = make_sequences(lake).values()
+    assert [(member["unit_id"], member["text"], member["context"]) for member in row["units"]] == [("a", "other words", context), ("b", "words of b", [])]
 
 
 def test_no_units_make_an_empty_table(lake: LakeConfig, spark: SparkSession) -> None:

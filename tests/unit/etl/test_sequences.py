@@ -15,7 +15,7 @@ from tests.etl_rows import START, unit, units_table
 
 
 def stream(units: list[dict[str, Any]], batch_rows: int, known: dict[str, dict[str, Any]] | None = None) -> list[pa.RecordBatch]:
-    """Units as the sequences job hands them to Python, in batches; `known` is what was there before, by person."""
+    """Units as the sequences job puts them in order, in batches; `known` is what was there before, by person."""
     rows = sorted(units, key=lambda row: (row["user_id"], row["created_at"], row["unit_id"]))
     table = units_table(rows)
     before = [{"next_chunk": 0, "last_at": None, "known_in": None} | (known or {}).get(row["user_id"], {}) for row in rows]
@@ -47,7 +47,7 @@ def ids(rows: list[dict[str, Any]]) -> dict[tuple[str, int], list[str]]:
 
 
 def limits(units: int = 3, size: int = 10**9, least: int = 1) -> HistoryLimits:
-    return HistoryLimits(units, size, least, text_chars=10**6, context_chars=300, parents=2, session_minutes=30)
+    return HistoryLimits(units, size, least, session_minutes=30)
 
 
 def test_chunks_hold_a_persons_units_oldest_first_and_ties_go_by_id() -> None:
