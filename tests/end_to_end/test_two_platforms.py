@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.takeout_exports import json_entry
 
 from lake import arrow_tables
 from lake.acts import ACTS
@@ -17,6 +16,7 @@ from lake.schema import rows_table
 from lake.units import IDENTITIES, SEQUENCES, UNITS
 from pipeline import archive_generator, cli
 from tests.integration.serving_lake import register_base_encoder
+from tests.takeout_exports import json_entry
 
 PARTICIPANT = "participant 7"
 SEARCHES = (
