@@ -1,12 +1,30 @@
 """Arrow rows <-> blocks: what Spark shuffles in the place of rows. A block is the rows that one task has for one bucket, as compressed bytes."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
+BLOCKS = "bucket int, size int, content binary"
+"""Columns of blocks as Spark shuffles them."""
+BYTES_OF_TASK = 512 * 2**20
+"""Files of a table so big are read by one task."""
+BYTES_OF_BLOCKS = 128 * 2**20
+"""Rows of so many bytes are parted into blocks at once: more make larger blocks, which Arrow works through faster, and take three times as much memory."""
+
 _CODEC = pa.Codec("zstd")
+_ROW = pa.schema({"bucket": pa.int32(), "size": pa.int32(), "content": pa.binary()})
+
+Item = TypeVar("Item")
+
+
+def files_by_task(files: Sequence[Item], sizes: Sequence[int], at_least: int, bytes_of_task: int = BYTES_OF_TASK) -> list[list[Item]]:
+    """The files shared out among tasks that have about equally much, no more than `bytes_of_task` where there are enough files; none is empty."""
+    largest_first = [files[number] for number in np.argsort([-size for size in sizes], kind="stable")]
+    tasks = min(len(files), max(at_least, -(-sum(sizes) // bytes_of_task)))
+    return [largest_first[number::tasks] for number in range(tasks)]
 
 
 def gathered(batches: Iterable[pa.RecordBatch], bytes_at_once: int) -> Iterator[pa.Table]:
@@ -50,3 +68,13 @@ def blocks_of_rows(rows: pa.Table, buckets: np.ndarray) -> Iterator[Block]:
 def rows_of_block(block: Block) -> pa.Table:
     """The rows that a block was made of."""
     return pa.ipc.open_stream(_CODEC.decompress(block.content, block.size)).read_all()
+
+
+def row_of_block(block: Block) -> pa.RecordBatch:
+    """A block as Spark shuffles it (BLOCKS)."""
+    return pa.RecordBatch.from_pylist([asdict(block)], schema=_ROW)
+
+
+def block_of_row(row: Mapping[str, Any]) -> Block:
+    """The block that a row (BLOCKS, and perhaps more) is."""
+    return Block(row["bucket"], row["size"], row["content"])

@@ -1,6 +1,6 @@
 """How much of a table must be made again: what has changed in the tables it is made from since the job's last run."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,15 +76,6 @@ def added_files(lake: LakeConfig, spec: TableSpec, old_version: int, version: in
     return sorted(after - before) if before <= after else None
 
 
-def partition_predicate(spec: TableSpec, partitions: Collection[Partition]) -> str:
-    """An SQL predicate that holds in these partitions and nowhere else."""
-    alternatives = (
-        "(" + " AND ".join(f"{column} = {_literal(value)}" for column, value in zip(spec.partition_by, partition, strict=True)) + ")"
-        for partition in sorted(partitions)
-    )
-    return " OR ".join(alternatives) or "false"
-
-
 def partition_of(file: File, spec: TableSpec) -> Partition:
     """Partition of a file of the log (`arrow_tables.live_files`)."""
     return tuple(str(file[f"partition.{column}"]) for column in spec.partition_by)
@@ -117,7 +108,3 @@ def _rows(files: Mapping[str, File]) -> int:
     if unknown:
         raise ContractError(f"{ACTS.name}: the table's log does not count the rows of {unknown[0]}; write that file again with statistics")
     return sum(file["num_records"] for file in files.values())
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -5,7 +5,7 @@ Spark sees few and large values: the rows of a block are Arrow's from the file t
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.blocks import Block, blocks_of_rows, gathered, rows_of_block
+from etl.blocks import BLOCKS, BYTES_OF_BLOCKS, Block, block_of_row, blocks_of_rows, gathered, row_of_block, rows_of_block
 from etl.history_rows import HistoryTexts, UnitsFile, person_ids, person_rows, rows_of_file
 from etl.known_histories import KnownHistories
 from etl.sequences import HistoryLimits, chunks_of_rows
@@ -24,15 +24,11 @@ from lake.schema import arrow_schema
 from lake.units import SEQUENCES, sequence_bucket
 
 OF_BOTS = "units of listed bots"
-BLOCKS = "bucket int, size int, content binary, of_bots int"
+COUNTED_BLOCKS = f"{BLOCKS}, of_bots int"
 """Columns of what is shuffled, for Spark. `of_bots` counts units that the task left out."""
 
 KnownFiles = Mapping[int, Mapping[str, Sequence[str]]]
 """Paths of files with chunks, by bucket and name of the table."""
-
-_BLOCK_ROW = pa.schema({"bucket": pa.int32(), "size": pa.int32(), "content": pa.binary(), "of_bots": pa.int32()})
-_BYTES_OF_BLOCKS = 128 * 2**20
-"""Units of so many bytes are parted into blocks at once: more make larger blocks, which Arrow works through faster, and take three times as much memory."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +41,10 @@ class People:
 
 
 def blocks_of_files(lake: LakeConfig, files: Iterable[UnitsFile], people: People, texts: HistoryTexts) -> Iterator[pa.RecordBatch]:
-    """The units of the files as blocks (BLOCKS), without those of bots, which the last row counts."""
+    """The units of the files as blocks (COUNTED_BLOCKS), without those of bots, which the last row counts."""
     of_bots = Counter[str]()
     rows = (_of_people(rows, people.bots, of_bots) for file in files for rows in rows_of_file(lake, file, texts))
-    for units in gathered(rows, _BYTES_OF_BLOCKS):
+    for units in gathered(rows, BYTES_OF_BLOCKS):
         for block in blocks_of_rows(units, buckets_of_rows(units, people)):
             yield _block_row(block)
     if of_bots[OF_BOTS]:
@@ -65,7 +61,7 @@ def buckets_of_rows(rows: pa.Table, people: People) -> np.ndarray:
 def chunks_of_blocks(
     blocks: Iterable[pa.RecordBatch], lake: LakeConfig, people: People, known: KnownFiles, limits: HistoryLimits
 ) -> Iterator[Made]:  # fmt: skip
-    """Rows of `sequences` and `short_sequences` out of the blocks (BLOCKS) of one bucket and of what is known of its people; without blocks none."""
+    """Rows of `sequences` and `short_sequences` out of the blocks (COUNTED_BLOCKS) of one bucket and of what is known of its people; without blocks none."""
     rows = (row for batch in blocks for row in batch.to_pylist())
     first = next(rows, None)
     if first is None:
@@ -79,11 +75,11 @@ def chunks_of_blocks(
 
 
 def _new_units(blocks: Iterable[Mapping[str, Any]], identities: pa.Table, counts: Counter[str]) -> Iterator[pa.Table]:
-    """Units of people (PERSON_ROWS) out of rows of BLOCKS."""
+    """Units of people (PERSON_ROWS) out of rows of COUNTED_BLOCKS."""
     for row in blocks:
         counts[OF_BOTS] += row["of_bots"]
         if row["size"]:
-            yield person_rows(rows_of_block(Block(row["bucket"], row["size"], row["content"])), identities)
+            yield person_rows(rows_of_block(block_of_row(row)), identities)
 
 
 def _of_people(rows: pa.RecordBatch, bots: pa.Array, counts: Counter[str]) -> pa.RecordBatch:
@@ -94,4 +90,4 @@ def _of_people(rows: pa.RecordBatch, bots: pa.Array, counts: Counter[str]) -> pa
 
 
 def _block_row(block: Block, of_bots: int = 0) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist([asdict(block) | {"of_bots": of_bots}], schema=_BLOCK_ROW)
+    return row_of_block(block).append_column("of_bots", pa.array([of_bots], pa.int32()))

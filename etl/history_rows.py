@@ -1,12 +1,13 @@
 """Files of units -> rows of histories: of each unit what a history keeps of it, read and cut by Arrow, so that no unit passes through Spark as a row."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.texts import cut
 from lake.config import LakeConfig
 from lake.rendering import OPENING
 from lake.schema import arrow_schema
@@ -51,7 +52,7 @@ def rows_of_file(lake: LakeConfig, file: UnitsFile, texts: HistoryTexts) -> Iter
 
 def cut_texts(units: pa.RecordBatch, texts: HistoryTexts) -> pa.RecordBatch:
     """Units with their own words cut, and of their contexts the root and the nearest parents, cut too."""
-    made = {name: _cut(units[name], texts.text_chars) for name in ("title", "text")}
+    made = {name: cut(units[name], texts.text_chars) for name in ("title", "text")}
     made["context"] = _cut_context(_nearest(units["context"], texts.parents), texts.context_chars)
     for name, column in made.items():
         units = units.set_column(units.schema.get_field_index(name), name, column)
@@ -83,19 +84,6 @@ def one_person_each(identities: pa.Table) -> pa.Table:
     return identities.group_by("user_id").aggregate([("person_id", "min")]).rename_columns({"person_id_min": "person_id"})
 
 
-def files_by_task(files: Sequence[UnitsFile], sizes: Sequence[int], bytes_of_task: int, at_least: int) -> list[list[UnitsFile]]:
-    """The files shared out among tasks that have about equally much, no more than `bytes_of_task` where there are enough files; none is empty."""
-    largest_first = [files[number] for number in np.argsort([-size for size in sizes], kind="stable")]
-    tasks = min(len(files), max(at_least, -(-sum(sizes) // bytes_of_task)))
-    return [largest_first[number::tasks] for number in range(tasks)]
-
-
-def _cut(texts: pa.Array, max_chars: int) -> pa.Array:
-    """Texts cut to so many characters. Few are longer: those alone are looked at, since finding the end of a character costs most."""
-    is_long = pc.greater(pc.binary_length(texts), max_chars).fill_null(False)
-    return pc.replace_with_mask(texts, is_long, pc.utf8_slice_codeunits(texts.filter(is_long), 0, max_chars)) if pc.any(is_long).as_py() else texts
-
-
 def _nearest(context: pa.ListArray, parents: int) -> pa.ListArray:
     """`lake.rendering.nearest_context` of each unit; a root or object, where there is one, comes first."""
     entries, lengths = context.flatten(), pc.list_value_length(context).fill_null(0).to_numpy(zero_copy_only=False)
@@ -110,7 +98,7 @@ def _cut_context(context: pa.ListArray, max_chars: int) -> pa.ListArray:
     """Contexts with the text of each entry cut."""
     entries, lengths = context.flatten(), pc.list_value_length(context).fill_null(0).to_numpy(zero_copy_only=False)
     fields = list(entries.type)
-    parts = [_cut(part, max_chars) if item.name == "text" else part for item, part in zip(fields, entries.flatten(), strict=True)]
+    parts = [cut(part, max_chars) if item.name == "text" else part for item, part in zip(fields, entries.flatten(), strict=True)]
     return _lists(pa.StructArray.from_arrays(parts, fields=fields), lengths, context.type)
 
 

@@ -19,7 +19,7 @@ _ROWS_OF_RUN_AT_ONCE = 4096
 
 
 def sorted_rows(tables: Iterable[pa.Table], keys: Sequence[str], bytes_in_memory: int = BYTES_IN_MEMORY) -> Iterator[pa.RecordBatch]:
-    """The rows of tables in the order of these columns, as batches of some ten thousand at most; no two rows have the same keys, and none is null.
+    """The rows of tables in the order of these columns, as batches of some ten thousand at most; no key is null. Rows of the same keys are together, in no certain order.
 
     Rows beyond `bytes_in_memory` are written to temporary files in sorted runs of that size, which are merged in the end.
     """

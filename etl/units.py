@@ -1,7 +1,6 @@
-"""Acts -> units: one shuffle by thread, in which duplicates are settled and contexts attached.
+"""Acts of whole threads -> units: duplicates are settled and contexts attached.
 
-Of a partition that has grown, only the threads with new acts are looked at, and only those units are made that a new act changes: units of its
-own, and those that have it among their ancestors. An act is `is_new` if the last run did not know it; without a last run all are.
+Only those units are made that a new act changes: its own, and those that have it among their ancestors.
 """
 
 import hashlib
@@ -13,17 +12,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
 
-from etl.changes import ChangedActs, Partition, partition_predicate
+from etl.changes import Partition
 from etl.config import UnitFilters
 from etl.contexts import OBJECT, Ancestors, context_column, find_ancestors, whole_threads, words_as_context
 from etl.filters import filtered_out
 from etl.languages import with_languages
 from etl.masking import cleaned
 from etl.task_files import Made
-from lake.acts import ACTS, DELETED_LATER
+from lake.acts import DELETED_LATER
 from lake.schema import arrow_schema
 from lake.units import UNITS
 
@@ -37,57 +34,19 @@ OLD_ACTS_TOO = 4
 UNITS_AT_ONCE = 16_384
 """So many units have their contexts in memory at once: a thread may have a million."""
 
-_OF_ACTS = ("state", "retrieved_at", "source_file", "line")
-_MADE_HERE = ("context", "root_state", "chain_state", "unit_hash", "duplicate_group")
 _CONTENT = ("user_id", "parent_unit_id", "title", "text")
 
 
 @dataclass(frozen=True)
 class UnitSettings:
-    """What decides the units of acts: parents in a context, characters of texts in a context and of a unit's own, and the settings of the same names."""
+    """What decides the units of acts: parents in a context, characters of its texts, and the settings of the same names."""
 
     context_depth: int
     context_chars: int
-    text_chars: int
     mask_contacts: bool = False
     identify_languages: bool = False
     filters: UnitFilters = field(default_factory=UnitFilters)
     bots: frozenset[str] = frozenset()
-
-
-def changed_rows(acts: DataFrame, changed: ChangedActs) -> DataFrame:
-    """Acts of whole partitions, and of grown ones the threads that have new acts; with `thread_key` and `is_new`."""
-    acts = acts.withColumn("thread_key", F.coalesce("thread_id", "session_id", "unit_id"))
-    whole = acts.where(partition_predicate(ACTS, changed.whole)).withColumn("is_new", F.lit(True))
-    if not changed.grown:
-        return whole
-    is_new = F.col("source_file").isin(*changed.new_sources)
-    grown = acts.where(partition_predicate(ACTS, changed.grown))
-    touched = grown.join(grown.where(is_new).select("thread_key").distinct(), "thread_key", "left_semi")
-    return whole.unionByName(touched.withColumn("is_new", is_new))
-
-
-def by_thread(acts: DataFrame, changed: ChangedActs, settings: UnitSettings, spark: SparkSession) -> DataFrame:
-    """Acts with texts cut, each thread in one task and in a row; no task has threads of two partitions."""
-    may_be_unit = F.col("user_id").isNotNull() & (F.col("state") != "deleted")
-    columns = [name for name in UNITS.columns if name not in (*_MADE_HERE, "title", "text")]
-    cut = acts.select(
-        "thread_key",
-        "is_new",
-        F.xxhash64("thread_key").alias("thread_hash"),
-        *columns,
-        *_OF_ACTS,
-        _cut("title", may_be_unit, settings),
-        _cut("text", may_be_unit, settings),
-    )
-    rows = dict(changed.whole) | {partition: OLD_ACTS_TOO * new for partition, new in changed.grown.items()}
-    tasks = tasks_of_partitions(rows, spark.sparkContext.defaultParallelism)
-    schema = "platform string, thread_group string, first_task int, tasks int"
-    places = spark.createDataFrame([(*partition, place.start, len(place)) for partition, place in tasks.items()], schema)
-    task = F.col("first_task") + F.pmod("thread_hash", F.col("tasks")).cast("int")
-    placed = cut.join(F.broadcast(places), list(ACTS.partition_by)).withColumn("task", task).drop("first_task", "tasks")
-    count = sum(map(len, tasks.values()))
-    return placed.repartitionById(count, "task").drop("task").sortWithinPartitions("thread_hash")
 
 
 def tasks_of_partitions(rows: Mapping[Partition, int], at_least: int) -> dict[Partition, range]:
@@ -232,8 +191,3 @@ def _winners_first(acts: pa.RecordBatch, codes: np.ndarray) -> np.ndarray:
     table = pa.table({"code": pa.array(codes)} | preferences)
     keys = [("code", "ascending", "at_end"), *((name, "descending", "at_end") for name in preferences)]
     return pc.sort_indices(table, sort_keys=keys).to_numpy()
-
-
-def _cut(column: str, may_be_unit: Column, settings: UnitSettings) -> Column:
-    own, for_others = F.substring(column, 1, settings.text_chars), F.substring(column, 1, settings.context_chars)
-    return F.when(may_be_unit, own).otherwise(for_others).alias(column)

@@ -9,11 +9,12 @@ from pyspark.sql import SparkSession
 from conf.arguments import job_arguments
 from conf.errors import ConfigError
 from conf.logs import configure_logs
+from etl.blocks import files_by_task
 from etl.bots import listed_bots_of_lake
 from etl.changes import File, added_files, partition_of
 from etl.config import EtlConfig
-from etl.histories import BLOCKS, OF_BOTS, KnownFiles, People, blocks_of_files, chunks_of_blocks
-from etl.history_rows import HistoryTexts, UnitsFile, files_by_task, one_person_each
+from etl.histories import COUNTED_BLOCKS, OF_BOTS, KnownFiles, People, blocks_of_files, chunks_of_blocks
+from etl.history_rows import HistoryTexts, UnitsFile, one_person_each
 from etl.sequences import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits
 from etl.task_files import TaskReport, Thinned, use_system_memory, without_keys, write_files
 from lake import arrow_tables, spark_tables
@@ -85,7 +86,7 @@ def chunks_of_units(
     texts = HistoryTexts(config.history_text_chars, config.history_context_chars, config.history_parents)
     limits = HistoryLimits(config.units_per_chunk, config.chunk_bytes, config.min_units_per_person, config.session_minutes)
     files = [UnitsFile(file["path"], partition_of(file, UNITS)[0]) for file in units]
-    tasks = files_by_task(files, [file["size_bytes"] for file in units], BYTES_OF_TASK, spark.sparkContext.defaultParallelism)
+    tasks = files_by_task(files, [file["size_bytes"] for file in units], spark.sparkContext.defaultParallelism)
     by_bucket, lake_of_tasks = files_by_bucket(known), lake.for_other_folders()
 
     def blocks(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -93,7 +94,7 @@ def chunks_of_units(
         for number in (number for batch in numbers for number in batch["id"].to_pylist()):
             yield from blocks_of_files(lake_of_tasks, tasks[number], people, texts)
 
-    placed = spark.range(len(tasks), numPartitions=len(tasks)).mapInArrow(blocks, BLOCKS).repartitionById(people.buckets, "bucket")
+    placed = spark.range(len(tasks), numPartitions=len(tasks)).mapInArrow(blocks, COUNTED_BLOCKS).repartitionById(people.buckets, "bucket")
     return write_files(placed, lambda batches: chunks_of_blocks(batches, lake_of_tasks, people, by_bucket, limits), lake)
 
 

@@ -1,19 +1,22 @@
 """Job `etl units`: acts -> units with their context, as far as acts have changed since the last run."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.arguments import job_arguments
 from conf.errors import ContractError
 from conf.logs import configure_logs
+from etl.blocks import BLOCKS, files_by_task
 from etl.bots import listed_bots_of_lake, repeating_users
-from etl.changes import ChangedActs, all_acts, changed_acts, partition_of
+from etl.changes import ChangedActs, File, Partition, all_acts, changed_acts, partition_of
 from etl.config import EtlConfig
 from etl.filters import REASONS
-from etl.task_files import TaskReport, Thinned, without_keys, write_files
-from etl.units import CHANGED, CONFLICTS, OBSTACLES, UnitSettings, by_thread, changed_rows, units_of_batches
+from etl.task_files import TaskReport, Thinned, use_system_memory, without_keys, write_files
+from etl.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files
+from etl.units import CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSettings, tasks_of_partitions, units_of_batches
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
@@ -62,16 +65,37 @@ def make_units(lake: LakeConfig, config: EtlConfig, version: int, changed: Chang
 
 def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, version: int, changed: ChangedActs) -> TaskReport:
     """Files of the units that changed acts give. Raises ContractError if acts were lost on the way."""
-    acts = spark_tables.read(spark, lake, ACTS, version)
-    bots = known_bots(acts, lake, config) if config.filters.drop_bots else frozenset[str]()
-    settings = UnitSettings(
-        config.context_depth, config.context_chars, config.text_chars, config.mask_contacts, config.identify_languages, config.filters, bots
-    )  # fmt: skip
-    placed = by_thread(changed_rows(acts, changed), changed, settings, spark)
-    made = write_files(placed, lambda batches: units_of_batches(batches, settings), lake)
+    bots = known_bots(spark_tables.read(spark, lake, ACTS, version), lake, config) if config.filters.drop_bots else frozenset[str]()
+    settings = UnitSettings(config.context_depth, config.context_chars, config.mask_contacts, config.identify_languages, config.filters, bots)
+    texts = ActTexts(config.text_chars, config.context_chars)
+    files, tasks = files_and_tasks(arrow_tables.live_files(arrow_tables.open_table(lake, ACTS, version)), changed, spark.sparkContext.defaultParallelism)
+    at = lake.for_other_folders()
+
+    def blocks(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        use_system_memory()
+        for batch in numbers:
+            for number in batch["id"].to_pylist():
+                yield from blocks_of_files(at, files[number], tasks, texts)
+
+    count = sum(map(len, tasks.numbers.values()))
+    by_task = spark.range(len(files), numPartitions=len(files)).mapInArrow(blocks, BLOCKS).repartitionById(count, "bucket")
+    made = write_files(by_task, lambda batches: units_of_batches(acts_of_blocks(batches, tasks), settings), lake)
     if made.counts["acts"] != changed.rows:
         raise ContractError(f"units: read {made.counts['acts']} acts, but the log of acts counts {changed.rows}; run 'kindred etl units' again")
     return made
+
+
+def files_and_tasks(live: Sequence[File], changed: ChangedActs, at_least: int) -> tuple[list[list[ActsFile]], ThreadTasks]:
+    """Files of acts as shared out among the tasks that read them, and the tasks that see whole threads."""
+    rows = dict(changed.whole) | {partition: OLD_ACTS_TOO * new for partition, new in changed.grown.items()}
+    new_files: dict[Partition, list[str]] = {partition: [] for partition in changed.grown}
+    for file in live:
+        if partition_of(file, ACTS) in changed.grown and file["max.source_file"] in changed.new_sources:
+            new_files[partition_of(file, ACTS)].append(file["path"])
+    concerned = [file for file in live if partition_of(file, ACTS) in rows]
+    files = [ActsFile(file["path"], partition_of(file, ACTS)) for file in concerned]
+    shared_out = files_by_task(files, [file["size_bytes"] for file in concerned], at_least)
+    return shared_out, ThreadTasks(tasks_of_partitions(rows, at_least), new_files, changed.new_sources)
 
 
 def known_bots(acts: DataFrame, lake: LakeConfig, config: EtlConfig) -> frozenset[str]:

@@ -25,7 +25,7 @@ def unit_hash(*content: Any) -> str:
 
 def make(*acts: dict[str, Any], **settings: Any) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
     """Units by id, and the counts that are not zero."""
-    parts = list(units_of_threads(acts_batch(acts), UnitSettings(context_depth=8, context_chars=50, text_chars=100, **settings)))
+    parts = list(units_of_threads(acts_batch(acts), UnitSettings(context_depth=8, context_chars=50, **settings)))
     units, counts = pa.concat_tables(part.rows for part in parts), sum((part.counts for part in parts), Counter())
     assert units.schema.equals(arrow_schema(UNITS))
     assert counts.pop("acts", 0) == sum(row.get("is_new", True) for row in acts)
@@ -34,7 +34,7 @@ def make(*acts: dict[str, Any], **settings: Any) -> tuple[dict[str, dict[str, An
 
 def replaced(*acts: dict[str, Any]) -> list[str]:
     """Ids whose earlier units are no longer right."""
-    return [name for part in units_of_threads(acts_batch(acts), UnitSettings(8, 50, 100)) for names in part.replaced.values() for name in names]
+    return [name for part in units_of_threads(acts_batch(acts), UnitSettings(8, 50)) for names in part.replaced.values() for name in names]
 
 
 def test_each_act_without_user_or_words_is_counted_by_its_reason() -> None:
