@@ -32,8 +32,6 @@ SETTINGS = {
     "history_parents",
 }  # fmt: skip
 TABLES = (SEQUENCES, SHORT_SEQUENCES)
-BYTES_OF_TASK = 512 * 2**20
-"""Files of units that one task reads are together about so big, or one of them is bigger."""
 
 
 def build_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:

@@ -34,7 +34,7 @@ def by_task(lake: LakeConfig, files: list[ActsFile], tasks: ThreadTasks) -> dict
     blocks: dict[int, list[pa.RecordBatch]] = {}
     for file in files:
         for batch in blocks_of_files(lake, [file], tasks, TEXTS):
-            blocks.setdefault(batch["task"][0].as_py(), []).append(batch)
+            blocks.setdefault(batch["bucket"][0].as_py(), []).append(batch)
     return {task: [row for batch in acts_of_blocks(found, tasks) for row in batch.to_pylist()] for task, found in blocks.items()}
 
 
@@ -46,7 +46,7 @@ def random_acts(seed: int, threads: int) -> list[dict[str, Any]]:
 
 
 def test_every_act_reaches_one_task_of_its_partition_and_threads_stand_in_a_row(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thread_rows, "BYTES_IN_MEMORY", 2000)
+    monkeypatch.setattr(thread_rows, "BYTES_OF_BLOCKS", 2000)
     acts = random_acts(seed=1, threads=40)
     tasks = ThreadTasks({PARTITIONS[0]: range(3), PARTITIONS[1]: range(3, 5)})
     seen = by_task(lake, write_acts(lake, acts, "RC"), tasks)

@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from etl.history_rows import ACCOUNT_ROWS, PERSON_ROWS, HistoryTexts, UnitsFile, cut_texts, files_by_task, one_person_each, person_rows
+from etl.blocks import files_by_task
+from etl.history_rows import ACCOUNT_ROWS, PERSON_ROWS, HistoryTexts, UnitsFile, cut_texts, one_person_each, person_rows
 from lake.rendering import nearest_context
 from tests.etl_rows import entry, unit, units_table
 
