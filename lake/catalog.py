@@ -5,13 +5,13 @@ from lake.examples import EXAMPLES
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS, LABEL_REJECTS, LABELS
 from lake.tables import TableSpec
-from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNITS
+from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNIT_SIGNATURES, UNITS
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 
 TABLES: dict[str, TableSpec] = {
     spec.name: spec
     for spec in (
-        ACTS, REJECTS, INGESTED_FILES, UNITS, IDENTITIES, SEQUENCES, SHORT_SEQUENCES, LABELS, LABEL_REJECTS, ITEMS, EXAMPLES,
+        ACTS, REJECTS, INGESTED_FILES, UNITS, UNIT_SIGNATURES, IDENTITIES, SEQUENCES, SHORT_SEQUENCES, LABELS, LABEL_REJECTS, ITEMS, EXAMPLES,
         USER_VECTORS, ITEM_VECTORS, JOB_RUNS,
     )
 }  # fmt: skip

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SCALARS: dict[type, pa.DataType] = {
     str: pa.string(),
+    bytes: pa.binary(),
     int: pa.int64(),
     float: pa.float64(),
     bool: pa.bool_(),
@@ -101,6 +102,7 @@ def _spark_type(arrow_type: pa.DataType) -> "DataType":
         return spark.StructType([spark.StructField(field.name, _spark_type(field.type)) for field in arrow_type])
     scalars = {
         pa.string(): spark.StringType(),
+        pa.binary(): spark.BinaryType(),
         pa.int64(): spark.LongType(),
         pa.float64(): spark.DoubleType(),
         pa.float32(): spark.FloatType(),

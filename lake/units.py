@@ -47,9 +47,23 @@ class Unit(Row):
     unit_hash: str = Field(
         description="SHA-256, hex, of the JSON array of action, community, title, text and context texts, without white space: what a label depends on."
     )
-    duplicate_group: str | None = Field(description="`unit_hash` that stands for a group of duplicates; null until computed.")
+    duplicate_group: str | None = Field(
+        description="`unit_hash` of the oldest unit of its partition that says (nearly) the same, where this is not the oldest: it stands for both, "
+        "so that a unit's label is that of coalesce(duplicate_group, unit_hash)."
+    )
     platform: str = Field(description="Name of the parser that made it, e.g. 'reddit'.")
     thread_group: str = Field(description="What is looked up together, a pure function of the thread's id; the partition.")
+
+
+class UnitSignature(Row):
+    """What tells whether a unit says nearly the same as others; only of units with enough words to mean the same in any context."""
+
+    unit_id: str
+    unit_hash: str
+    created_at: datetime = Field(description="UTC.")
+    signature: bytes = Field(description="SIGNATURE_BYTES bytes; the share that two have in common tells how many pairs of words two units have in common.")
+    platform: str
+    thread_group: str
 
 
 class Identity(Row):
@@ -97,6 +111,11 @@ UNITS = TableSpec(
         "context.list.element.unit_id", "attributes.key_value.key", "attributes.key_value.value",
     ),
 )  # fmt: skip
+UNIT_SIGNATURES = TableSpec(
+    name="unit_signatures", row=UnitSignature, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by="etl",
+    repeating_columns=(),
+)  # fmt: skip
+SIGNATURE_BYTES = 64
 IDENTITIES = TableSpec(name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by="people")
 _REPEATING_IN_CHUNKS = (
     "units.list.element.platform", "units.list.element.action", "units.list.element.community", "units.list.element.title",
