@@ -7,7 +7,7 @@ other names; only those that a report names become part of the table.
 import pickle
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,12 +85,29 @@ def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
     return total
 
 
+@dataclass(frozen=True)
+class TableFile:
+    """A file of a table, committed or not: its path as in the log, its partition, and its size in bytes."""
+
+    path: str
+    partition: Partition
+    size: int
+
+
 @dataclass
 class Thinned:
-    """Files that hold what others (`removed`, paths as in the log) held, save the rows that were to go."""
+    """Files that hold what others (`removed`, paths as in the log) held, save what was to go or to change."""
 
     files: list[WrittenFile] = field(default_factory=list)
     removed: set[str] = field(default_factory=set)
+
+    def add(self, other: "Thinned") -> None:
+        """Take in others."""
+        self.files.extend(other.files)
+        self.removed.update(other.removed)
+
+
+Edit = Callable[[Partition, pa.RecordBatch], pa.RecordBatch]
 
 
 def without_keys(
@@ -100,28 +117,43 @@ def without_keys(
 
     Keys are values of the spec's first key column, by partition.
     """
-    concerned = [(file["path"], partition_of(file, spec)) for file in files if partition_of(file, spec) in keys]
-    if not concerned:
+    leaving = spark.sparkContext.broadcast({partition: pa.array(sorted(values), pa.string()) for partition, values in keys.items()})
+    concerned = [table_file(file, spec) for file in files if partition_of(file, spec) in keys]
+
+    def thin(partition: Partition, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch.filter(pc.invert(pc.is_in(batch[spec.key[0]], leaving.value[partition])))
+
+    return edited_files(spark, lake, spec, concerned, thin, spec.key[:1])
+
+
+def edited_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, files: Sequence[TableFile], edit: Edit, needs: Sequence[str]) -> Thinned:
+    """Write anew those of a table's files whose rows `edit` changes. Nothing is committed.
+
+    It is given the partition and a batch of rows, without the partition's columns: those columns that it `needs` first, to see whether it changes any.
+    """
+    if not files:
         return Thinned()
-    context, run, lake = spark.sparkContext, uuid.uuid4().hex, lake.for_other_folders()
-    leaving = context.broadcast({partition: sorted(values) for partition, values in keys.items()})
+    run, lake = uuid.uuid4().hex, lake.for_other_folders()
 
-    def thin(file: tuple[str, Partition]) -> tuple[str, list[WrittenFile]] | None:
-        path, partition = file
-        outdated = pa.array(leaving.value[partition], pa.string())
-        parquet = open_parquet(lake, spec, path)
-        if not any(pc.any(pc.is_in(batch.column(0), outdated)).as_py() for batch in parquet.iter_batches(columns=[spec.key[0]])):
+    def rewrite(file: TableFile) -> tuple[str, list[WrittenFile]] | None:
+        parquet = open_parquet(lake, spec, file.path)
+        if all(edit(file.partition, batch).equals(batch) for batch in parquet.iter_batches(columns=list(needs))):
             return None
-        kept = TableFiles(lake, spec, _name(run), name_is_unique=True)
+        edited = TableFiles(lake, spec, _name(run), name_is_unique=True)
         for batch in parquet.iter_batches():
-            rows = pa.Table.from_batches([batch.filter(pc.invert(pc.is_in(batch[spec.key[0]], outdated)))])
-            for column, value in zip(spec.partition_by, partition, strict=True):
+            rows = pa.Table.from_batches([edit(file.partition, batch)])
+            for column, value in zip(spec.partition_by, file.partition, strict=True):
                 rows = rows.append_column(column, pa.repeat(pa.scalar(value), rows.num_rows))
-            kept.write(rows)
-        return path, kept.finish()
+            edited.write(rows)
+        return file.path, edited.finish()
 
-    rewritten = [result for result in context.parallelize(concerned, len(concerned)).map(thin).collect() if result]
-    return Thinned([file for _, files in rewritten for file in files], {path for path, _ in rewritten})
+    rewritten = [result for result in spark.sparkContext.parallelize(files, len(files)).map(rewrite).collect() if result]
+    return Thinned([file for _, written in rewritten for file in written], {path for path, _ in rewritten})
+
+
+def table_file(file: Mapping[str, Any], spec: TableSpec) -> TableFile:
+    """A file of the log (`arrow_tables.live_files`)."""
+    return TableFile(file["path"], partition_of(file, spec), file["size_bytes"])
 
 
 def _name(run: str) -> str:
