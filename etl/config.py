@@ -87,6 +87,13 @@ class EtlConfig(StageConfig):
     bot_repeated_share: float = Field(
         0.9, gt=0, le=1, description="Share of an account's texts that have one of its three commonest endings, from which on it is a bot."
     )
+    find_duplicates: bool = Field(True, description="Give units of one partition that say nearly the same one `duplicate_group`, and so one label.")
+    duplicate_min_words: int = Field(
+        16, ge=2, description="Words, of title and text together, from which on a unit is compared: fewer often mean something else in another context."
+    )
+    duplicate_similarity: float = Field(
+        0.85, ge=0.5, le=1, description="Jaccard similarity of two units' pairs of neighbouring words, as estimated, from which on they say the same."
+    )
 
     # sequences
     units_per_chunk: int = Field(64, gt=0, description="Units in one row of `sequences` at most.")

@@ -19,10 +19,11 @@ from etl.contexts import OBJECT, Ancestors, context_column, find_ancestors, whol
 from etl.filters import filtered_out
 from etl.languages import with_languages
 from etl.masking import cleaned
+from etl.signatures import signature_rows
 from etl.task_files import Made
 from lake.acts import DELETED_LATER
 from lake.schema import arrow_schema
-from lake.units import UNITS
+from lake.units import UNIT_SIGNATURES, UNITS
 
 OBSTACLES = ("duplicate", "object", "deleted", "removed", "no user", "no words")
 CONFLICTS = "duplicates that differ"
@@ -39,7 +40,10 @@ _CONTENT = ("user_id", "parent_unit_id", "title", "text")
 
 @dataclass(frozen=True)
 class UnitSettings:
-    """What decides the units of acts: parents in a context, characters of its texts, and the settings of the same names."""
+    """What decides the units of acts: parents in a context, characters of its texts, and the settings of the same names.
+
+    Units of so many words (`signature_min_words`) get a row of `unit_signatures`; None: none does.
+    """
 
     context_depth: int
     context_chars: int
@@ -47,6 +51,7 @@ class UnitSettings:
     identify_languages: bool = False
     filters: UnitFilters = field(default_factory=UnitFilters)
     bots: frozenset[str] = frozenset()
+    signature_min_words: int | None = None
 
 
 def tasks_of_partitions(rows: Mapping[Partition, int], at_least: int) -> dict[Partition, range]:
@@ -132,7 +137,10 @@ def units_of_threads(acts: pa.RecordBatch, settings: UnitSettings) -> Iterator[M
     counts[CHANGED] = int(settled.is_known[ancestors.targets].sum())
     yield Made(UNITS, arrow_schema(UNITS).empty_table(), counts, _replaced(rows, settled, why_not, ancestors.targets))
     for start in range(0, len(ancestors.targets), UNITS_AT_ONCE):
-        yield Made(UNITS, _unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE))))
+        units = _unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE)))
+        yield Made(UNITS, units)
+        if settings.signature_min_words is not None:
+            yield Made(UNIT_SIGNATURES, signature_rows(units, settings.signature_min_words))
 
 
 def units_of_batches(batches: Iterable[pa.RecordBatch], settings: UnitSettings) -> Iterator[Made]:

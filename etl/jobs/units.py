@@ -13,30 +13,37 @@ from etl.blocks import BLOCKS, files_by_task
 from etl.bots import listed_bots_of_lake, repeating_users
 from etl.changes import ChangedActs, File, Partition, all_acts, changed_acts, partition_of
 from etl.config import EtlConfig
+from etl.duplicates import set_groups
 from etl.filters import REASONS
-from etl.task_files import TaskReport, Thinned, use_system_memory, without_keys, write_files
+from etl.table_changes import TableChange
+from etl.task_files import TaskReport, use_system_memory, without_keys, write_files
 from etl.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files
 from etl.units import CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSettings, tasks_of_partitions, units_of_batches
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
-from lake.units import UNITS
+from lake.units import UNIT_SIGNATURES, UNITS
 
 logger = logging.getLogger(__name__)
 
 JOB = "etl units"
-DESCRIPTION = "Settles duplicates of acts and attaches their context. Reads acts; writes units, those that new acts change."
+DESCRIPTION = (
+    "Settles duplicates of acts, attaches their context and finds units that say the same. Reads acts; writes units and unit_signatures, as acts changed."
+)
 SETTINGS = {
     "context_depth", "context_chars", "text_chars", "filters", "identify_languages", "mask_contacts", "bot_min_acts", "bot_repeated_share",
+    "find_duplicates", "duplicate_min_words", "duplicate_similarity",
 }  # fmt: skip
+TABLES = (UNITS, UNIT_SIGNATURES)
+NEAR_DUPLICATES = "units that say what an older one says"
 
 
 def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
-    """Bring units up to the acts that there are, in one commit."""
+    """Bring units up to the acts that there are, each table in one commit."""
     run.versions_read.update(inputs.versions)
     version = inputs.version(ACTS)
-    last = last_run_of(lake, JOB, inputs, writes=(UNITS,), same_versions=False)
+    last = last_run_of(lake, JOB, inputs, writes=TABLES, same_versions=False)
     changed = changed_acts(lake, last.versions_read[ACTS.name], version) if last else all_acts(lake, version)
     if last and config.filters.drop_bots and changed.rows:
         logger.info("all units are made again: new acts may show that somebody is a bot (etl.filters.drop_bots)")
@@ -45,28 +52,41 @@ def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRec
         logger.info("acts are as at the last run (version %d): nothing to do", version)
     else:
         logger.info("%d partitions are made whole, %d go on from the last run; %d rows", len(changed.whole), len(changed.grown), changed.rows)
-        arrow_tables.create_table(lake, UNITS)
+        for spec in TABLES:
+            arrow_tables.create_table(lake, spec)
         count(make_units(lake, config, version, changed, remake_all=last is None), changed, run)
-    run.wrote(UNITS, arrow_tables.table_version(lake, UNITS))
+    for spec in TABLES:
+        run.wrote(spec, arrow_tables.table_version(lake, spec))
 
 
 def make_units(lake: LakeConfig, config: EtlConfig, version: int, changed: ChangedActs, remake_all: bool) -> Mapping[str, int]:
-    """Write the units that changed acts give, take out those that they come in place of, all in one commit, and return what was counted."""
-    live = arrow_tables.live_files(arrow_tables.open_table(lake, UNITS))
-    leaving = {file["path"] for file in live if remake_all or partition_of(file, UNITS) in changed.whole}
-    made, thinned = TaskReport(), Thinned()
+    """Write the units that changed acts give, take out those that they come in place of, each table in one commit, and return what was counted."""
+    units, signatures = tables = [TableChange(lake, spec, lambda partition: remake_all or partition in changed.whole) for spec in TABLES]
+    counts: Mapping[str, int] = {}
     if changed.rows:
         with spark_tables.spark_session("units", lake) as spark:
             made = units_of_acts(spark, lake, config, version, changed)
-            thinned = without_keys(spark, lake, UNITS, made.replaced.get(UNITS.name, {}), [file for file in live if file["path"] not in leaving])
-    arrow_tables.commit_files(lake, UNITS, [*made.files.get(UNITS.name, []), *thinned.files], removed=leaving | thinned.removed)
-    return made.counts
+            for table in tables:
+                table.replace(without_keys(spark, lake, table.spec, made.replaced.get(UNITS.name, {}), table.kept))
+                table.add(made.files.get(table.spec.name, []))
+            counts = made.counts
+            if config.find_duplicates:
+                partitions = changed.whole.keys() | changed.grown.keys()
+                grouped, duplicates = set_groups(spark, lake, config.duplicate_similarity, signatures.files(partitions), units.files(partitions))
+                units.replace(grouped)
+                counts = {**counts, NEAR_DUPLICATES: duplicates}
+    for table in tables:
+        table.commit()
+    return counts
 
 
 def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, version: int, changed: ChangedActs) -> TaskReport:
     """Files of the units that changed acts give. Raises ContractError if acts were lost on the way."""
     bots = known_bots(spark_tables.read(spark, lake, ACTS, version), lake, config) if config.filters.drop_bots else frozenset[str]()
-    settings = UnitSettings(config.context_depth, config.context_chars, config.mask_contacts, config.identify_languages, config.filters, bots)
+    settings = UnitSettings(
+        config.context_depth, config.context_chars, config.mask_contacts, config.identify_languages, config.filters, bots,
+        config.duplicate_min_words if config.find_duplicates else None,
+    )  # fmt: skip
     texts = ActTexts(config.text_chars, config.context_chars)
     files, tasks = files_and_tasks(arrow_tables.live_files(arrow_tables.open_table(lake, ACTS, version)), changed, spark.sparkContext.defaultParallelism)
     at = lake.for_other_folders()
@@ -110,7 +130,7 @@ def count(counts: Mapping[str, int], changed: ChangedActs, run: RunRecord) -> No
     """Note in the run what became of the acts that it had to look at."""
     run.dropped.update({reason: counts[reason] for reason in (*OBSTACLES, *REASONS) if counts.get(reason)})
     run.rows.update({"acts": changed.rows, "units": changed.rows - run.dropped.total()})
-    run.rows.update({name: counts[name] for name in (CONFLICTS, CHANGED) if counts.get(name)})
+    run.rows.update({name: counts[name] for name in (CONFLICTS, CHANGED, NEAR_DUPLICATES) if counts.get(name)})
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -114,6 +114,7 @@ def months_of_threads(seed: int) -> dict[str, list[dict[str, Any]]]:
         *([{"state": "deleted", "text": None, "user_id": None}] * 4),
         {"state": "deleted", "text": None, "attributes": {"deleted_later": "true"}},
     ]
+    sayings = [[f"word{number}" for number in range(start, start + 40)] for start in (0, 100, 200)]
     for number in range(40):
         thread, group = f"t{number:02}", {"thread_group": str(number % 2)}
         month = random.choice(sorted(months))
@@ -122,9 +123,12 @@ def months_of_threads(seed: int) -> dict[str, list[dict[str, Any]]]:
         for reply in range(random.randrange(12)):
             name, parent = f"{thread}-{reply:02}", random.choice([*names[-3:], thread, "nowhere"])
             names.append(name)
+            created_at, saying = START + timedelta(hours=random.randrange(99)), random.choice(sayings)
             for month in random.sample(sorted(months), random.choice([1, 1, 1, 2])):
                 retrieved = START + timedelta(days=random.randrange(9))
-                copy = act(name, parent, thread, source_file=month, retrieved_at=retrieved, **group) | {"text": f"{name} of {month}"}
+                left_out = random.choice([0, 39, 20])
+                text = random.choice([f"{name} of {month}", " ".join(saying[:left_out] + saying[left_out + 1 :])])
+                copy = act(name, parent, thread, source_file=month, retrieved_at=retrieved, created_at=created_at, **group) | {"text": text}
                 months[month].append(copy | random.choice(fates))
         for minutes in range(random.randrange(5)):
             session = {
@@ -151,6 +155,7 @@ def test_months_in_any_order_give_the_units_of_a_full_build(lake: LakeConfig, sp
     last = last_done_run(lake, job.JOB)
     assert last is not None
     assert last.rows["units changed"] > 0
+    assert sum(unit["duplicate_group"] is not None for unit in made.values()) > 20
     assert last.rows["acts"] == len(list(months.values())[order[-1]])
 
 
