@@ -9,17 +9,20 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark import TaskContext
+from pyspark import RDD, TaskContext
 from pyspark.sql import DataFrame, SparkSession
 
 from etl.changes import Partition, partition_of
 from lake.config import LakeConfig
 from lake.table_files import TableFiles, WrittenFile, open_parquet
 from lake.tables import TableSpec
+
+TASKS_PER_CORE = 4
+Piece = TypeVar("Piece")
 
 
 @dataclass
@@ -135,11 +138,12 @@ def edited_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, files: 
         return Thinned()
     run, lake = uuid.uuid4().hex, lake.for_other_folders()
 
-    def rewrite(file: TableFile) -> tuple[str, list[WrittenFile]] | None:
+    def rewrite(numbered: tuple[int, TableFile]) -> tuple[str, list[WrittenFile]] | None:
+        number, file = numbered
         parquet = open_parquet(lake, spec, file.path)
         if all(edit(file.partition, batch).equals(batch) for batch in parquet.iter_batches(columns=list(needs))):
             return None
-        edited = TableFiles(lake, spec, _name(run), name_is_unique=True)
+        edited = TableFiles(lake, spec, f"{_name(run)}-{number}", name_is_unique=True)
         for batch in parquet.iter_batches():
             rows = pa.Table.from_batches([edit(file.partition, batch)])
             for column, value in zip(spec.partition_by, file.partition, strict=True):
@@ -147,8 +151,13 @@ def edited_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, files: 
             edited.write(rows)
         return file.path, edited.finish()
 
-    rewritten = [result for result in spark.sparkContext.parallelize(files, len(files)).map(rewrite).collect() if result]
+    rewritten = [result for result in in_tasks(spark, list(enumerate(files))).map(rewrite).collect() if result]
     return Thinned([file for _, written in rewritten for file in written], {path for path, _ in rewritten})
+
+
+def in_tasks(spark: SparkSession, work: Sequence[Piece]) -> RDD[Piece]:
+    """Pieces of work shared out to tasks: several to each core, but not a task to each of many small ones, which would cost more than its work."""
+    return spark.sparkContext.parallelize(work, min(len(work), TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
 
 
 def table_file(file: Mapping[str, Any], spec: TableSpec) -> TableFile:
