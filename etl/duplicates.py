@@ -15,7 +15,7 @@ from pyspark import Broadcast
 from pyspark.sql import SparkSession
 
 from etl.changes import Partition
-from etl.task_files import Edit, TableFile, Thinned, edited_files
+from etl.task_files import Edit, TableFile, Thinned, edited_files, in_tasks
 from lake.config import LakeConfig
 from lake.schema import arrow_schema
 from lake.table_files import open_parquet
@@ -25,7 +25,9 @@ BYTES_AT_ONCE = 20 * 2**30
 """Signatures in files of so many bytes are looked through before the groups found are written: until then these wait in the driver's memory."""
 GROUP_COLUMNS = ("unit_id", "duplicate_group")
 
+_COMPARED = ["unit_id", "unit_hash", "created_at", "signature"]
 _COMPARED_AT_ONCE = 65_536
+_FACTOR = np.uint32(0x9E3779B1)
 _EQUAL_BY_CHANCE = 1 / 256
 
 
@@ -66,8 +68,8 @@ def portions(partitions: Iterable[Partition], files: Iterable[TableFile], at_mos
 
 def _found_groups(spark: SparkSession, lake: LakeConfig, similarity: float, paths: Mapping[Partition, list[str]]) -> dict[Partition, pa.RecordBatch]:
     lake = lake.for_other_folders()
-    tasks = spark.sparkContext.parallelize(list(paths.items()), len(paths))
-    return dict(tasks.mapValues(lambda of_partition: groups_of_files(lake, of_partition, similarity)).collect())
+    found = in_tasks(spark, list(paths.items())).mapValues(lambda of_partition: groups_of_files(lake, of_partition, similarity))
+    return dict(found.collect())
 
 
 def _grouping(groups: Broadcast[dict[Partition, pa.RecordBatch]]) -> Edit:
@@ -77,18 +79,31 @@ def _grouping(groups: Broadcast[dict[Partition, pa.RecordBatch]]) -> Edit:
 def groups_of_files(lake: LakeConfig, paths: Sequence[str], similarity: float) -> pa.RecordBatch:
     """`unit_id` and `duplicate_group` of each unit that an older one of these files of `unit_signatures` stands for.
 
-    Columns are read one after the other, so that the signatures are most of what is held.
+    Of most units, which nothing can be like, no more than short keys are held.
     """
-    ages = _read(lake, paths, ["created_at", "unit_id"])
-    by_age = pc.sort_indices(ages, sort_keys=[(name, "ascending") for name in ages.column_names]).to_numpy()
-    del ages
-    stands_for = oldest_alike(_signatures(lake, paths, by_age), similarity)
+    keys = [_short_keys(_fixed(batch["signature"])) for batch in _batches(lake, paths, ["signature"])]
+    is_candidate = share_a_key(keys)
+    units, start = [arrow_schema(UNIT_SIGNATURES).empty_table().select(_COMPARED)], 0
+    for batch in _batches(lake, paths, _COMPARED):
+        chosen = pa.array(is_candidate[start : start + batch.num_rows])
+        units.append(pa.Table.from_batches([batch.select(_COMPARED).filter(chosen)]).cast(units[0].schema))
+        start += batch.num_rows
+    oldest_first = pa.concat_tables(units).sort_by([("created_at", "ascending"), ("unit_id", "ascending")]).combine_chunks()
+    stands_for = oldest_alike(_fixed(pa.concat_arrays(oldest_first["signature"].chunks)), similarity)
     members = np.flatnonzero(stands_for != np.arange(len(stands_for)))
-    columns = {
-        "unit_id": _read(lake, paths, ["unit_id"])["unit_id"].take(pa.array(by_age[members])),
-        "duplicate_group": _read(lake, paths, ["unit_hash"])["unit_hash"].take(pa.array(by_age[stands_for[members]])),
-    }
-    return pa.RecordBatch.from_pydict({name: column.combine_chunks() for name, column in columns.items()})
+    groups = {"unit_id": oldest_first["unit_id"].take(pa.array(members)), "duplicate_group": oldest_first["unit_hash"].take(pa.array(stands_for[members]))}
+    return pa.RecordBatch.from_pydict({name: column.combine_chunks() for name, column in groups.items()})
+
+
+def share_a_key(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Whether any key of a row is also another row's in the same column: parts of (N, K) -> (N,)."""
+    shares = np.zeros(sum(map(len, parts)), dtype=bool)
+    for column in range(parts[0].shape[1] if parts else 0):
+        keys = np.concatenate([part[:, column] for part in parts])
+        ordered = np.sort(keys)
+        repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        shares |= pc.is_in(pa.array(keys), pa.array(repeated)).to_numpy(zero_copy_only=False)
+    return shares
 
 
 def oldest_alike(signatures: np.ndarray, similarity: float) -> np.ndarray:
@@ -123,7 +138,7 @@ def _bands(signatures: np.ndarray) -> Iterator[np.ndarray]:
     """
     parts = signatures.view(np.uint64)
     yield from parts.T
-    yield (parts * np.arange(1, 2 * parts.shape[1], 2, dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
+    yield parts @ np.arange(1, 2 * parts.shape[1], 2, dtype=np.uint64)
 
 
 def _first_of_same(keys: np.ndarray) -> np.ndarray:
@@ -138,18 +153,18 @@ def _similarity(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     return (equal - _EQUAL_BY_CHANCE) / (1 - _EQUAL_BY_CHANCE)
 
 
-def _read(lake: LakeConfig, paths: Sequence[str], columns: list[str]) -> pa.Table:
-    schema = pa.schema([arrow_schema(UNIT_SIGNATURES).field(name) for name in columns])
-    return pa.concat_tables([schema.empty_table(), *(open_parquet(lake, UNIT_SIGNATURES, path).read(columns).select(columns).cast(schema) for path in paths)])
+def _short_keys(signatures: np.ndarray) -> np.ndarray:
+    """Keys of the bands in half of the bytes, (N, SIGNATURE_BYTES) -> (N, 8): equal bands have equal ones, others hardly ever."""
+    halves = signatures.view(np.uint32)
+    return halves[:, ::2] * _FACTOR ^ halves[:, 1::2]
 
 
-def _signatures(lake: LakeConfig, paths: Sequence[str], by_age: np.ndarray) -> np.ndarray:
-    """Signatures (N, SIGNATURE_BYTES) of files, oldest first; `by_age` are the numbers of their rows in that order."""
-    signatures = np.empty((len(by_age), SIGNATURE_BYTES), dtype=np.uint8)
-    places, start = np.argsort(by_age), 0
+def _batches(lake: LakeConfig, paths: Sequence[str], columns: list[str]) -> Iterator[pa.RecordBatch]:
     for path in paths:
-        for batch in open_parquet(lake, UNIT_SIGNATURES, path).iter_batches(columns=["signature"]):
-            fixed = batch.column(0).cast(pa.binary(SIGNATURE_BYTES))
-            signatures[places[start : start + len(fixed)]] = np.frombuffer(fixed.buffers()[1], np.uint8).reshape(-1, SIGNATURE_BYTES)
-            start += len(fixed)
-    return signatures
+        yield from open_parquet(lake, UNIT_SIGNATURES, path).iter_batches(columns=columns)
+
+
+def _fixed(signatures: pa.Array) -> np.ndarray:
+    """Signatures as bytes, (N,) -> (N, SIGNATURE_BYTES)."""
+    fixed = signatures.cast(pa.binary(SIGNATURE_BYTES))
+    return np.frombuffer(fixed.buffers()[1], np.uint8)[fixed.offset * SIGNATURE_BYTES :][: len(fixed) * SIGNATURE_BYTES].reshape(-1, SIGNATURE_BYTES)

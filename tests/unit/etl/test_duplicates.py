@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.duplicates import oldest_alike, portions, with_groups
+from etl.duplicates import oldest_alike, portions, share_a_key, with_groups
 from etl.task_files import TableFile
 from lake.units import SIGNATURE_BYTES
 
@@ -87,6 +87,12 @@ def test_groups_are_those_of_a_slow_search(kinds: list[tuple[int, int, int]]) ->
         row[:at_the_start] += 7
         row[SIGNATURE_BYTES - at_the_end :] += 9
     assert oldest_alike(rows, 0.8).tolist() == slowly(rows, 0.8)
+
+
+def test_only_rows_that_share_a_key_with_another_are_looked_at() -> None:
+    parts = [np.array([[1, 10], [2, 20], [3, 30]], dtype=np.uint32), np.array([[4, 20], [10, 1], [3, 60], [3, 70]], dtype=np.uint32)]
+    assert share_a_key(parts).tolist() == [False, True, True, True, False, True, True]
+    assert share_a_key([]).tolist() == []
 
 
 def file(path: str, group: str, size: int) -> TableFile:
