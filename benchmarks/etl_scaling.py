@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE", help="a setting of the jobs; may be repeated")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
-    starts = {job: cost_of_spark_start(arguments.cores, jvm_idles=job == "ingest").cpu_seconds for job in JOBS}
+    starts = {job: cost_of_spark_start(arguments.cores, jvm_idles=job != "units").cpu_seconds for job in JOBS}
     print("start of a Spark session, taken off each job: " + ", ".join(f"{job} {seconds:.1f} CPU s" for job, seconds in starts.items()))
     print(f"{'comments':>12}  {'job':<10}{'CPU s':>8}{'CPU s / million':>17}{'shuffled bytes each':>21}{'peak MB':>9}")
     for dump in arguments.dumps:

@@ -12,8 +12,7 @@ from lake.table_files import open_parquet
 from lake.tables import TableSpec
 from lake.units import SEQUENCES, SHORT_SEQUENCES
 
-_TIME = arrow_schema(SEQUENCES).field("last_at").type
-_HEADS = pa.schema({"person_id": pa.string(), "next_chunk": pa.int64(), "last_at": _TIME})
+_HEADS = pa.schema({"person_id": pa.string(), "next_chunk": pa.int64(), "last_at": arrow_schema(SEQUENCES).field("last_at").type})
 _CHUNKS_AT_ONCE = 256
 
 
@@ -45,10 +44,8 @@ class KnownHistories:
         """Units with `next_chunk` and `last_at` of their person's history so far: the number that follows, and its last time; 0 and null without one."""
         for batch in batches:
             person = pc.index_in(batch["person_id"], value_set=self._heads["person_id"])
-            for name in ("next_chunk", "last_at"):
-                column = self._heads[name].combine_chunks().take(person)
-                batch = batch.append_column(name, column.fill_null(0) if name == "next_chunk" else column)
-            yield batch
+            next_chunk, last_at = (self._heads[name].take(person).combine_chunks() for name in ("next_chunk", "last_at"))
+            yield batch.append_column("next_chunk", next_chunk.fill_null(0)).append_column("last_at", last_at)
 
     def _find_heads(self, first_new: pa.Table) -> pa.ChunkedArray:
         """Look up where histories of these people go on; those who are late are returned, and have none."""
