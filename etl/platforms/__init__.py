@@ -21,6 +21,7 @@ ENTRY_POINT_GROUP = "kindred.platforms"
 # Python code that travels as a zip (spark-submit --py-files) may come without the metadata that lists entry points.
 BUILT_IN = {
     "reddit": "etl.platforms.reddit:PLATFORM",
+    "reddit-export": "etl.platforms.reddit.export:PLATFORM",
     "takeout": "etl.platforms.takeout:PLATFORM",
 }
 

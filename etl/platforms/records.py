@@ -30,7 +30,7 @@ GROUPS = 64
 FIRST_TIME, LAST_TIME = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 # NotImplementedError is of a .zip that is packed in a way unknown to Python.
-_UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, csv.Error, NotImplementedError)
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, csv.Error, NotImplementedError)
 _ID = re.compile(r"[!-~]{1,200}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -98,7 +98,7 @@ def parsed_batches(parsed: Iterable[Parsed], platform: str, file: InputFile, set
             batch.add(record)
             if batch.is_full:
                 yield batch.taken()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ArchiveError(f"{file.source_file}: cannot be read to its end: {error or type(error).__name__}; fetch it again") from None
     if batch.bytes or batch.lines:
         yield batch.taken()

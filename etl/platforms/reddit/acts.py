@@ -49,6 +49,12 @@ def account(name: str | None) -> str | None:
     return None if not name or name.startswith("[") else name
 
 
+def outgoing_link(is_self: bool | None, url: str | None, full_id: str | None) -> str | None:
+    """Where a link post leads; None for a text post, whose URL is its own page."""
+    is_own_page = is_self or (url is not None and full_id is not None and f"/comments/{full_id[3:]}" in url)
+    return None if is_own_page else without_profiles(url)
+
+
 def _comment_columns(fields: Fields, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
     ids = {name: as_ids(fields[name]) for name in ("id", "link_id", "parent_id")}
     for name, values in ids.items():
@@ -82,7 +88,7 @@ def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[
     # Titles and links outlast a removal, as they do on the platform; what its author deleted does not.
     title_states = pc.if_else(pc.equal(later, "deleted"), later, title_marks) if settings.honour_deletions else title_marks
     urls = cleaned(fields["url"], "url", casts)
-    links = [_link(*post) for post in zip(fields["is_self"], urls, ids.to_pylist(), strict=True)]
+    links = [outgoing_link(*post) for post in zip(fields["is_self"], urls, ids.to_pylist(), strict=True)]
     attributes = _attributes(fields, casts) | {
         "num_comments": whole_numbers(fields["num_comments"], "num_comments", casts),
         "over_18": flags(fields["over_18"]),
@@ -202,9 +208,3 @@ def _later_states(fields: Fields) -> pa.Array:
         return pa.repeat("kept", len(metas))
     told = [(meta.was_deleted_later, meta.removal_type) if meta else (None, None) for meta in metas]
     return pa.array([taken_away(deleted, removal, by) for (deleted, removal), by in zip(told, removed_by, strict=True)], pa.string())
-
-
-def _link(is_self: bool | None, url: str | None, full_id: str | None) -> str | None:
-    """Where a link post leads; None for a text post, whose URL is its own page."""
-    is_own_page = is_self or (url is not None and full_id is not None and f"/comments/{full_id[3:]}" in url)
-    return None if is_own_page else without_profiles(url)

@@ -56,7 +56,7 @@ def parent_ids(ids: Ids, links: pa.Array) -> pa.Array:
         if not ids.null_count and pc.all(_has_any_prefix(ids)).as_py():
             return ids
         ids = ids.to_pylist()
-    return pa.array([_parent_id(value, link) for value, link in zip(ids, links.to_pylist(), strict=True)], pa.string())
+    return pa.array([parent_id(value, link) for value, link in zip(ids, links.to_pylist(), strict=True)], pa.string())
 
 
 def count_id_casts(ids: Ids, name: str, prefixed: bool, casts: Counter[str]) -> None:
@@ -90,17 +90,18 @@ def thread_groups(links: pa.Array) -> pa.Array:
     return each_distinct(links, thread_group)
 
 
-def _has_any_prefix(texts: pa.Array) -> pa.Array:
-    return pc.or_(pc.starts_with(texts, COMMENT), pc.starts_with(texts, SUBMISSION))
-
-
-def _parent_id(value: NativeId, link: str | None) -> str | None:
+def parent_id(value: NativeId, link: str | None) -> str | None:
+    """The full id of one parent, as `parent_ids` makes it."""
     if value is None or value == "":
         return link
     if isinstance(value, str) and value[:3] in (COMMENT, SUBMISSION):
         return value
     as_link = _full_id(value, SUBMISSION)
     return as_link if as_link == link else _full_id(value, COMMENT)
+
+
+def _has_any_prefix(texts: pa.Array) -> pa.Array:
+    return pc.or_(pc.starts_with(texts, COMMENT), pc.starts_with(texts, SUBMISSION))
 
 
 def _full_id(value: NativeId, prefix: str) -> str | None:
