@@ -26,7 +26,7 @@ class Ancestors:
     """Where the context of N targets stands, as row numbers of their batch; -1 where there is nothing.
 
     Shapes: targets, roots, root_states, chain_states, is_touched (N,); parents (N, depth), nearest first. `is_touched` is true where a new act
-    is the target, its root, one of its parents, or where the chain breaks.
+    is the target, its root, one of its parents, or where the chain breaks; and of a target in a session, since a new copy may take an act away from it.
     """
 
     targets: np.ndarray
@@ -72,12 +72,13 @@ def find_ancestors(acts: pa.RecordBatch, has_words: np.ndarray, targets: np.ndar
     is_root, has_no_thread = _true(pc.equal(acts["unit_id"], acts["thread_id"])), _true(pc.is_null(acts["thread_id"]))
     opens = is_root | has_no_thread
     ends = is_root | _true(pc.or_kleene(pc.is_null(acts["parent_unit_id"]), pc.equal(acts["parent_unit_id"], acts["thread_id"])))
-    follows = has_no_thread & ends & _true(pc.is_valid(acts["session_id"]))
+    in_session = has_no_thread & _true(pc.is_valid(acts["session_id"]))
+    follows = in_session & ends
     if follows.any():
         parent_rows = np.where(follows, _rows_before(acts), parent_rows)
         ends &= ~(follows & (parent_rows != NOBODY))
     roots, root_states = _find_roots(root_rows, has_words, opens, targets)
-    is_touched = is_new[targets] | _marked(is_new, root_rows[targets])
+    is_touched = is_new[targets] | _marked(is_new, root_rows[targets]) | in_session[targets]
     parents, chain_states = _climb(parent_rows, has_words, ends, targets, depth, is_new, is_touched)
     return Ancestors(targets, roots, parents, root_states, chain_states, is_touched)
 

@@ -25,7 +25,7 @@ _MADE_LATER = ("context", "root_state", "chain_state", "unit_hash", "duplicate_g
 _STORED_COLUMNS = [
     *(name for name in UNITS.columns if name not in (*_MADE_LATER, *ACTS.partition_by)), "state", "retrieved_at", "source_file", "line",
 ]  # fmt: skip
-_THREAD_COLUMNS = ("thread_id", "session_id", "unit_id")
+_THREAD_COLUMNS = ("thread_id", "session_id", "user_id", "unit_id")
 _ROWS_AT_ONCE = 32_768
 
 
@@ -102,8 +102,12 @@ def touched_threads(lake: LakeConfig, paths: Iterable[str], new_sources: Collect
 
 
 def thread_keys(acts: pa.Table | pa.RecordBatch) -> pa.Array | pa.ChunkedArray:
-    """What is looked up together: an act's thread, its session where there is no thread, itself where there is neither. Shape: (rows,)."""
-    return pc.coalesce(*(acts[name] for name in _THREAD_COLUMNS))
+    """What is looked up together: an act's thread, where there is none all sessions of its person, itself where there is neither. Shape: (rows,).
+
+    Histories overlap, and in each of them another act may have opened the session that a copy stands in: so sessions are not parted.
+    """
+    person = pc.if_else(pc.is_valid(acts["session_id"]), pc.coalesce(acts["user_id"], acts["session_id"]), None)
+    return pc.coalesce(acts["thread_id"], person, acts["unit_id"])
 
 
 def thread_hashes(keys: pa.Array) -> pa.Array:

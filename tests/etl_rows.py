@@ -29,15 +29,16 @@ def act(unit_id: str, parent: str | None = None, thread: str | None = "t", **val
 def acts_batch(acts: Sequence[dict[str, Any]]) -> pa.RecordBatch:
     """Acts as the units job hands them to Python: with `thread_key`, a thread in a row, and `is_new` (true where an act does not say)."""
     is_new = {id(row): row.get("is_new", True) for row in acts}
-    rows = sorted(acts, key=_thread_key)
+    rows = sorted(acts, key=thread_key)
     table = rows_table(ACTS, [{name: value for name, value in row.items() if name != "is_new"} for row in rows])
-    table = table.append_column("thread_key", pa.array([_thread_key(row) for row in rows], pa.string()))
+    table = table.append_column("thread_key", pa.array([thread_key(row) for row in rows], pa.string()))
     table = table.append_column("is_new", pa.array([is_new[id(row)] for row in rows], pa.bool_()))
     return pa.concat_batches(table.to_batches()) if rows else pa.RecordBatch.from_pylist([], schema=table.schema)
 
 
-def _thread_key(row: dict[str, Any]) -> str:
-    key: str = row["thread_id"] or row["session_id"] or row["unit_id"]
+def thread_key(row: dict[str, Any]) -> str:
+    """What the units job takes for an act's thread: all sessions of a person are one."""
+    key: str = row["thread_id"] or (row["session_id"] and (row["user_id"] or row["session_id"])) or row["unit_id"]
     return key
 
 

@@ -40,8 +40,8 @@ class ParsedAct:
     """One act in the platform's own ids and names.
 
     `thread_id`, `parent_id` and `session_id` are ids of the same sort as `native_id`; the account is None where it is deleted. An act of the action
-    'object' (a product, a video) has no account: it is what others act on. `thread_group` is a pure function of the thread (of the session, where there
-    is no thread); None leaves it to a hash. `bytes` is what the record took in the decoded file.
+    'object' (a product, a video) has no account: it is what others act on. `thread_group` is a pure function of the thread, of the person where there
+    are sessions and no threads (all copies of an act are looked up together); None leaves it to a hash. `bytes` is what the record took in the decoded file.
     """
 
     native_id: str | None
@@ -153,13 +153,14 @@ class _Batch:
 
     def _add_act(self, act: ParsedAct) -> None:
         self._casts.update(act.casts)
-        thread = act.thread_id or act.session_id or act.native_id or ""
+        user_id = self._users[act.account]
+        thread = act.thread_id or (user_id if act.session_id else None) or act.session_id or act.native_id or ""
         names = {"user_name": act.account} if self._settings.keep_names else {}
         self._attributes.append({name: _plain(value) for name, value in (dict(act.attributes) | names).items()})
         is_kept = act.state == "kept"
         title, text, url, source_text = (_words(value) if is_kept else None for value in (act.title, act.text, act.url, act.source_text))
         self._acts.append({
-            "platform": self._platform, "unit_id": self._with_platform(act.native_id), "user_id": self._users[act.account], "action": act.action,
+            "platform": self._platform, "unit_id": self._with_platform(act.native_id), "user_id": user_id, "action": act.action,
             "community": _words(act.community), "created_at": act.created_at, "title": title, "text": text, "state": act.state,
             "thread_id": self._with_platform(act.thread_id), "parent_unit_id": self._with_platform(act.parent_id),
             "session_id": self._with_platform(act.session_id), "thread_group": act.thread_group or thread_group(thread), "url": url,

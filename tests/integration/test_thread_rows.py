@@ -64,7 +64,7 @@ def test_every_act_reaches_one_task_of_its_partition_and_threads_stand_in_a_row(
 
 def test_of_a_grown_partition_whole_threads_with_new_acts_are_read_and_of_another_all(lake: LakeConfig) -> None:
     old = write_acts(lake, [act("a", thread="t"), act("b", thread="u"), act("c", thread="v", thread_group="1")], "old")
-    new = write_acts(lake, [act("d", thread="t"), act("e", thread=None, session_id="u")], "new")
+    new = write_acts(lake, [act("d", thread="t"), act("e", thread=None, session_id="s", user_id="u")], "new")
     grown, whole = PARTITIONS
     tasks = ThreadTasks({grown: range(1), whole: range(1, 2)}, {grown: [file.path for file in new]}, frozenset({"new"}))
     seen = by_task(lake, [*old, *new], tasks)
@@ -82,6 +82,6 @@ def test_texts_are_cut_as_their_act_may_be_a_unit_or_not(lake: LakeConfig) -> No
 
 
 def test_a_thread_is_what_is_looked_up_together_and_its_hash_never_changes() -> None:
-    acts = pa.table({"thread_id": ["t", None, None], "session_id": ["s", "s", None], "unit_id": ["a", "b", "c"]})
-    assert thread_keys(acts).to_pylist() == ["t", "s", "c"]
+    columns = {"thread_id": ["t", None, None, None], "session_id": ["s", "s", "s", None], "user_id": ["u", "u", None, "u"], "unit_id": ["a", "b", "c", "d"]}
+    assert thread_keys(pa.table(columns)).to_pylist() == ["t", "u", "s", "d"]
     assert thread_hashes(pa.array(["t", "s", "t"])).to_pylist() == [2238339752, 453955339, 2238339752]

@@ -137,7 +137,10 @@ def months_of_threads(seed: int) -> dict[str, list[dict[str, Any]]]:
                 "created_at": START + timedelta(minutes=minutes),
                 "source_file": random.choice(sorted(months)),
             }
-            months[session["source_file"]].append(act(f"s{number}-{minutes}", random.choice([None, f"s{number}-0"]), None, **session, **group))
+            stood = act(f"s{number}-{minutes}", random.choice([None, f"s{number}-0"]), None, **session, **group)
+            months[session["source_file"]].append(stood)
+            if random.random() < 0.5:
+                months["RC_2020-03"].append(stood | {"session_id": f"other s{number}", "source_file": "RC_2020-03", "parent_unit_id": None})
     return months
 
 

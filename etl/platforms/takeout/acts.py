@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from etl.platforms.records import ParsedAct, Refused, thread_group
+from etl.platforms.records import ParsedAct, Refused
 from etl.platforms.takeout.urls import Address
 
 SOURCE_CHARS = 2000
@@ -56,7 +56,7 @@ def act_of(deed: Deed, person: Person) -> ParsedAct:
     return ParsedAct(
         native_id=hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32], account=person.account, action=deed.action, created_at=at,
         title=None if is_search else kept_words, text=kept_words if is_search else None, community=deed.community,
-        state="removed" if deed.words is None else "kept", thread_group=thread_group(person.user_id), url=without_addresses(url) or None,
+        state="removed" if deed.words is None else "kept", url=without_addresses(url) or None,
         attributes={"product": deed.product, "promoted": "true" if deed.is_advertisement else None},
         source_text=without_addresses(deed.source_text)[:SOURCE_CHARS], retrieved_at=person.retrieved_at, raw=deed.raw, bytes=deed.bytes, casts=deed.casts,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from etl.contexts import context_column, find_ancestors, whole_threads, words_as_context
-from tests.etl_rows import START, act, acts_batch
+from tests.etl_rows import START, act, acts_batch, thread_key
 
 Acts = list[dict[str, Any]]
 
@@ -25,8 +25,8 @@ def contexts_of(acts: Acts, depth: int = 8, chars: int = 512) -> dict[str, tuple
 
 def slow_context(acts: Acts, unit: dict[str, Any], depth: int) -> tuple[str, str, list[dict[str, Any]]]:
     """The same by following one parent after the other."""
-    by_id = {(row["thread_id"] or row["session_id"] or row["unit_id"], row["unit_id"]): row for row in acts}
-    thread = unit["thread_id"] or unit["session_id"] or unit["unit_id"]
+    by_id = {(thread_key(row), row["unit_id"]): row for row in acts}
+    thread = thread_key(unit)
     root_state, chain_state, rows = "none", "none", []
     root = by_id.get((thread, thread))
     opens = unit["unit_id"] == unit["thread_id"]

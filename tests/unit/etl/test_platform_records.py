@@ -38,9 +38,9 @@ def test_an_act_has_the_platforms_ids_and_a_pseudonym():
     assert row["thread_group"] == thread_group("t")
 
 
-def test_an_act_without_a_thread_lies_with_its_session_and_without_either_by_itself():
-    rows, _, _ = parsed(act(session_id="s"), act())
-    assert [row["thread_group"] for row in rows] == [thread_group("s"), thread_group("1")]
+def test_an_act_without_a_thread_lies_with_its_person_where_there_are_sessions_and_else_by_itself():
+    rows, _, _ = parsed(act(session_id="s"), act(session_id="s", account=None), act())
+    assert [row["thread_group"] for row in rows] == [thread_group(pseudonym(KEY, "forum", "ada")), thread_group("s"), thread_group("1")]
 
 
 @pytest.mark.parametrize(
