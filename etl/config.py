@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from conf.settings import StageConfig
 
@@ -74,7 +74,9 @@ class EtlConfig(StageConfig):
         "Each task decodes all of the file and parses its share, so that the decoding is paid for by each.",
     )  # fmt: skip
 
-    platforms: dict[str, dict[str, Any]] = Field({}, description="Options of platforms' parsers, by platform; README says which has what.")
+    platforms: dict[str, dict[str, Any]] = Field(
+        {}, description="Options of platforms' parsers, by platform; README says which has what. One called 'account' is masked wherever settings are kept."
+    )
 
     # units
     context_depth: int = Field(8, ge=1, description="Parents above a unit that its context holds at most; the root comes besides.")
@@ -104,3 +106,8 @@ class EtlConfig(StageConfig):
     history_text_chars: int = Field(1000, gt=0, description="Characters of a unit's title, and of its text, inside a history.")
     history_context_chars: int = Field(300, gt=0, description="Characters of one text in the context of a unit inside a history.")
     history_parents: int = Field(2, ge=0, description="Nearest parents that a unit keeps inside a history; the root comes besides.")
+
+    @field_serializer("platforms")
+    def _without_accounts(self, platforms: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The options as they are logged and kept with a run: the lake has no names."""
+        return {name: {option: "**********" if option == "account" else value for option, value in options.items()} for name, options in platforms.items()}

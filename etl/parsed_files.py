@@ -86,7 +86,7 @@ def check_file(task: FileTask) -> FileResult:
     try:
         sha256 = task.file.sha256 or file_digest(task.file.path)
     except ArchiveError as failure:
-        return FileResult(task, failure=failure)
+        return FileResult(task, failure=_without_path(failure, task.file))
     if task.listed_sha256 not in (None, sha256):
         found = f"{task.file.source_file}: its SHA-256 is {sha256}, the list says {task.listed_sha256}; fetch the file again"
         return FileResult(task, failure=ArchiveError(found))
@@ -111,7 +111,7 @@ def parse_slice(task: FileTask) -> SliceResult:
         check_key_id(task.key_id, key, "the driver's pseudonyms")
         return _write_tables(task, replace(task.settings, key=key))
     except KindredError as failure:
-        return SliceResult(failure=failure)
+        return SliceResult(failure=_without_path(failure, task.file))
 
 
 def sliced(task: FileTask, count: int) -> list[FileTask]:
@@ -129,6 +129,13 @@ def joined(task: FileTask, slices: Sequence[SliceResult]) -> FileResult:
     if failure:
         return FileResult(task, written=written, failure=failure)
     return FileResult(task, _content_id(task), written, _record(task, counts, max(part.seconds for part in slices)))
+
+
+def _without_path(failure: KindredError, file: InputFile) -> KindredError:
+    """A failure that names a file as the lake does, where its path holds somebody's account: failures are kept in `job_runs`."""
+    if file.path.endswith(file.source_file):
+        return failure
+    return type(failure)(str(failure).replace(file.path, file.source_file))
 
 
 def _refusal(task: FileTask, counts: FileCounts) -> KindredError | None:

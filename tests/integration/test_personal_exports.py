@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pyspark.sql import SparkSession
 
+from conf.errors import ArchiveError
 from etl.jobs import ingest, units
 from lake import arrow_tables
+from lake.acts import ACTS
 from lake.config import LakeConfig
-from lake.job_runs import last_done_run
+from lake.job_runs import JOB_RUNS, last_done_run
+from lake.pseudonyms import load_key, pseudonym
 from lake.units import UNITS
 from tests import reddit_exports, takeout_exports
 from tests.takeout_exports import LANGUAGES
@@ -53,6 +57,18 @@ def test_an_exported_comment_gets_its_context_from_the_dumps_of_the_lake(lake: L
     run = last_done_run(lake, units.JOB)
     assert run is not None
     assert run.dropped == {"duplicate": 1}
+
+
+def test_no_account_stands_in_the_record_of_a_run(lake: LakeConfig, spark: SparkSession, tmp_path: Path) -> None:
+    takeout_exports.write_zip(tmp_path / "dump" / "takeout-001.zip", {"MyActivity.json": takeout_exports.searches_as_json(LANGUAGES["en"])})
+    ingest_files(lake, "takeout", tmp_path / "dump", "etl.platforms.takeout.account=bob@example.org")
+    (tmp_path / "broken" / "ada@example.org" / "takeout-002.tar.gz").mkdir(parents=True)  # its digest cannot be taken: an error that names the path
+    with pytest.raises(ArchiveError, match=r"/takeout-002\.tar\.gz: cannot be read: Is a directory"):
+        ingest_files(lake, "takeout", tmp_path / "broken")
+    runs = repr(arrow_tables.read(lake, JOB_RUNS).to_pylist())
+    assert "takeout-002.tar.gz" in runs
+    assert [name for name in ("ada@example.org", "bob@example.org") if name in runs] == []
+    assert {row["user_id"] for row in arrow_tables.read(lake, ACTS).to_pylist()} == {pseudonym(load_key(lake.pseudonym_key_file), "takeout", "bob@example.org")}
 
 
 def test_a_video_that_two_histories_tell_is_one_unit(lake: LakeConfig, spark: SparkSession, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from etl.config import UnitFilters
 from etl.units import UnitSettings, tasks_of_partitions, unit_hashes, units_of_threads
 from lake.schema import arrow_schema
 from lake.units import UNITS
-from tests.etl_rows import act, acts_batch
+from tests.etl_rows import START, act, acts_batch
 
 
 def unit_hash(*content: Any) -> str:
@@ -163,3 +164,12 @@ def test_attributes_and_ids_pass_through() -> None:
 
 def test_no_acts_make_no_units() -> None:
     assert make() == ({}, {})
+
+
+def test_two_sessions_that_tell_one_act_make_it_once_and_what_came_after_it_anew() -> None:
+    of_ada = {"user_id": "ada", "session_id": "s"}
+    before, after = old("before", None, None, **of_ada), old("after", None, None, **of_ada, created_at=START + timedelta(minutes=1))
+    copy = act("before", None, None, **of_ada | {"session_id": "other"}, source_file="RC later")
+    units, counts = make(before, after, copy)
+    assert ({name: row["session_id"] for name, row in units.items()}, counts) == ({"before": "other", "after": "s"}, {"duplicate": 1, "units changed": 2})
+    assert units["after"]["context"] == []
