@@ -68,15 +68,10 @@ def json_activity(entry: bytes) -> Activity:
         raise ValueError("no title")
     if not told.time:
         raise ValueError("no time")
-    try:
-        at = datetime.fromisoformat(told.time)
-    except ValueError:
-        raise ValueError("time: not a time") from None
-    if at.tzinfo is None:
-        raise ValueError("time: no zone")
+    at = _time(told.time)
     kept = {"header": told.header, "title": told.title, "titleUrl": told.titleUrl, "subtitles": told.subtitles, "time": told.time, "products": told.products}
     return Activity(
-        title=told.title, url=told.titleUrl, at=at.astimezone(UTC), product=in_order((told.products or [told.header or ""])[0]),
+        title=told.title, url=told.titleUrl, at=at, product=in_order((told.products or [told.header or ""])[0]),
         channel=next((subtitle.name for subtitle in told.subtitles if subtitle.name), None), details=[detail.name or "" for detail in told.details],
         source_text=_encode({name: value for name, value in kept.items() if value}).decode(), raw=entry.decode("utf-8", "replace"), bytes=len(entry),
     )  # fmt: skip
@@ -99,6 +94,18 @@ def activity_record(activity: Activity, person: Person, titles: TitleReader) -> 
         bytes=activity.bytes, casts=activity.casts,
     )  # fmt: skip
     return act_of(deed, person)
+
+
+def _time(text: str) -> datetime:
+    """A time of ISO 8601, UTC. Raises ValueError whose message is a reason for `rejects`."""
+    try:
+        at = datetime.fromisoformat(text)
+        utc = at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
+        raise ValueError("time: not a time") from None
+    if utc is None:
+        raise ValueError("time: no zone")
+    return utc
 
 
 def _product(activity: Activity, address: Address | None) -> str:
