@@ -17,6 +17,8 @@ Line = tuple[str, str | None]
 
 def page_activity(entry: bytes) -> Activity:
     """An entry as it stands in HTML. Raises ValueError whose message is a reason for `rejects`."""
+    if entry.count(b"<div") > entry.count(b"</div>"):
+        raise ValueError("entry breaks off")  # its time may have lost its zone
     cells = _cells(entry)
     lines = cells.get("body", [])
     if len(lines) < 2:

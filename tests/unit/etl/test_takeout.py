@@ -208,6 +208,13 @@ def test_a_damaged_entry_of_a_page_is_a_reject(lines: list[str], reason: str, tm
     assert ([act["text"] for act in acts], [reject["reason"] for reject in rejects]) == (["milk", "milk"], [reason])
 
 
+@pytest.mark.parametrize("cut", [" AM", "PST", "<br></div>", "<b>Products"])
+def test_the_last_entry_of_a_page_that_breaks_off_is_a_reject(cut: str, tmp_path: Path) -> None:
+    content = page([page_entry(["Searched for milk", "Mar 2, 2024, 6:04:05 AM PST"])] * 2)
+    acts, (reject,), _ = of_one_file(tmp_path, "MyActivity.html", content[: content.rindex(cut)])
+    assert ([act["created_at"] for act in acts], reject["reason"]) == ([AT], "entry breaks off")
+
+
 def test_a_page_without_zones_is_read_as_utc_and_says_so(tmp_path: Path) -> None:
     (act,), _, counts = of_one_file(tmp_path, "MyActivity.html", page([page_entry(["Searched for milk", "Mar 2, 2018, 5:14:40 PM"])]))
     assert (act["created_at"], counts.casts) == (datetime(2018, 3, 2, 17, 14, 40, tzinfo=UTC), {"time: no zone": 1})
