@@ -1,14 +1,15 @@
 """Takeout exports of any size, in true form: one person's searches, clicks and videos in a .zip, as Google hands it out."""
 
+import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tests.takeout_exports import json_entry
+from tests.takeout_exports import json_entry, write_zip
 
 OPTIONS: dict[str, Any] = {}
 TOPICS = ("tea", "siamese cats", "telescopes", "sourdough", "night trains", "chess openings", "pottery", "alpine plants")
@@ -28,6 +29,12 @@ def write_dump(folder: Path, records: int, bad: int = 0) -> None:
         for number, entry in enumerate(_entries(records, bad)):
             history.write((b",\n" if number else b"[") + encode(entry))
         history.write(b"]" if records else b"[]")
+
+
+def write_texts(folder: Path, texts: Iterable[str]) -> None:
+    """One more archive, with a search for each text."""
+    entries = [json_entry(f"Searched for {text}", f"2020-01-01T00:{minute:02}:00Z") for minute, text in enumerate(texts)]
+    write_zip(folder / "ada@example.org" / "takeout-20240302T200000Z-002.zip", {"Takeout/My Activity/Search/MyActivity.json": json.dumps(entries)})
 
 
 def _entries(records: int, bad: int) -> Iterator[dict[str, Any]]:

@@ -31,7 +31,8 @@ PLATFORM_NAME = "takeout"
 PSEUDONYM_CHARS = 16
 """Of a pseudonym in `source_file` and in the names of sessions."""
 _CHUNK_BYTES = 64 * 2**10
-_NO_ACCOUNTS = re.compile(r"takeout.*|chrome|youtube.*|my activity|meine aktivitäten|mon activité|mi actividad|マイ アクティビティ")
+_NO_ACCOUNTS = re.compile(r"takeout(?:-\d{8}t\d{6}z.*)?|chrome|youtube(?: .*)?|my activity|meine aktivitäten|mon activité|mi actividad|マイ アクティビティ")
+"""Folders of an export itself, in lower case."""
 _EXPORTED_AT = re.compile(r"takeout-(\d{8}T\d{6})Z")
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from etl.platforms.records import LeftOut, Parsed
 from etl.platforms.takeout.acts import Deed, Person, act_of, in_order
+from etl.platforms.takeout.entries import entry_fields
 from etl.platforms.takeout.titles import TitleReader, left_out_kind
 from etl.platforms.takeout.urls import Address
 from etl.platforms.takeout.words import ADVERTISEMENTS, PRODUCTS
@@ -52,18 +53,12 @@ class Activity:
     casts: tuple[str, ...] = ()
 
 
-_decode = msgspec.json.Decoder(JsonEntry).decode
 _encode = msgspec.json.Encoder().encode
 
 
 def json_activity(entry: bytes) -> Activity:
     """An entry as it stands in JSON. Raises ValueError whose message is a reason for `rejects`."""
-    try:
-        told = _decode(entry)
-    except msgspec.ValidationError:
-        raise ValueError("not an entry of a history") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise ValueError("not json") from None
+    told = entry_fields(entry, JsonEntry)
     if not told.title:
         raise ValueError("no title")
     if not told.time:

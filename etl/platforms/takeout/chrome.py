@@ -10,6 +10,7 @@ import msgspec
 
 from etl.platforms.records import LeftOut, Parsed
 from etl.platforms.takeout.acts import Deed, Person, act_of
+from etl.platforms.takeout.entries import entry_fields
 from etl.platforms.takeout.urls import Address
 
 HISTORY = "Browser History"
@@ -36,7 +37,6 @@ class ChromeEntry(msgspec.Struct, frozen=True):
     page_transition: str | None = None
 
 
-_decode = msgspec.json.Decoder(ChromeEntry).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,11 +44,9 @@ def chrome_record(entry: bytes, person: Person) -> Parsed:
     """The act that an entry tells of; reloads and pages of the browser itself are left out."""
     raw = entry.decode("utf-8", "replace")
     try:
-        page = _decode(entry)
-    except msgspec.ValidationError:
-        return person.refused("not an entry of a history", raw, len(entry))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return person.refused("not json", raw, len(entry))
+        page = entry_fields(entry, ChromeEntry)
+    except ValueError as reason:
+        return person.refused(str(reason), raw, len(entry))
     if page.time_usec is None or page.url is None:
         return person.refused("no time" if page.time_usec is None else "no url", raw, len(entry))
     if page.page_transition in _NO_VISITS:

@@ -1,4 +1,4 @@
-"""The bytes of a history -> its entries as they stand, one at a time; none is taken apart here.
+"""The bytes of a history -> its entries as they stand, one at a time; and the fields of one that stands in JSON.
 
 A streaming JSON parser would do for lists, but ijson's memory grows with the square of how deep a value nests, and one damaged entry would cost all
 that come after it. Here an entry is found by its brackets alone, so that a damaged one is a reject with its text.
@@ -6,8 +6,13 @@ that come after it. Here an entry is found by its brackets alone, so that a dama
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import msgspec
 
 from conf.errors import ArchiveError
+
+Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 ENTRY_BYTES = 2**20
 """A longer entry is none: real ones have some hundred bytes."""
@@ -17,6 +22,8 @@ PAGE_ENTRY = b'<div class="outer-cell'
 # Up to the next bracket that stands in no string. Possessive: a string that is not closed yet is not tried in other ways.
 _TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([{}\[\]])', re.DOTALL)
 _NAME = re.compile(rb'"([^"\\]*)"\s*:\s*.$', re.DOTALL)
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_REPLACEMENT = rb"\\ufffd"
 _BETWEEN = b" \t\r\n,"
 _BEFORE = b" \t\r\n\xef\xbb\xbf"
 
@@ -75,6 +82,20 @@ def page_entries(chunks: Iterable[bytes], where: str) -> Iterator[bytes]:
             raise ArchiveError(f"{where}: has an entry of more than {ENTRY_BYTES:,} bytes; expected the entries of a history")
     if is_entry:
         yield PAGE_ENTRY + kept
+
+
+def entry_fields(entry: bytes, fields: type[Fields]) -> Fields:
+    """The fields of an entry, what is no text in its texts replaced. Raises ValueError whose message is a reason for `rejects`."""
+    try:
+        return msgspec.json.decode(entry, type=fields)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return msgspec.json.decode(_LONE_SURROGATE.sub(_REPLACEMENT, entry.decode("utf-8", "replace").encode()), type=fields)
+    except msgspec.ValidationError:
+        raise ValueError("not an entry of a history") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise ValueError("not json") from None
 
 
 def _name_before(text: bytes) -> str | None:

@@ -191,6 +191,14 @@ def test_a_damaged_entry_is_a_reject_and_costs_no_other(entry: str, reason: str,
     assert [(reject["line"], reject["reason"], reject["raw"]) for reject in rejects] == [(2, reason, entry[:2000])]
 
 
+def test_what_is_no_text_is_replaced(tmp_path: Path) -> None:
+    lone, pair = json.dumps(json_entry("Searched for \ud83d tea \udc00")), json.dumps(json_entry("Searched for \U0001f375"))
+    path = tmp_path / "ada" / "MyActivity.json"
+    path.parent.mkdir()
+    path.write_bytes(f"[{lone}, {pair}, ".encode() + json.dumps(json_entry("Searched for t*a")).encode().replace(b"*", b"\xff") + b"]")
+    assert [act["text"] for act in parsed(tmp_path)[0]] == ["\ufffd tea \ufffd", "\U0001f375", "t\ufffda"]
+
+
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
