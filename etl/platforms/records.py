@@ -87,12 +87,14 @@ class LeftOut:
 Parsed: TypeAlias = ParsedAct | Refused | LeftOut
 
 
-def parsed_batches(parsed: Iterable[Parsed], platform: str, file: InputFile, settings: ParseSettings) -> Iterator[ParsedBatch]:
-    """Batches of what a parser read of a file, in order. `platform` is what the acts' ids begin with.
+def parsed_batches(
+    parsed: Iterable[Parsed], platform: str, file: InputFile, settings: ParseSettings, first_line: int = 1
+) -> Iterator[ParsedBatch]:  # fmt: skip
+    """Batches of what a parser read of a file, in order, numbered from `first_line` on. `platform` is what the acts' ids begin with.
 
     An act that lacks an id or a time, or whose ids or time cannot be right, becomes a reject. Raises ArchiveError where the file cannot be read.
     """
-    batch = _Batch(platform, file, settings)
+    batch = _Batch(platform, file, settings, first_line)
     try:
         for record in parsed:
             batch.add(record)
@@ -112,10 +114,10 @@ def thread_group(thread_id: str) -> str:
 class _Batch:
     """The records of a file since the last batch, and how many there were before."""
 
-    def __init__(self, platform: str, file: InputFile, settings: ParseSettings) -> None:
+    def __init__(self, platform: str, file: InputFile, settings: ParseSettings, first_line: int) -> None:
         self._platform, self._file, self._settings = platform, file, settings
         self._users = user_ids(platform, settings.key)
-        self._line = 0
+        self._line = first_line - 1
         self._empty()
 
     def _empty(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import pyarrow as pa
 import zstandard
@@ -29,6 +29,7 @@ OTHER_WINDOW_BYTES = 64 * 2**20
 # Small, because a decoder gives back at once all that one read decodes to, which can be 30,000 times as much.
 _READ_BYTES = 16 * 2**10
 _REMOTE_READ_BYTES = 8 * 2**20
+Block = TypeVar("Block")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _FRAME_HEADER_BYTES = 18
 _GZIP_HEADER = 16
@@ -116,7 +117,7 @@ def line_blocks(path: str, block_bytes: int = BLOCK_BYTES, sha256: str | None = 
             pieces = _bytes_of(raw, digest)
             start = next(pieces, b"")
             new_frame, read = _codec(start[:6], path), chain([start], pieces)
-            yield from _whole_lines(_decoded(read, new_frame) if new_frame else read, path, block_bytes)
+            yield from whole_lines(_decoded(read, new_frame) if new_frame else read, path, block_bytes)
     except (zstandard.ZstdError, lzma.LZMAError, zlib.error, OSError, EOFError) as error:
         raise ArchiveError(f"{path}: cannot be decoded to its end: {error or type(error).__name__}; fetch it again") from None
     if sha256 not in (None, digest.hexdigest()):
@@ -128,11 +129,35 @@ def numbered_blocks(path: str, part: FileSlice, block_bytes: int, sha256: str | 
 
     Where blocks end is decided by the file's bytes and `block_bytes` alone, so that slices share out all lines without talking to each other.
     """
-    first_line = 1
-    for number, block in enumerate(line_blocks(path, block_bytes, sha256)):
+    yield from share_of(line_blocks(path, block_bytes, sha256), part, lambda block: block.count(b"\n"))
+
+
+def share_of(blocks: Iterable[Block], part: FileSlice, count: Callable[[Block], int]) -> Iterator[tuple[int, Block]]:
+    """(number of its first record in the file, block) of each block that belongs to a slice; `count` says how many records of a block have numbers."""
+    first = 1
+    for number, block in enumerate(blocks):
         if number % part.count == part.number:
-            yield first_line, block
-        first_line += block.count(b"\n")
+            yield first, block
+        first += count(block)
+
+
+def whole_lines(pieces: Iterable[bytes], path: str, block_bytes: int) -> Iterator[bytes]:
+    """Blocks of as few whole lines as have `block_bytes` together, wherever pieces end. Raises ArchiveError where a line is longer than MAX_LINE_BYTES."""
+    pending: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        pending.append(piece)
+        size += len(piece)
+        if size >= block_bytes and b"\n" in piece:
+            lines, start = b"".join(pending), 0
+            while end := lines.find(b"\n", start + block_bytes - 1) + 1:
+                yield lines[start:end]
+                start = end
+            pending, size = [lines[start:]], size - start
+        if size - block_bytes > MAX_LINE_BYTES:
+            raise ArchiveError(f"{path}: a line is longer than {MAX_LINE_BYTES:,} bytes; expected one record a line")
+    if rest := b"".join(pending):
+        yield rest
 
 
 def _is_taken_for_file(info: fs.FileInfo) -> bool:
@@ -204,22 +229,3 @@ _CODECS: dict[bytes, Callable[[], Any]] = {
     b"\xfd7zXZ\x00": _new_xz_stream,
     b"\x1f\x8b": _new_gzip_member,
 }
-
-
-def _whole_lines(pieces: Iterable[bytes], path: str, block_bytes: int) -> Iterator[bytes]:
-    """Blocks of as few whole lines as have `block_bytes` together, wherever pieces end."""
-    pending: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        pending.append(piece)
-        size += len(piece)
-        if size >= block_bytes and b"\n" in piece:
-            lines, start = b"".join(pending), 0
-            while end := lines.find(b"\n", start + block_bytes - 1) + 1:
-                yield lines[start:end]
-                start = end
-            pending, size = [lines[start:]], size - start
-        if size - block_bytes > MAX_LINE_BYTES:
-            raise ArchiveError(f"{path}: a line is longer than {MAX_LINE_BYTES:,} bytes; expected one JSON object a line")
-    if rest := b"".join(pending):
-        yield rest

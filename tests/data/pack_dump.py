@@ -34,6 +34,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
     ".ndjson": bytes,
     ".json": bytes,
+    ".jsonl": bytes,
     "": bytes,
 }
 
