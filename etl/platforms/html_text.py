@@ -1,0 +1,75 @@
+"""HTML bodies -> plain text: paragraphs apart, links as their words, code as it stands (lxml, which fetches nothing and resolves no entity of a DTD)."""
+
+import html
+import re
+from functools import cache
+
+from lxml import etree
+
+_PARAGRAPHS = frozenset((
+    "p", "div", "pre", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "table", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "section", "article",
+))  # fmt: skip
+_NO_WORDS = frozenset(("script", "style", "template"))
+_SPACE = re.compile(r"\s+")
+_AROUND_LINE_END = re.compile(" *\n *")
+
+
+def html_text(markup: str) -> str:
+    """The words of an HTML fragment. Paragraphs are parted by an empty line; white space counts only inside `pre`; images leave nothing."""
+    if "<" not in markup:
+        return _SPACE.sub(" ", html.unescape(markup)).strip()
+    document = markup.replace("\0", "").encode("utf-8", "replace")
+    try:
+        return etree.fromstring(document, _parser())
+    except etree.LxmlError:  # nothing but a comment, or a tag that breaks off
+        _parser.cache_clear()
+        return ""
+
+
+class _Words:
+    """What the parser tells of a document, gathered to paragraphs. No tree is made, so that no depth of nesting is too much."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._paragraphs: list[str] = []
+        self._pieces: list[str] = []
+        self._code_depth = self._silent_depth = 0
+
+    def start(self, tag: str, attributes: object) -> None:
+        if tag in _PARAGRAPHS:
+            self._end_paragraph()
+        self._code_depth += tag == "pre"
+        self._silent_depth += tag in _NO_WORDS
+        if tag == "br":
+            self._pieces.append("\n")
+
+    def end(self, tag: str) -> None:
+        if tag in _PARAGRAPHS:
+            self._end_paragraph()
+        self._code_depth -= tag == "pre"
+        self._silent_depth -= tag in _NO_WORDS
+
+    def data(self, text: str) -> None:
+        if not self._silent_depth:
+            self._pieces.append(text if self._code_depth else _SPACE.sub(" ", text))
+
+    def close(self) -> str:
+        self._end_paragraph()
+        text = "\n\n".join(self._paragraphs)
+        self._begin()  # a parser has one target for all its documents
+        return text
+
+    def _end_paragraph(self) -> None:
+        text, self._pieces = "".join(self._pieces), []
+        if not self._code_depth:
+            text = _AROUND_LINE_END.sub("\n", re.sub(" {2,}", " ", text)).strip()
+        if text and not text.isspace():
+            self._paragraphs.append(text.strip("\n"))
+
+
+@cache
+def _parser() -> etree.HTMLParser:
+    """One in a process. `huge_tree` lifts limits on depth and length: what is parsed is in memory already, and no tree is made of it."""
+    return etree.HTMLParser(target=_Words(), encoding="utf-8", no_network=True, huge_tree=True)
