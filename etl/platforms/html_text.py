@@ -1,7 +1,6 @@
 """HTML bodies -> plain text: paragraphs apart, links as their words, code as it stands (lxml, which fetches nothing and resolves no entity of a DTD)."""
 
 import html
-import re
 from functools import cache
 
 from lxml import etree
@@ -10,15 +9,15 @@ _PARAGRAPHS = frozenset((
     "p", "div", "pre", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "table", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "section", "article",
 ))  # fmt: skip
 _NO_WORDS = frozenset(("script", "style", "template"))
-_SPACE = re.compile(r"\s+")
-_AROUND_LINE_END = re.compile(" *\n *")
+_LINE_END = "\0"
+"""Of a `br`, since line ends of the source are white space. NUL stands in no document that is parsed."""
 
 
 def html_text(markup: str) -> str:
     """The words of an HTML fragment. Paragraphs are parted by an empty line; white space counts only inside `pre`; images leave nothing."""
     if "<" not in markup:
-        return _SPACE.sub(" ", html.unescape(markup)).strip()
-    document = markup.replace("\0", "").encode("utf-8", "replace")
+        return _one_line(html.unescape(markup))
+    document = markup.replace(_LINE_END, "").encode("utf-8", "replace")
     try:
         return etree.fromstring(document, _parser())
     except etree.LxmlError:  # nothing but a comment, or a tag that breaks off
@@ -43,7 +42,7 @@ class _Words:
         self._code_depth += tag == "pre"
         self._silent_depth += tag in _NO_WORDS
         if tag == "br":
-            self._pieces.append("\n")
+            self._pieces.append(_LINE_END)
 
     def end(self, tag: str) -> None:
         if tag in _PARAGRAPHS:
@@ -53,7 +52,7 @@ class _Words:
 
     def data(self, text: str) -> None:
         if not self._silent_depth:
-            self._pieces.append(text if self._code_depth else _SPACE.sub(" ", text))
+            self._pieces.append(text)
 
     def close(self) -> str:
         self._end_paragraph()
@@ -62,11 +61,16 @@ class _Words:
         return text
 
     def _end_paragraph(self) -> None:
-        text, self._pieces = "".join(self._pieces), []
-        if not self._code_depth:
-            text = _AROUND_LINE_END.sub("\n", re.sub(" {2,}", " ", text)).strip()
+        if not self._pieces:
+            return
+        lines, self._pieces = "".join(self._pieces).split(_LINE_END), []
+        text = "\n".join(lines).strip("\n") if self._code_depth else "\n".join(map(_one_line, lines)).strip()
         if text and not text.isspace():
-            self._paragraphs.append(text.strip("\n"))
+            self._paragraphs.append(text)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 @cache
