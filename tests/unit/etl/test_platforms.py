@@ -7,8 +7,9 @@ from etl import platforms
 from etl.platforms import find_platform, load_platform, platform_reference
 
 
-def test_reddit_is_found_by_its_entry_point():
-    assert find_platform("reddit").name == "reddit"
+@pytest.mark.parametrize("name", platforms.BUILT_IN)
+def test_a_built_in_platform_is_found_and_goes_by_the_name_it_is_found_by(name):
+    assert find_platform(name).name == name
 
 
 def test_an_unknown_platform_is_an_error_that_lists_the_installed_ones():
