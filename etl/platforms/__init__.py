@@ -23,6 +23,7 @@ BUILT_IN = {
     "hackernews": "etl.platforms.hackernews:PLATFORM",
     "reddit": "etl.platforms.reddit:PLATFORM",
     "reddit-export": "etl.platforms.reddit.export:PLATFORM",
+    "stackexchange": "etl.platforms.stackexchange:PLATFORM",
     "takeout": "etl.platforms.takeout:PLATFORM",
 }
 
