@@ -52,7 +52,7 @@ class Link(msgspec.Struct, frozen=True):
     @property
     def above(self) -> int | None:
         """The item that this one answers, or the poll that it is an option of."""
-        return self.parent or self.poll
+        return self.parent or self.poll or None
 
 
 class Item(Link, frozen=True):
@@ -210,7 +210,7 @@ def _pairs_of_lines(path: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             links = decoder.decode_lines(block)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             links = list(_links_one_by_one(block, decoder))
-        known = [(link.id, link.above) for link in links if link.id and link.above and max(link.id, link.above) < MOST_IDS]
+        known = [(link.id, link.above) for link in links if 0 < (link.id or 0) < MOST_IDS and 0 < (link.above or 0) < MOST_IDS]
         ids, parents = np.array(known, dtype=np.int64).reshape(-1, 2).T
         yield ids, parents
 

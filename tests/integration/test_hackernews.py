@@ -116,6 +116,15 @@ def test_parquet_is_the_same_as_lines(tmp_path):
     assert [(reject["reason"], reject["line"]) for reject in of_columns.rejects] == [("no id", 4), ("type: not as expected", 5)]
 
 
+def test_numbers_may_be_floats_as_pandas_writes_columns_with_gaps(tmp_path):
+    rows = {"id": [11, 12], "type": ["story", "comment"], "time": [1_288_000_000.0, 1_288_000_060.0], "parent": [None, 11.0], "poll": [0.0, 0.0]}
+    pq.write_table(pa.table(rows), tmp_path / "items.parquet")
+    acts = parse_dump(PLATFORM, tmp_path).acts
+    assert [(act["unit_id"], act["parent_unit_id"], act["thread_id"]) for act in acts] == [
+        ("hackernews:11", None, "hackernews:11"), ("hackernews:12", "hackernews:11", "hackernews:11"),
+    ]  # fmt: skip
+
+
 def test_threads_cross_from_lines_to_parquet(tmp_path):
     as_parquet(written(tmp_path, ROW | {"id": 12, "parent": 11}), [ROW | {"id": 11, "parent": 10}, ROW | {"id": 10, "type": "story", "parent": None}])
     assert {act["thread_id"] for act in parse_dump(PLATFORM, tmp_path).acts} == {"hackernews:10"}
@@ -138,7 +147,9 @@ def test_a_cycle_has_no_thread(tmp_path):
     [
         ({"id": 0}, "id: not an id"),
         ({"id": 2**40}, "id: not an id"),
+        ({"id": -(10**30)}, "id: not an id"),
         ({"parent": -3}, "parent: not an id"),
+        ({"parent": 10**30}, "parent: not an id"),
         ({"time": 10**30}, "time: not a time"),
         ({"time": None}, "no time"),
         ({"time": 0}, "time: not a time"),
