@@ -1,6 +1,6 @@
-"""Members of .7z archives as streams: py7zr decodes in a thread and writes into a pipe that holds a few pieces, so that no member need fit in memory or on disk (edge).
+"""Members of .7z archives as streams, so that no member need fit in memory or on disk (edge).
 
-py7zr pushes what it decodes (its `WriterFactory`), readers of lines pull; it reads an archive's members in stored order.
+py7zr pushes what it decodes (its `WriterFactory`), readers of lines pull: it works in a thread and writes into a pipe that holds one piece more than is read.
 """
 
 import io
@@ -15,8 +15,8 @@ from py7zr.io import Py7zIO, WriterFactory
 
 from conf.errors import ArchiveError
 
-_PIECES_HELD = 2
-"""Of a few MB each: py7zr decodes a megabyte at a time, into 128 MB at most."""
+_PIECES_HELD = 1
+"""Of a few MB: py7zr decodes a megabyte at a time, into 128 MB at most where that is a bomb."""
 _SECONDS_TO_STOP = 0.05
 
 

@@ -68,6 +68,11 @@ def test_what_is_no_record_is_counted_but_not_numbered():
     assert (counts.casts, counts.json_bytes) == ({"left out: heading": 1, "left out: vote": 2}, 12)
 
 
+def test_a_slice_of_a_file_is_numbered_as_in_the_file():
+    (batch,) = parsed_batches([act(), LeftOut("vote"), Refused("not json", "{")], "forum", FILE, SETTINGS, first_line=7)
+    assert (batch.acts["line"].to_pylist(), batch.rejects["line"].to_pylist()) == ([7], [8])
+
+
 def test_batches_are_bounded_by_bytes_and_lose_nothing():
     records = [LeftOut("vote", bytes=9) if number % 3 == 0 else act(native_id=str(number), bytes=9) for number in range(20)]
     rows, _, counts = parsed(*records, settings=ParseSettings(KEY, NOW, block_bytes=8))
