@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from conf.errors import ArchiveError
-from etl.platforms import InputFile, NoOptions, ParsedBatch, ParseSettings
-from etl.platforms.html_text import html_text
+from etl.platforms import InputFile, ParsedBatch, ParseSettings
+from etl.platforms.html_text import HtmlOptions, html_text, kept_html
 from etl.platforms.parents import MOST_IDS, climb_to_tops, parent_table, top_of
 from etl.platforms.records import RECORDS_AT_ONCE, LeftOut, Parsed, ParsedAct, Refused, parsed_batches
 from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice, line_blocks, list_files, open_seekable, share_of
@@ -80,7 +80,7 @@ class HackerNewsPlatform:
 
     name = "hackernews"
     version = "1"
-    options = NoOptions
+    options = HtmlOptions
 
     def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
         """The JSON lines and Parquet files below a folder; others are logged and left alone."""
@@ -172,7 +172,8 @@ def _act(item: Item, raw: str, size: int, tops: np.ndarray, settings: ParseSetti
         native_id=_text(item.id), account=item.by or None, action=_ACTIONS[item.kind], created_at=created_at,
         title=item.title and unescape(item.title), text=item.text and html_text(item.text), community=COMMUNITY, state=_state(item, settings),
         thread_id=_text(thread), parent_id=_text(above), thread_group=str((thread or item.id or 0) // ITEMS_IN_GROUP), url=item.url,
-        attributes={"type": item.kind} | {name: _text(number) for name, number in numbers.items()}, raw=raw, bytes=size,
+        attributes={"type": item.kind} | {name: _text(number) for name, number in numbers.items()},
+        source_text=kept_html(item.text, settings.options), raw=raw, bytes=size,
     )  # fmt: skip
 
 

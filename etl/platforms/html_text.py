@@ -4,6 +4,9 @@ import html
 from functools import cache
 
 from lxml import etree
+from pydantic import Field
+
+from conf.settings import StageConfig
 
 _PARAGRAPHS = frozenset((
     "p", "div", "pre", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "table", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "section", "article",
@@ -11,6 +14,17 @@ _PARAGRAPHS = frozenset((
 _NO_WORDS = frozenset(("script", "style", "template"))
 _LINE_END = "\0"
 """Of a `br`, since line ends of the source are white space. NUL stands in no document that is parsed."""
+
+
+class HtmlOptions(StageConfig):
+    """Options of a platform whose texts are HTML."""
+
+    keep_html: bool = Field(False, description="Keep the HTML of each text as `source_text` beside its words, for training on several formats.")
+
+
+def kept_html(markup: str | None, options: StageConfig) -> str | None:
+    """The HTML where it is to be kept."""
+    return markup if isinstance(options, HtmlOptions) and options.keep_html else None
 
 
 def html_text(markup: str) -> str:

@@ -16,9 +16,9 @@ import numpy as np
 from lxml import etree
 
 from conf.errors import ArchiveError
-from etl.platforms import InputFile, NoOptions, ParsedBatch, ParseSettings
+from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.archives import is_archive, members
-from etl.platforms.html_text import html_text
+from etl.platforms.html_text import HtmlOptions, html_text, kept_html
 from etl.platforms.parents import parent_table
 from etl.platforms.records import LeftOut, Parsed, ParsedAct, Refused, parsed_batches
 from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice, line_blocks, list_files, share_of, whole_lines
@@ -48,7 +48,7 @@ class StackExchangePlatform:
 
     name = NAME
     version = "1"
-    options = NoOptions
+    options = HtmlOptions
 
     def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
         """The posts and comments below a folder, and the archives that may hold some; others are logged and left alone."""
@@ -64,7 +64,7 @@ class StackExchangePlatform:
         site = _site(file.path)
         questions = None if file.kind == POSTS else _questions(tuple(_files_of_posts(file, site)))
         for first_line, (kind, block) in share_of(_blocks(file, settings.block_bytes), part, _count_rows):
-            yield from parsed_batches(_records(kind, block, site, questions), NAME, file, settings, first_line)
+            yield from parsed_batches(_records(kind, block, site, questions, settings), NAME, file, settings, first_line)
 
 
 PLATFORM = StackExchangePlatform()
@@ -132,7 +132,7 @@ def _count_rows(block: tuple[str, bytes]) -> int:
     return sum(_left_out(line) is None for line in io.BytesIO(block[1]))
 
 
-def _records(kind: str, block: bytes, site: str, questions: np.ndarray | None) -> Iterator[Parsed]:
+def _records(kind: str, block: bytes, site: str, questions: np.ndarray | None, settings: ParseSettings) -> Iterator[Parsed]:
     """What each line of a block is. `questions` has the question of each post by its id; posts need none."""
     parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False)
     for line in io.BytesIO(block):
@@ -142,7 +142,10 @@ def _records(kind: str, block: bytes, site: str, questions: np.ndarray | None) -
         raw = line.decode("utf-8", "replace").strip()
         try:
             row = _row(line, parser)
-            yield _post(row, raw, len(line), site) if questions is None or kind == POSTS else _comment(row, raw, len(line), site, questions)
+            if questions is None or kind == POSTS:
+                yield _post(row, raw, len(line), site, settings)
+            else:
+                yield _comment(row, raw, len(line), site, questions)
         except _Refusal as refusal:
             user = _USER.search(raw)
             yield Refused(str(refusal), raw, user and f"{site}/{user[1]}", len(line))
@@ -158,7 +161,7 @@ def _row(line: bytes, parser: etree.XMLParser) -> dict[str, str]:
         raise _Refusal("not xml") from None
 
 
-def _post(row: dict[str, str], raw: str, size: int, site: str) -> ParsedAct:
+def _post(row: dict[str, str], raw: str, size: int, site: str, settings: ParseSettings) -> ParsedAct:
     if row.get("PostTypeId") not in (_QUESTION, _ANSWER):
         raise _Refusal("PostTypeId: neither question nor answer")
     is_question = row["PostTypeId"] == _QUESTION
@@ -167,7 +170,7 @@ def _post(row: dict[str, str], raw: str, size: int, site: str) -> ParsedAct:
     return ParsedAct(
         native_id=f"{site}/p{own}", account=_account(row, "OwnerUserId", site), action="question" if is_question else "answer",
         created_at=_time(row), title=row.get("Title"), text=html_text(row.get("Body", "")), community=site, thread_id=f"{site}/p{question}",
-        parent_id=None if is_question else f"{site}/p{question}", raw=raw, bytes=size,
+        parent_id=None if is_question else f"{site}/p{question}", source_text=kept_html(row.get("Body"), settings.options), raw=raw, bytes=size,
         attributes=_attributes(row) | {
             "tags": ",".join(_TAG.findall(row.get("Tags", ""))) or None, "closed_at": row.get("ClosedDate"),
             "accepted_answer": accepted and f"{NAME}:{site}/p{accepted}", "community_owned_at": row.get("CommunityOwnedDate"),

@@ -1,6 +1,7 @@
 """Hacker News' items become acts in their threads, in every form in which they are handed out."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.errors import ArchiveError
-from etl.platforms import InputFile, ParseSettings, find_platform
+from etl.platforms import InputFile, checked_options, find_platform
 from etl.platforms.hackernews import PLATFORM
 from lake.pseudonyms import pseudonym
 from tests.data.pack_dump import pack
@@ -63,6 +64,14 @@ def test_html_becomes_words(fixtures):
     assert fixtures.by_id["2000101"]["text"] == expected
 
 
+def test_html_is_kept_only_where_that_is_asked_for(fixtures):
+    assert {act["source_text"] for act in fixtures.acts} == {None}
+    settings = replace(SETTINGS, options=checked_options(PLATFORM, {"keep_html": True}))
+    kept = parse_dump(PLATFORM, FIXTURES, settings).by_id
+    assert kept["2000102"]["source_text"] == "Then it&#x27;s <i>not</i> the spout."
+    assert (kept["2000100"]["source_text"], kept["3000002"]["source_text"]) == (None, None)
+
+
 def test_threads_are_looked_up_in_all_files_and_show_where_the_dump_ends(fixtures):
     places = {name: (act["parent_unit_id"], act["thread_id"], act["thread_group"]) for name, act in fixtures.by_id.items()}
     assert places["2000102"] == ("hackernews:2000101", "hackernews:2000100", "2")
@@ -81,7 +90,7 @@ def test_polls_options_and_jobs(fixtures):
 def test_what_was_taken_away_has_no_words_unless_that_is_asked_for(fixtures):
     states = {name: (fixtures.by_id[name]["state"], fixtures.by_id[name]["text"]) for name in ("2000103", "2000104", "3000002")}
     assert states == {"2000103": ("deleted", None), "2000104": ("removed", None), "3000002": ("removed", None)}
-    kept = parse_dump(PLATFORM, FIXTURES, ParseSettings(KEY, SETTINGS.rejected_at, honour_deletions=False)).by_id
+    kept = parse_dump(PLATFORM, FIXTURES, replace(SETTINGS, honour_deletions=False)).by_id
     assert (kept["3000002"]["text"], kept["2000104"]["state"]) == ("Words that moderators took away.", "removed")
 
 
@@ -93,7 +102,7 @@ def test_what_is_no_item_is_counted_and_what_is_damaged_is_a_reject(fixtures):
 
 @pytest.mark.parametrize("slices", [2, 5])
 def test_slices_share_out_the_lines_and_their_numbers(fixtures, slices):
-    in_slices = parse_dump(PLATFORM, FIXTURES, ParseSettings(KEY, SETTINGS.rejected_at, block_bytes=200), slices)
+    in_slices = parse_dump(PLATFORM, FIXTURES, replace(SETTINGS, block_bytes=200), slices)
     assert sorted(in_slices.acts, key=lambda act: act["unit_id"]) == sorted(fixtures.acts, key=lambda act: act["unit_id"])
     assert in_slices.rejects == fixtures.rejects
 
@@ -202,7 +211,6 @@ lines = (
 def test_any_lines_are_acts_or_rejects_and_slices_agree(tmp_path_factory, some, line_end):
     folder = tmp_path_factory.mktemp("any")
     (folder / "any.json").write_bytes((line_end.join(some) + line_end).encode("utf-8", "surrogatepass"))
-    settings = ParseSettings(KEY, SETTINGS.rejected_at, block_bytes=16)
-    parsed = parse_dump(PLATFORM, folder, settings, slices=3)
+    parsed = parse_dump(PLATFORM, folder, replace(SETTINGS, block_bytes=16), slices=3)
     assert parsed.counts.lines == len(parsed.acts) + len(parsed.rejects)
     assert len(parsed.acts) == len(parse_dump(PLATFORM, folder).acts)

@@ -1,6 +1,7 @@
 """Posts and comments of Stack Exchange's dumps become acts in the thread of their question, from files and from archives alike."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.errors import ArchiveError
-from etl.platforms import ParseSettings, find_platform
+from etl.platforms import checked_options, find_platform
 from etl.platforms.stackexchange import PLATFORM
 from lake.pseudonyms import pseudonym
 from tests.conftest import SHARED_DATA
-from tests.data.pack_dump import PACKERS
+from tests.data.pack_dump import pack
 from tests.parsed_dumps import KEY, SETTINGS, parse_dump, parse_file
 
 FIXTURES = Path(__file__).parents[1] / "data" / "stackexchange"
 SITE = FIXTURES / "tea.stackexchange.com"
-SMALL_BLOCKS = ParseSettings(KEY, SETTINGS.rejected_at, block_bytes=300)
+SMALL_BLOCKS = replace(SETTINGS, block_bytes=300)
 ROW = '<row Id="7" PostTypeId="1" CreationDate="2015-01-27T20:09:32.720" Body="&lt;p&gt;words&lt;/p&gt;" OwnerUserId="4" Title="title" />'
 
 
@@ -64,6 +65,13 @@ def test_a_question_opens_a_thread(fixtures):
     }  # fmt: skip
 
 
+def test_html_is_kept_only_where_that_is_asked_for(fixtures):
+    assert {act["source_text"] for act in fixtures.acts} == {None}
+    kept = parse_dump(PLATFORM, FIXTURES, replace(SETTINGS, options=checked_options(PLATFORM, {"keep_html": True}))).by_id
+    assert kept["tea.stackexchange.com/p4"]["source_text"] == "<p>Which pot?</p>"
+    assert kept["tea.stackexchange.com/c31"]["source_text"] is None
+
+
 def test_an_answer_belongs_to_its_question(fixtures):
     answer = fixtures.by_id["tea.stackexchange.com/p2"]
     assert (answer["action"], answer["title"], answer["text"], answer["user_id"]) == ("answer", None, "It does. See this table.", user(8))
@@ -100,7 +108,7 @@ def test_pages_are_counted_and_a_row_that_is_cut_is_a_reject(fixtures):
         lambda folder: packed(folder / "tea.stackexchange.com-Posts.7z", "Posts.xml") and packed(folder / "tea.stackexchange.com-Comments.7z", "Comments.xml"),
         lambda folder: [shutil.copy(SITE / f"{kind}.xml", folder / f"tea.stackexchange_{kind}_2015-03.xml") for kind in ("Posts", "Comments")],
         lambda folder: shutil.copytree(SITE, folder / "sites" / "Tea.StackExchange.com"),
-        lambda folder: [(folder / f"tea.stackexchange.com_{kind}.xml.gz").write_bytes(PACKERS[".gz"]((SITE / f"{kind}.xml").read_bytes())) for kind in ("Posts", "Comments")],
+        lambda folder: [pack((SITE / f"{kind}.xml").read_bytes(), folder / f"tea.stackexchange.com_{kind}.xml.gz") for kind in ("Posts", "Comments")],
     ],
     ids=["one archive", "an archive a table", "files named after the site", "folder", "compressed"],
 )  # fmt: skip

@@ -14,6 +14,7 @@ THREAD_POSTS = 4
 PEOPLE_SHARE = 30
 FIRST_TIME = datetime(2008, 8, 1)  # noqa: DTZ001 - the dump writes UTC without saying so
 MARK = "\ufeff"
+LICENCE = 'ContentLicense="CC BY-SA 4.0"'
 
 
 def write_dump(folder: Path, records: int, bad: int = 0) -> None:
@@ -39,20 +40,17 @@ def write_site(folder: Path, records: int, bad: int) -> None:
 def post(number: int) -> str:
     """A row of Posts.xml: each fourth is a question, the three after it answer it."""
     question = number - number % THREAD_POSTS + 1
-    what = (
-        f'PostTypeId="2" ParentId="{question}"'
-        if number % THREAD_POSTS
-        else f'PostTypeId="1" Title="How slow is kettle {number}?" Tags="&lt;kettles&gt;&lt;pots&gt;"'
-    )
+    heading = f'PostTypeId="1" Title="How slow is kettle {number}?" Tags="&lt;kettles&gt;&lt;pots&gt;"'
+    kind = f'PostTypeId="2" ParentId="{question}"' if number % THREAD_POSTS else heading
     body = f"&lt;p&gt;Kettle {number} &lt;em&gt;boils&lt;/em&gt;.&lt;/p&gt;&#xA;&#xA;&lt;p&gt;{'Words. ' * (number % 60)}&lt;/p&gt;&#xA;"
-    return f'  <row Id="{number + 1}" {what} CreationDate="{_time(number)}" Score="{number % 9}" Body="{body}" OwnerUserId="{_person(number)}" ContentLicense="CC BY-SA 4.0" />\n'
+    return f'  <row Id="{number + 1}" {kind} CreationDate="{_time(number)}" Score="{number % 9}" Body="{body}" OwnerUserId="{_person(number)}" {LICENCE} />\n'
 
 
 def comment(number: int, posts: int) -> str:
     """A row of Comments.xml, on one of so many posts."""
     on = number * 7919 % max(posts, 1) + 1
     text = f"Is kettle {number} &lt; 3 l? " + "Yes. " * (number % 10)
-    return f'  <row Id="{number + 1}" PostId="{on}" Score="0" Text="{text}" CreationDate="{_time(number)}" UserId="{_person(number)}" ContentLicense="CC BY-SA 4.0" />\n'
+    return f'  <row Id="{number + 1}" PostId="{on}" Score="0" Text="{text}" CreationDate="{_time(number)}" UserId="{_person(number)}" {LICENCE} />\n'
 
 
 def _write(path: Path, table: str, rows: Iterator[str]) -> None:
