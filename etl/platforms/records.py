@@ -28,6 +28,8 @@ RECORDS_AT_ONCE = 10_000
 GROUPS = 64
 """Partitions of a platform whose threads have no numbers: 64 are enough for some hundred million acts."""
 FIRST_TIME, LAST_TIME = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+UNKNOWN_TIME = FIRST_TIME
+"""Of an object whose source tells no time: older than whatever people did with it."""
 
 # NotImplementedError is of a .zip that is packed in a way unknown to Python.
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, csv.Error, NotImplementedError)
@@ -87,12 +89,11 @@ class LeftOut:
 Parsed: TypeAlias = ParsedAct | Refused | LeftOut
 
 
-def parsed_batches(
-    parsed: Iterable[Parsed], platform: str, file: InputFile, settings: ParseSettings, first_line: int = 1
-) -> Iterator[ParsedBatch]:  # fmt: skip
-    """Batches of what a parser read of a file, in order, numbered from `first_line` on. `platform` is what the acts' ids begin with.
+def parsed_batches(parsed: Iterable[Parsed], platform: str, file: InputFile, settings: ParseSettings, first_line: int = 1) -> Iterator[ParsedBatch]:
+    """Batches of what a parser read of a file, in order. `platform` is what the acts' ids begin with.
 
-    An act that lacks an id or a time, or whose ids or time cannot be right, becomes a reject. Raises ArchiveError where the file cannot be read.
+    `first_line` is the number of the first record, where the records are those of one block of lines (`numbered_blocks`). An act that lacks an id or a
+    time, or whose ids or time cannot be right, becomes a reject. Raises ArchiveError where the file cannot be read.
     """
     batch = _Batch(platform, file, settings, first_line)
     try:

@@ -4,8 +4,6 @@ A few lines at a time, so that records are taken apart while they are in the pro
 """
 
 import io
-import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,13 +15,12 @@ import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
+from etl.platforms.json_lines import STRICTLY_REFUSED, lenient_json
 from etl.platforms.reddit.records import RECORDS, Record, lenient_record
 
 Fields = dict[str, list[Any]]
 """Field of the dump -> its values, one a record."""
 LINES_AT_ONCE = 200
-_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def decode_block(block: bytes, kind: str) -> DecodedBlock:
     while some := list(islice(lines, LINES_AT_ONCE)):
         try:
             records = list(map(decode, some))
-        except _REFUSED:
+        except STRICTLY_REFUSED:
             records = _decode_one_by_one(some, kind, decoded)
         decoded.lines += len(some)
         for values, more in zip(decoded.fields.values(), zip(*map(astuple, records), strict=True), strict=bool(records)):
@@ -76,7 +73,7 @@ def _decode_one_by_one(lines: Sequence[bytes], kind: str, decoded: DecodedBlock)
     for number, line in enumerate(lines, start=decoded.lines):
         try:
             records.append(decode(line))
-        except _REFUSED:
+        except STRICTLY_REFUSED:
             result = decode_odd_line(line.removesuffix(b"\n"), kind, decoded.casts)
             if isinstance(result, str):
                 decoded.bad.append(BadLine(number, result))
@@ -90,7 +87,7 @@ def decode_odd_line(line: bytes, kind: str, casts: dict[str, int]) -> Record | s
     if not line.strip():
         return "empty line"
     try:
-        row, oddities = _parse_leniently(line)
+        row, oddities = lenient_json(line)
     except (ValueError, RecursionError):
         return "not json"
     if not isinstance(row, dict):
@@ -98,28 +95,6 @@ def decode_odd_line(line: bytes, kind: str, casts: dict[str, int]) -> Record | s
     for oddity in oddities:
         casts[oddity] = casts.get(oddity, 0) + 1
     return lenient_record(RECORDS[kind], row, casts)
-
-
-def _parse_leniently(line: bytes) -> tuple[Any, list[str]]:
-    """The line's JSON value with invalid bytes, raw control characters and lone surrogates replaced. Raises ValueError."""
-    oddities = []
-    text = line.decode("utf-8-sig", "replace")
-    if "\ufffd" in text and "\ufffd".encode() not in line:
-        oddities.append("line: invalid utf-8")
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = json.loads(text, strict=False)
-        oddities.append("line: control character")
-    if isinstance(value, dict):
-        value, replaced = _without_surrogates(value)
-        oddities += ["line: lone surrogate"] * replaced
-    return value, oddities
-
-
-def _without_surrogates(row: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    clean = {name: _SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value for name, value in row.items()}
-    return clean, clean != row
 
 
 @lru_cache
