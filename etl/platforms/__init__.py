@@ -20,6 +20,7 @@ from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice
 ENTRY_POINT_GROUP = "kindred.platforms"
 # Python code that travels as a zip (spark-submit --py-files) may come without the metadata that lists entry points.
 BUILT_IN = {
+    "amazon": "etl.platforms.amazon:PLATFORM",
     "hackernews": "etl.platforms.hackernews:PLATFORM",
     "reddit": "etl.platforms.reddit:PLATFORM",
     "reddit-export": "etl.platforms.reddit.export:PLATFORM",
