@@ -21,6 +21,7 @@ ENTRY_POINT_GROUP = "kindred.platforms"
 # Python code that travels as a zip (spark-submit --py-files) may come without the metadata that lists entry points.
 BUILT_IN = {
     "amazon": "etl.platforms.amazon:PLATFORM",
+    "generic": "etl.platforms.generic:PLATFORM",
     "hackernews": "etl.platforms.hackernews:PLATFORM",
     "reddit": "etl.platforms.reddit:PLATFORM",
     "reddit-export": "etl.platforms.reddit.export:PLATFORM",
@@ -98,9 +99,14 @@ class Platform(Protocol):
         ...
 
 
+def installed_platforms() -> dict[str, str]:
+    """Name of each installed platform -> its 'module:attribute'."""
+    return BUILT_IN | {entry.name: entry.value for entry in entry_points(group=ENTRY_POINT_GROUP)}
+
+
 def platform_reference(name: str) -> str:
     """'module:attribute' of an installed platform. Raises ConfigError that lists those there are."""
-    references = BUILT_IN | {entry.name: entry.value for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    references = installed_platforms()
     if name not in references:
         raise ConfigError(f"platform {name!r} is not installed; installed are {', '.join(sorted(references))}")
     return references[name]

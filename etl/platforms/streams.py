@@ -93,6 +93,12 @@ def file_digest(path: str) -> str:
     return digest.hexdigest()
 
 
+def check_digest(path: str, sha256: str | None) -> None:
+    """Raise ArchiveError where a file that was not read byte by byte has another digest by now. None is not compared."""
+    if sha256 is not None:
+        _compare_digests(path, sha256, file_digest(path))
+
+
 def window_bytes(path: str) -> int:
     """Decoded bytes that the decoder of a file holds at most: of zstd what the first frame's header says. Raises OSError where it cannot be read."""
     with open_file(path) as raw:
@@ -120,8 +126,7 @@ def line_blocks(path: str, block_bytes: int = BLOCK_BYTES, sha256: str | None = 
             yield from whole_lines(_decoded(read, new_frame) if new_frame else read, path, block_bytes)
     except (zstandard.ZstdError, lzma.LZMAError, zlib.error, OSError, EOFError) as error:
         raise ArchiveError(f"{path}: cannot be decoded to its end: {error or type(error).__name__}; fetch it again") from None
-    if sha256 not in (None, digest.hexdigest()):
-        raise ArchiveError(f"{path}: changed while it was read; ingest it again when nobody writes to it any more")
+    _compare_digests(path, sha256, digest.hexdigest())
 
 
 def numbered_blocks(path: str, part: FileSlice, block_bytes: int, sha256: str | None = None) -> Iterator[tuple[int, bytes]]:
@@ -158,6 +163,11 @@ def whole_lines(pieces: Iterable[bytes], path: str, block_bytes: int) -> Iterato
             raise ArchiveError(f"{path}: a line is longer than {MAX_LINE_BYTES:,} bytes; expected one record a line")
     if rest := b"".join(pending):
         yield rest
+
+
+def _compare_digests(path: str, expected: str | None, found: str) -> None:
+    if expected not in (None, found):
+        raise ArchiveError(f"{path}: changed while it was read; ingest it again when nobody writes to it any more")
 
 
 def _is_taken_for_file(info: fs.FileInfo) -> bool:

@@ -1,0 +1,68 @@
+"""Tables that no parser knows, CSV, JSON lines and Parquet: the settings say which column is what."""
+
+import logging
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from conf.errors import ConfigError
+from etl.platforms import InputFile, ParsedBatch, ParseSettings
+from etl.platforms.accounts import user_ids
+from etl.platforms.generic.acts import SourceActs
+from etl.platforms.generic.options import GenericOptions, Source
+from etl.platforms.generic.rows import format_of, rows_of
+from etl.platforms.records import parsed_batches
+from etl.platforms.streams import WHOLE_FILE, FileSlice, list_files
+
+logger = logging.getLogger(__name__)
+
+FILES_TOLD = 10
+
+
+class GenericPlatform:
+    """The parser of tables that settings describe. Their acts bear the name that the settings give the platform."""
+
+    name = "generic"
+    version = "1"
+    options = GenericOptions
+
+    def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
+        """The files of the sources. Raises ConfigError where a source has none, where two have one, or where a format cannot be told."""
+        options, listed = _options(settings), list_files(dump)
+        names = [source_file for _, source_file, _ in listed]
+        for where, source in options.numbered():
+            if not any(fnmatchcase(name, source.files) for name in names):
+                there = ", ".join(names[:FILES_TOLD]) or "none"
+                raise ConfigError(f"{where}: {source.files!r} is none of the {len(names)} files below {dump}, which are {there}")
+        found = ((path, source_file, _source_of(source_file, options), size) for path, source_file, size in listed)
+        return [InputFile(path, source_file, source.action, size) for path, source_file, source, size in found if source is not None]
+
+    def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
+        """The rows of a file in order, all of them in slice 0. Raises ArchiveError where it cannot be read, or its columns are others."""
+        options = _options(settings)
+        source = _source_of(file.source_file, options)
+        if source is None or part.number > 0:
+            return
+        acts = SourceActs(source, user_ids(options.name, settings.key))
+        yield from parsed_batches(acts.of_rows(rows_of(file, source, settings.block_bytes), file.source_file), options.name, file, settings)
+
+
+PLATFORM = GenericPlatform()
+
+
+def _options(settings: ParseSettings) -> GenericOptions:
+    assert isinstance(settings.options, GenericOptions)
+    return settings.options
+
+
+def _source_of(source_file: str, options: GenericOptions) -> Source | None:
+    """The source that a file belongs to; None, and a word in the log, where there is none. Raises ConfigError."""
+    claiming = [(where, source) for where, source in options.numbered() if fnmatchcase(source_file, source.files)]
+    if not claiming:
+        logger.info("%s: skipped, since no source of etl.platforms.generic names it", source_file)
+        return None
+    if len(claiming) > 1:
+        raise ConfigError(f"{source_file}: belongs to two sources, {claiming[0][0]} and {claiming[1][0]}; let one alone match it")
+    ((where, source),) = claiming
+    if format_of(source, source_file) is None:
+        raise ConfigError(f"{where}: the suffix of {source_file} tells no format; set the source's format to csv, jsonl or parquet")
+    return source

@@ -1,0 +1,132 @@
+"""What a user says of tables that no parser knows: which files there are, and which of their columns is what."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from conf.settings import StageConfig
+from etl.platforms import installed_platforms
+
+Format = Literal["csv", "jsonl", "parquet"]
+UNIX_FORMATS = {"seconds": 1, "milliseconds": 1000}
+"""Time formats that count from 1970 -> parts of a second."""
+ISO = "iso"
+OBJECT = "object"
+
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+
+
+class Columns(StageConfig):
+    """The column of each field of an act; `a.b` is field b inside a. What a row leaves blank it does not have."""
+
+    user: str | None = Field(None, description="The account; blank where it is deleted. Never kept: a keyed pseudonym is.")
+    time: str | None = Field(None, description="When it was done, written as `time_format` says.")
+    title: str | None = Field(None, description="A title of the user's own.")
+    text: Names = Field((), description="The user's own words; of several columns, joined by blank lines.")
+    id: str | None = Field(None, description="What tells it from all other acts of all sources; without it a hash of user, time and words does.")
+    thread: str | None = Field(None, description="The id of what opened the thread.")
+    parent: str | None = Field(None, description="The id of what was answered.")
+    session: str | None = Field(None, description="What the acts of one sitting share.")
+    community: str | None = Field(None, description="Forum, channel, category.")
+    url: str | None = Field(None, description="What was linked or visited.")
+    language: str | None = Field(None, description="Language tag.")
+    state: str | None = Field(None, description="kept (or blank), deleted or removed, in any case of letters.")
+
+
+class ContextColumns(StageConfig):
+    """What surrounded an act, where its own row holds it: the product of a review, the query of a click. It becomes an act of nobody at the thread's root."""
+
+    title: str | None = Field(None, description="Its title.")
+    text: Names = Field((), description="Its text; of several columns, joined by blank lines.")
+    id: str | None = Field(None, description="What tells it from others; without it a hash of its words does.")
+
+    @model_validator(mode="after")
+    def _has_words(self) -> Self:
+        if not self.title and not self.text:
+            raise ValueError("expected a column as title or text")
+        return self
+
+
+class Source(StageConfig):
+    """Files of one shape."""
+
+    files: str = Field(description="Their paths below the dump; `*` stands for any characters, also `/`.")
+    format: Format | None = Field(None, description="None: as the suffix says (.csv, .tsv, .jsonl, .ndjson, .json, .parquet, the first five also compressed).")
+    delimiter: str | None = Field(None, min_length=1, max_length=1, description="Of csv; None: a tab in .tsv, else a comma.")
+    action: str = Field(pattern="^[a-z][a-z-]*$", description="What people did: review, search, comment, ...; 'object' for what others act on.")
+    columns: Columns
+    context: ContextColumns | None = Field(None, description="What surrounded the act.")
+    time_format: str = Field(ISO, description="'iso', 'seconds' or 'milliseconds' since 1970, or a pattern such as '%d.%m.%Y %H:%M'.")
+    time_zone: str = Field("UTC", description="Of times that name none, e.g. 'Europe/Paris'.")
+    constants: dict[Literal["title", "community", "url", "language"], str] = Field({}, description="Fields that are the same in all rows.")
+    attributes: tuple[str, ...] = Field((), description="Columns that are kept as further facts.")
+
+    @field_validator("time_format")
+    @classmethod
+    def _is_time_format(cls, given: str) -> str:
+        if given not in (ISO, *UNIX_FORMATS):
+            if "%" not in given:
+                raise ValueError(f"expected {ISO}, {', '.join(UNIX_FORMATS)} or a pattern such as '%d.%m.%Y %H:%M'")
+            try:
+                datetime.strptime(datetime(2020, 1, 2).strftime(given), given)  # noqa: DTZ001, DTZ007 - the zone plays no part
+            except ValueError as error:
+                raise ValueError(f"no pattern of a time: {error}") from None
+        return given
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_time_zone(cls, given: str) -> str:
+        try:
+            ZoneInfo(given)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("no time zone; expected a name such as 'Europe/Paris'") from None
+        return given
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.action == OBJECT and (self.columns.user or self.context):
+            raise ValueError("an object is nobody's act and has no context: take columns.user and context away")
+        if self.action != OBJECT and not (self.columns.user and self.columns.time):
+            raise ValueError("expected columns.user and columns.time")
+        if self.action == OBJECT and not self.columns.id:
+            raise ValueError("expected columns.id of an object, since others name it by that")
+        if not self.columns.title and not self.columns.text:
+            raise ValueError("expected columns.title or columns.text: an act without words is no unit")
+        if self.context and self.columns.thread:
+            raise ValueError("columns.thread and context exclude each other: the context opens the thread")
+        if both := sorted(name for name in self.constants if getattr(self.columns, name)):
+            raise ValueError(f"both a column and a constant: {', '.join(both)}")
+        return self
+
+    def always_there(self) -> set[str]:
+        """Columns that some row of every file must have."""
+        own, around = self.columns, self.context or ContextColumns.model_construct()
+        names = (own.user, own.time, own.title, own.id, *own.text, around.title, around.id, *around.text)
+        return {name for name in names if name}
+
+    def all_columns(self) -> set[str]:
+        """Columns that are read."""
+        given = (name for name in self.columns.model_dump(exclude={"text"}).values() if name)
+        return {*given, *self.always_there(), *self.attributes}
+
+
+class GenericOptions(StageConfig):
+    """The section `etl.platforms.generic`."""
+
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$", description="Name of the platform: ids and pseudonyms begin with it.")
+    sources: tuple[Source, ...] = Field(min_length=1, description="Its files; none may belong to two sources.")
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, given: str) -> str:
+        if given in installed_platforms():
+            raise ValueError("this is the name of a platform with a parser of its own")
+        return given
+
+    def numbered(self) -> Iterator[tuple[str, Source]]:
+        """Sources with what they are called in the settings."""
+        for number, source in enumerate(self.sources):
+            yield f"etl.platforms.generic.sources.{number}.files", source
