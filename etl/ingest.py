@@ -80,20 +80,20 @@ def plan_tasks(
     Raises ArchiveError where a file's name is already that of another platform's file.
     """
     ingested = arrow_tables.open_table(lake, INGESTED_FILES)
-    rows = arrow_tables.read(lake, INGESTED_FILES, ["source_file", "sha256", "bytes", "platform"]).to_pylist()
+    rows = arrow_tables.read(lake, INGESTED_FILES, ["source_file", "sha256", "bytes", "platform", "parser_version"]).to_pylist()
     _check_names(files, {row["source_file"]: row["platform"] for row in rows}, load_platform(reference).name)
-    known = {row["source_file"]: (row["sha256"], row["bytes"]) for row in rows}
+    known = {row["source_file"]: (row["sha256"], row["bytes"], row["parser_version"]) for row in rows}
     live = {spec.name: _live_files_by_prefix(lake, spec) for spec in (ACTS, REJECTS)}
     lake_of_tasks = lake.for_other_folders()
     tasks = []
     for file in sorted(files, key=lambda file: (-file.size, file.source_file)):
-        known_sha256, known_bytes = known.get(file.source_file, (None, None))
+        in_lake = known.get(file.source_file, (None, None, None))
         generation = (ingested.transaction_version(_application(file.source_file)) or 0) + 1
         live_files = {name: by_prefix.get(file_prefix(file.source_file), []) for name, by_prefix in live.items()}
         listed_sha256 = listed.get(file.source_file)
         tasks.append(
             FileTask(
-                reference, file, lake_of_tasks, own_key_id, settings, config.max_reject_share, listed_sha256, known_sha256, known_bytes, generation, live_files
+                reference, file, lake_of_tasks, own_key_id, settings, config.max_reject_share, listed_sha256, *in_lake, generation, live_files
             )
         )  # fmt: skip
     return tasks

@@ -23,8 +23,8 @@ from lake.table_files import TableFiles, WrittenFile
 class FileTask:
     """All that a task needs, as plain values. The key is not among them: a task loads it, and compares its id.
 
-    `listed_sha256` is what a list says that the file's digest is (None: no list says anything); `known_sha256` and `known_bytes` are of what is
-    already in the lake under this name (None: nothing is); `generation` counts how often the name was ingested, this time included; `live_files`
+    `listed_sha256` is what a list says that the file's digest is (None: no list says anything); `known_sha256`, `known_bytes` and `known_parser` are
+    of what is already in the lake under this name (None: nothing is); `generation` counts how often the name was ingested, this time included; `live_files`
     are the files of the tables that began in this input file; `slice` is what of the file the task is to parse.
     """
 
@@ -37,14 +37,17 @@ class FileTask:
     listed_sha256: str | None
     known_sha256: str | None
     known_bytes: int | None
+    known_parser: str | None
     generation: int
     live_files: dict[str, list[str]]
     slice: FileSlice = WHOLE_FILE
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether the file is in the lake as it is now; False as long as its digest is not known."""
-        return self.file.sha256 is not None and self.file.sha256 == self.known_sha256
+        """Whether the file is in the lake as it is now, parsed with the options of now; False as long as its digest is not known."""
+        if self.file.sha256 is None or self.known_parser is None or self.file.sha256 != self.known_sha256:
+            return False
+        return _options_of(self.known_parser) == _options_of(parser_version(self))
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,12 @@ class SliceResult:
 def file_prefix(source_file: str) -> str:
     """What the names of all table files begin with that come from this input file."""
     return hashlib.sha256(source_file.encode("utf-8", "surrogatepass")).hexdigest()[:16] + "-"
+
+
+def parser_version(task: FileTask) -> str:
+    """The version of the task's parser and, where its platform has options, a digest of them: '1', or '1 0123456789abcdef'."""
+    version, options = load_platform(task.platform).version, task.settings.options.model_dump(mode="json")
+    return f"{version} {hashlib.sha256(json.dumps(options).encode()).hexdigest()[:16]}" if options else version
 
 
 def check_file(task: FileTask) -> FileResult:
@@ -189,8 +198,13 @@ def _record(task: FileTask, counts: FileCounts, seconds: float) -> IngestedFile:
         source_file=task.file.source_file, platform=platform.name, kind=task.file.kind or "", sha256=task.file.sha256, bytes=task.file.size,
         json_bytes=counts.json_bytes, lines=counts.lines, rows=counts.acts, rejects=counts.rejects,
         rejects_by_reason=dict(sorted(counts.reasons.items())), casts_by_kind=dict(sorted(counts.casts.items())), first_created_at=first,
-        last_created_at=last, seconds=seconds, parser_version=platform.version, key_id=task.key_id, ingested_at=datetime.now(UTC),
+        last_created_at=last, seconds=seconds, parser_version=parser_version(task), key_id=task.key_id, ingested_at=datetime.now(UTC),
     )  # fmt: skip
+
+
+def _options_of(parser: str) -> str:
+    """The digest of options in what `parser_version` says; empty where there is none."""
+    return parser.partition(" ")[2]
 
 
 def _content_id(task: FileTask) -> str:

@@ -19,7 +19,7 @@ class Act(Row):
     user_id: str | None = Field(description="Keyed pseudonym of '<platform>:<lower-cased name>', hex; null where the account is deleted.")
     action: str = Field(description="comment, post, search, watch, review, ...")
     community: str | None = Field(description="Subreddit, channel, site; a person's profile is pseudonymised.")
-    created_at: datetime = Field(description="UTC.")
+    created_at: datetime = Field(description="UTC; 1990-01-01 is that of an object whose source tells no time.")
     title: str | None = Field(description="Title of a post; null for a comment.")
     text: str | None = Field(description="The user's own words, HTML-unescaped once, NUL removed; null where deleted or absent.")
     state: Literal["kept", "deleted", "removed"] = Field(description="What became of the act on its platform.")
@@ -65,7 +65,7 @@ class IngestedFile(Row):
     first_created_at: datetime | None = Field(description="Oldest act, UTC.")
     last_created_at: datetime | None = Field(description="Newest act, UTC.")
     seconds: float = Field(description="Wall time of the file's task.")
-    parser_version: str = Field(description="Version of the parser that read it.")
+    parser_version: str = Field(description="Version of the parser that read it and, where its platform has options, a digest of them.")
     key_id: str = Field(description="Id of the pseudonym key that made its user ids.")
     ingested_at: datetime = Field(description="UTC.")
 

@@ -162,8 +162,8 @@ def test_a_bad_file_is_told_by_the_exit_status_of_the_command(spark, lake, dump,
 def test_a_file_that_vanishes_after_the_listing_is_named_and_the_others_are_taken(spark, lake, dump, undisturbed, monkeypatch):
     listed = RedditPlatform.input_files
 
-    def list_then_lose(platform, folder):
-        files = listed(platform, folder)
+    def list_then_lose(platform, folder, settings):
+        files = listed(platform, folder, settings)
         (dump / "RC_2009-09.zst").unlink()
         return files
 
