@@ -82,10 +82,10 @@ def _review(line: JsonLine, community: str | None, users: UserIds) -> Parsed:
     The account goes into it as its pseudonym, so that an id gives no account away.
     """
     row = line.row
-    account, asin = _text(row, "user_id", "reviewerID"), _text(row, "asin")
+    account, asin = line.text("user_id", "reviewerID"), line.text("asin")
     if account is None or asin is None:
         return Refused("no user_id" if account is None else "no asin", line.raw, account, line.bytes)
-    item_id = f"item_{_text(row, 'parent_asin') or asin}"
+    item_id = f"item_{line.text('parent_asin') or asin}"
     created_at = unix_time(row["timestamp"], 1000) if "timestamp" in row else unix_time(row.get("unixReviewTime"))
     key = f"{users[account]}\n{asin}\n{created_at}"
     attributes = {
@@ -96,7 +96,7 @@ def _review(line: JsonLine, community: str | None, users: UserIds) -> Parsed:
     }
     return ParsedAct(
         native_id=f"review_{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}", account=account, action="review",
-        created_at=created_at, title=_words(_text(row, "title", "summary")), text=_words(_text(row, "text", "reviewText")), community=community,
+        created_at=created_at, title=_words(line.text("title", "summary")), text=_words(line.text("text", "reviewText")), community=community,
         thread_id=item_id, parent_id=item_id, attributes=attributes, raw=line.raw, bytes=line.bytes, casts=line.casts,
     )  # fmt: skip
 
@@ -104,22 +104,17 @@ def _review(line: JsonLine, community: str | None, users: UserIds) -> Parsed:
 def _item(line: JsonLine, community: str | None) -> Parsed:
     """A product. The metadata tell no time of it."""
     row = line.row
-    asin = _text(row, "parent_asin", "asin")
+    asin = line.text("parent_asin", "asin")
     if asin is None:
         return Refused("no parent_asin", line.raw, bytes=line.bytes)
     described = [*_texts(row, "features", "feature"), *_texts(row, "description")]
     attributes = {name: _said(row.get(name)) for name in ("main_category", "store", "price", "average_rating", "rating_number")}
     return ParsedAct(
-        native_id=f"item_{asin}", account=None, action="object", created_at=UNKNOWN_TIME, title=_words(_text(row, "title")),
+        native_id=f"item_{asin}", account=None, action="object", created_at=UNKNOWN_TIME, title=_words(line.text("title")),
         text=_words("\n".join(described)[:ITEM_CHARS]), community=community, thread_id=f"item_{asin}",
         attributes=attributes | {"categories": " > ".join(_texts(row, "categories", "category")) or None}, raw=line.raw, bytes=line.bytes,
         casts=line.casts,
     )  # fmt: skip
-
-
-def _text(row: Mapping[str, Any], *names: str) -> str | None:
-    """The first of these fields that holds a text that is not blank."""
-    return next((value for value in map(row.get, names) if isinstance(value, str) and value.strip()), None)
 
 
 def _texts(row: Mapping[str, Any], *names: str) -> list[str]:

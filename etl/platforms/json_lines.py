@@ -26,6 +26,10 @@ class JsonLine:
     bytes: int
     casts: tuple[str, ...] = ()
 
+    def text(self, *names: str) -> str | None:
+        """The first of these fields that holds a text that is not blank; None where none does."""
+        return next((value for value in map(self.row.get, names) if isinstance(value, str) and value.strip()), None)
+
 
 def json_objects(block: bytes) -> Iterator[JsonLine | Refused]:
     """The objects in a block of lines, in order, one for every line; what is none is refused."""

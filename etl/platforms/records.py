@@ -89,11 +89,12 @@ class LeftOut:
 Parsed: TypeAlias = ParsedAct | Refused | LeftOut
 
 
-def parsed_batches(parsed: Iterable[Parsed], platform: str, file: InputFile, settings: ParseSettings, first_line: int = 1) -> Iterator[ParsedBatch]:
-    """Batches of what a parser read of a file, in order. `platform` is what the acts' ids begin with.
+def parsed_batches(
+    parsed: Iterable[Parsed], platform: str, file: InputFile, settings: ParseSettings, first_line: int = 1
+) -> Iterator[ParsedBatch]:  # fmt: skip
+    """Batches of what a parser read of a file, in order, numbered from `first_line` on. `platform` is what the acts' ids begin with.
 
-    `first_line` is the number of the first record, where the records are those of one block of lines (`numbered_blocks`). An act that lacks an id or a
-    time, or whose ids or time cannot be right, becomes a reject. Raises ArchiveError where the file cannot be read.
+    An act that lacks an id or a time, or whose ids or time cannot be right, becomes a reject. Raises ArchiveError where the file cannot be read.
     """
     batch = _Batch(platform, file, settings, first_line)
     try:

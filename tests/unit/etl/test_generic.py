@@ -4,13 +4,16 @@ import csv
 import gzip
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +27,7 @@ from etl.platforms.streams import WHOLE_FILE, FileSlice
 from lake.pseudonyms import pseudonym
 from tests.unit.etl.any_lines import PIECES, fragments
 
+README = Path(__file__).parents[3] / "README.md"
 KEY = bytes(range(32))
 SETTINGS = ParseSettings(KEY, rejected_at=datetime(2024, 3, 1, tzinfo=UTC))
 NOON = datetime(2023, 5, 1, 12, tzinfo=UTC)
@@ -312,6 +316,12 @@ def test_a_suffix_that_tells_no_format_needs_a_setting(tmp_path):
 def test_settings_that_cannot_be_right_are_told_by_their_key(changes, message):
     with pytest.raises(ConfigError, match=message):
         options(source(), **changes)
+
+
+def test_the_settings_that_the_readme_shows_are_right():
+    (shown,) = [block for block in re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL) if "generic:" in block]
+    given = yaml.safe_load(shown)["etl"]["platforms"]["generic"]
+    assert [source.action for source in checked_options(PLATFORM, given).sources] == ["review", "comment"]
 
 
 pieces = st.lists(st.sampled_from([*PIECES, '"', ",", "\n", "\r\n", "Ada,2023-05-01,tea\n", 'Ada,2023-05-01,"tea\n"\n', "\ud800"]), max_size=12).map("".join)
