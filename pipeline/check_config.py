@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from conf.settings import StageConfig, load_settings
 from etl.config import EtlConfig
+from etl.platforms import checked_options, find_platform
 from lake.config import LakeConfig
 from serving.config import ServingConfig
 from teacher.config import TeacherConfig
@@ -20,9 +21,12 @@ SECTION_MODELS: dict[str, type[StageConfig]] = {
 
 
 def check_config(path: str | None, overrides: Sequence[str] = ()) -> dict[str, StageConfig]:
-    """Every section's checked model. Raises ConfigError that names each wrong key of the first wrong section."""
+    """Every section's checked model. Raises ConfigError that names each wrong key of the first wrong section, or of the first wrong platform's options."""
     settings = load_settings(path, overrides)
-    return {name: settings.section(name, model) for name, model in SECTION_MODELS.items()}
+    sections = {name: settings.section(name, model) for name, model in SECTION_MODELS.items()}
+    for name, given in settings.section("etl", EtlConfig).platforms.items():
+        checked_options(find_platform(name), given)
+    return sections
 
 
 def main(argv: Sequence[str] | None = None) -> None:
