@@ -15,10 +15,11 @@ from etl.platforms.records import UNKNOWN_TIME, Parsed, ParsedAct, Refused
 from etl.platforms.streams import MAX_LINE_BYTES
 from etl.platforms.times import unix_time
 
+State = Literal["kept", "deleted", "removed"]
 OBJECTS_KEPT = 2**16
 """Contexts that are remembered as made already; one that is met again later is made again, and its copies are settled as those of any act."""
 _PLAIN_ID = re.compile(r"[!-~]{1,150}")
-_STATES: dict[str | None, Literal["kept", "deleted", "removed"]] = {None: "kept", "kept": "kept", "deleted": "deleted", "removed": "removed"}
+_STATES: dict[str, State] = {"kept": "kept", "deleted": "deleted", "removed": "removed"}
 
 
 class NotPlainError(Exception):
@@ -55,24 +56,28 @@ class SourceActs:
 
     def _of_row(self, row: Row) -> Iterator[Parsed]:
         source, columns = self._source, self._source.columns
-        account = self._text(row, columns.user)
         created_at = UNKNOWN_TIME if source.action == OBJECT and not columns.time else self._time(row)
         state = _STATES.get((self._text(row, columns.state) or "kept").lower())
         if created_at is None or state is None:
             reason = f"{columns.time}: not of the time format" if created_at is None else f"{columns.state}: neither kept, deleted nor removed"
-            yield Refused(reason, row.raw, account, row.bytes)
+            yield Refused(reason, row.raw, self._text(row, columns.user), row.bytes)
             return
-        title, text = self._text(row, columns.title), self._texts(row, columns.text)
         context = self._context(row, source.context) if source.context else None
-        if context and context.native_id not in self._made:
-            self._remember(str(context.native_id))
+        act = self._act(row, created_at, state, context.native_id if context else None)
+        if context and self._is_new(str(context.native_id)):
             yield context
-        around = context.native_id if context else None
-        own_id = self._id(row, columns.id) or f"act_{_digest(self._users[account], source.action, created_at, title, text, around)}"
-        yield ParsedAct(
+        yield act
+
+    def _act(self, row: Row, created_at: datetime, state: State, context_id: str | None) -> ParsedAct:
+        """The act of a row; `context_id` is the id of what surrounded it, if the row holds that."""
+        source, columns = self._source, self._source.columns
+        account, title, text = self._text(row, columns.user), self._text(row, columns.title), self._texts(row, columns.text)
+        own_id = self._id(row, columns.id) or f"act_{_digest(self._users[account], source.action, created_at, title, text, context_id)}"
+        return ParsedAct(
             native_id=own_id, account=account, action=source.action, created_at=created_at, title=title or source.constants.get("title"), text=text,
-            community=self._field(row, "community"), state=state, thread_id=around or self._id(row, columns.thread) or (own_id if source.action == OBJECT else None),
-            parent_id=self._id(row, columns.parent) or around, session_id=self._id(row, columns.session), url=self._field(row, "url"),
+            community=self._field(row, "community"), state=state,
+            thread_id=own_id if source.action == OBJECT else context_id or self._id(row, columns.thread),
+            parent_id=self._id(row, columns.parent) or context_id, session_id=self._id(row, columns.session), url=self._field(row, "url"),
             language=self._field(row, "language"), attributes={name: self._text(row, name) for name in source.attributes}, raw=row.raw,
             bytes=row.bytes, casts=row.casts,
         )  # fmt: skip
@@ -88,10 +93,14 @@ class SourceActs:
             community=self._field(row, "community"), language=self._field(row, "language"), raw=row.raw,
         )  # fmt: skip
 
-    def _remember(self, context_id: str) -> None:
+    def _is_new(self, context_id: str) -> bool:
+        """Whether no act of this context is remembered; from now on one is."""
+        if context_id in self._made:
+            return False
         if len(self._made) >= OBJECTS_KEPT:
             self._made.clear()
         self._made.add(context_id)
+        return True
 
     def _time(self, row: Row) -> datetime | None:
         value = value_at(row.values, str(self._source.columns.time))

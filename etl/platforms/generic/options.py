@@ -87,8 +87,8 @@ class Source(StageConfig):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.action == OBJECT and (self.columns.user or self.context):
-            raise ValueError("an object is nobody's act and has no context: take columns.user and context away")
+        if self.action == OBJECT and (self.columns.user or self.columns.thread or self.context):
+            raise ValueError("an object is nobody's act and opens a thread: take columns.user, columns.thread and context away")
         if self.action != OBJECT and not (self.columns.user and self.columns.time):
             raise ValueError("expected columns.user and columns.time")
         if self.action == OBJECT and not self.columns.id:
