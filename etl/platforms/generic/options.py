@@ -97,20 +97,24 @@ class Source(StageConfig):
             raise ValueError("expected columns.title or columns.text: an act without words is no unit")
         if self.context and self.columns.thread:
             raise ValueError("columns.thread and context exclude each other: the context opens the thread")
+        if self.columns.user in self._others():
+            raise ValueError("columns.user is another column, too: the lake has no names of accounts")
         if both := sorted(name for name in self.constants if getattr(self.columns, name)):
             raise ValueError(f"both a column and a constant: {', '.join(both)}")
         return self
 
     def always_there(self) -> set[str]:
         """Columns that some row of every file must have."""
-        own, around = self.columns, self.context or ContextColumns.model_construct()
-        names = (own.user, own.time, own.title, own.id, *own.text, around.title, around.id, *around.text)
-        return {name for name in names if name}
+        own = {name for name in (self.columns.user, self.columns.time, self.columns.title, self.columns.id) if name}
+        return own | {*self.columns.text} | _names(self.context)
 
     def all_columns(self) -> set[str]:
         """Columns that are read."""
-        given = (name for name in self.columns.model_dump(exclude={"text"}).values() if name)
-        return {*given, *self.always_there(), *self.attributes}
+        return self._others() | ({self.columns.user} if self.columns.user else set())
+
+    def _others(self) -> set[str]:
+        """Columns that are read, but for the account's."""
+        return _names(self.columns.model_copy(update={"user": None})) | _names(self.context) | {*self.attributes}
 
 
 class GenericOptions(StageConfig):
@@ -130,3 +134,10 @@ class GenericOptions(StageConfig):
         """Sources with what they are called in the settings."""
         for number, source in enumerate(self.sources):
             yield f"etl.platforms.generic.sources.{number}.files", source
+
+
+def _names(columns: Columns | ContextColumns | None) -> set[str]:
+    """The columns that are given."""
+    if columns is None:
+        return set()
+    return {*columns.text, *(name for name in columns.model_dump(exclude={"text"}).values() if name)}
