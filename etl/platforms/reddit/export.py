@@ -38,6 +38,8 @@ LINE_CHARS = 2**20
 PSEUDONYM_CHARS = 16
 _KIND_OF_NAME = re.compile(r"(comments|posts)(?:_\d+)?\.csv")
 _STATISTICS = "statistics.csv"
+FIELD_CHARS = 2**20
+"""The longest text of the archive has 432,872 characters; a field that goes on is one whose quote was never closed."""
 _NAMED = re.compile(r"export_(.+)_(?:\d{8}|\d{4}-\d\d-\d\d)")
 _ID = re.compile(r"[0-9A-Za-z_-]{1,32}")
 _THREAD = re.compile(r"(?:^t3_|/comments/)([0-9A-Za-z]{1,32})")
@@ -150,6 +152,7 @@ def _rows(stream: IO[bytes], columns: set[str], where: str) -> Iterator[tuple[Ro
             yield line
 
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
+    csv.field_size_limit(FIELD_CHARS)
     rows = csv.reader(lines())
     header = next(rows, [])
     if missing := sorted(columns - set(header)):

@@ -27,7 +27,7 @@ from etl.platforms.streams import WHOLE_FILE, FileSlice
 from lake.pseudonyms import pseudonym
 from tests.unit.etl.any_lines import PIECES, fragments
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "PLATFORMS.md"
 KEY = bytes(range(32))
 SETTINGS = ParseSettings(KEY, rejected_at=datetime(2024, 3, 1, tzinfo=UTC))
 NOON = datetime(2023, 5, 1, 12, tzinfo=UTC)
@@ -321,8 +321,8 @@ def test_settings_that_cannot_be_right_are_told_by_their_key(changes, message):
         options(source(), **changes)
 
 
-def test_the_settings_that_the_readme_shows_are_right():
-    (shown,) = [block for block in re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL) if "generic:" in block]
+def test_the_settings_that_the_page_shows_are_right():
+    (shown,) = [block for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL) if "generic:" in block]
     given = yaml.safe_load(shown)["etl"]["platforms"]["generic"]
     assert [source.action for source in checked_options(PLATFORM, given).sources] == ["review", "comment"]
 
