@@ -10,8 +10,9 @@ from etl.platforms.takeout.urls import Address
 
 SOURCE_CHARS = 2000
 """Characters of `source_text` that are kept."""
-_ADDRESS = re.compile(r"[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
-_ADDRESS_MARK = "[email]"
+# Possessive, and only from where a word begins: a long word costs no more than it is long.
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++(?:@|%40)[\w-]++(?:\.[\w-]++)+")
+_EMAIL_MARK = "[email]"
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,20 @@ class Deed:
 
 
 def act_of(deed: Deed, person: Person) -> ParsedAct:
-    """The act of a deed. Seconds are cut off and white space is put in order, since the forms of an export differ in them.
+    """The act of a deed. Fractions of a second are cut off and white space is put in order, since the forms of an export differ in them.
 
     E-mail addresses are masked: they are the account's more often than not, in the title of a mailbox or in a URL.
     """
     at, words, url = deed.at.replace(microsecond=0), in_order(deed.words or ""), deed.address.url if deed.address else ""
     identity = "\0".join([person.user_id, str(int(at.timestamp())), deed.action, words, url])
     is_search = deed.action == "search"
-    kept_words = without_addresses(words)
+    kept_words = without_emails(words)
     return ParsedAct(
         native_id=hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32], account=person.account, action=deed.action, created_at=at,
         title=None if is_search else kept_words, text=kept_words if is_search else None, community=deed.community,
-        state="removed" if deed.words is None else "kept", url=without_addresses(url) or None,
+        state="removed" if deed.words is None else "kept", url=without_emails(url) or None,
         attributes={"product": deed.product, "promoted": "true" if deed.is_advertisement else None},
-        source_text=without_addresses(deed.source_text)[:SOURCE_CHARS], retrieved_at=person.retrieved_at, raw=deed.raw, bytes=deed.bytes, casts=deed.casts,
+        source_text=without_emails(deed.source_text)[:SOURCE_CHARS], retrieved_at=person.retrieved_at, raw=deed.raw, bytes=deed.bytes, casts=deed.casts,
     )  # fmt: skip
 
 
@@ -67,6 +68,6 @@ def in_order(text: str) -> str:
     return " ".join(text.split())
 
 
-def without_addresses(text: str) -> str:
+def without_emails(text: str) -> str:
     """Text with every e-mail address masked, also where a URL writes it."""
-    return _ADDRESS.sub(_ADDRESS_MARK, text) if "@" in text or "%40" in text else text
+    return _EMAIL.sub(_EMAIL_MARK, text) if "@" in text or "%40" in text else text

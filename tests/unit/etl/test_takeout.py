@@ -191,6 +191,13 @@ def test_a_damaged_entry_is_a_reject_and_costs_no_other(entry: str, reason: str,
     assert [(reject["line"], reject["reason"], reject["raw"]) for reject in rejects] == [(2, reason, entry[:2000])]
 
 
+def test_a_long_word_costs_no_more_than_it_is_long(tmp_path: Path) -> None:
+    word = "x" * 300_000
+    entries = [json_entry(f"Searched for {word} @ {word}@{word}", titleUrl=None), json_entry("Searched for me@example.org.")]
+    (act, other), _, _ = of_one_file(tmp_path, "MyActivity.json", json.dumps(entries[:1])[:-1] + "," + json.dumps(entries[1:])[1:])
+    assert (len(act["text"]), other["text"]) == (900_004, "[email].")
+
+
 def test_what_is_no_text_is_replaced(tmp_path: Path) -> None:
     lone, pair = json.dumps(json_entry("Searched for \ud83d tea \udc00")), json.dumps(json_entry("Searched for \U0001f375"))
     path = tmp_path / "ada" / "MyActivity.json"
