@@ -101,7 +101,11 @@ class EtlConfig(StageConfig):
     units_per_chunk: int = Field(64, gt=0, description="Units in one row of `sequences` at most.")
     chunk_bytes: int = Field(262_144, gt=0, description="Bytes of texts and ids in one row of `sequences` at most; a longer unit stands alone.")
     min_units_per_person: int = Field(5, gt=0, description="People with fewer units get no sequence; theirs wait in `short_sequences`.")
-    sequence_buckets: int = Field(16, gt=0, description="Partitions of `sequences`, by a hash of the person; also how many tasks make them.")
+    sequence_buckets: int = Field(
+        16, gt=0,
+        description="Partitions of `sequences`, by a hash of the person; also how many tasks make them. A bucket may have any number of units: what does "
+        "not fit into 256 MB of a task's memory goes by way of its local disk, at more cost.",
+    )  # fmt: skip
     session_minutes: int = Field(30, gt=0, description="A unit that comes more than so many minutes after the person's one before starts a session.")
     history_text_chars: int = Field(1000, gt=0, description="Characters of a unit's title, and of its text, inside a history.")
     history_context_chars: int = Field(300, gt=0, description="Characters of one text in the context of a unit inside a history.")
