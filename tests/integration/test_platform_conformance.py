@@ -59,6 +59,10 @@ class Subject:
     dumps: ModuleType
     settings: ParseSettings
 
+    def write(self, folder: Path, records: int, bad: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.dumps.write_dump(folder, records, bad)
+
     def files(self, folder: Path) -> list[InputFile]:
         return self.platform.input_files(str(folder), self.settings)
 
@@ -119,7 +123,7 @@ def test_every_installed_platform_has_a_module_that_writes_its_dumps() -> None:
 
 
 def test_acts_and_rejects_keep_the_contract(subject: Subject, tmp_path: Path) -> None:
-    subject.dumps.write_dump(tmp_path, 600, 6)
+    subject.write(tmp_path, 600, 6)
     parsed = subject.parse(tmp_path, reject_chars=40)
     assert sum(batch.lines for batches in parsed.values() for batch in batches) == 600
     assert sum(batch.rejects.num_rows for batches in parsed.values() for batch in batches) == 6
@@ -146,7 +150,7 @@ def test_acts_and_rejects_keep_the_contract(subject: Subject, tmp_path: Path) ->
 
 
 def test_slices_together_are_the_whole_file(subject: Subject, tmp_path: Path) -> None:
-    subject.dumps.write_dump(tmp_path, 2000, 20)
+    subject.write(tmp_path, 2000, 20)
     whole = subject.parse(tmp_path)
     for count in (1, 3):
         slices = [subject.parse(tmp_path, FileSlice(number, count), block_bytes=10_000) for number in range(count)]
@@ -155,12 +159,12 @@ def test_slices_together_are_the_whole_file(subject: Subject, tmp_path: Path) ->
 
 
 def test_batches_are_bounded(subject: Subject, tmp_path: Path) -> None:
-    subject.dumps.write_dump(tmp_path, 50_000)
+    subject.write(tmp_path, 50_000)
     assert max(batch.lines for batches in subject.parse(tmp_path).values() for batch in batches) <= 2 * RECORDS_AT_ONCE
 
 
 def test_a_million_records_would_fit_into_2_gb(subject: Subject, tmp_path: Path) -> None:
-    subject.dumps.write_dump(tmp_path, MANY)
+    subject.write(tmp_path, MANY)
     cost = cost_in_own_process(subject.name, tmp_path)
     assert cost.acts == MANY
     half = max(peak for records, peak in cost.peaks if records <= MANY / 2)
@@ -185,7 +189,7 @@ def account_names(subject: Subject, dump: Path) -> set[str]:
 
 def test_the_lake_has_no_names_and_a_second_run_writes_nothing(subject: Subject, workers: SparkSession, lake: LakeConfig, tmp_path: Path) -> None:
     dump = tmp_path / "dump"
-    subject.dumps.write_dump(dump, FEW, 2)
+    subject.write(dump, FEW, 2)
     take_in(subject, lake, dump, tmp_path)
     names = account_names(subject, dump)
     assert names
@@ -205,8 +209,8 @@ def test_the_lake_has_no_names_and_a_second_run_writes_nothing(subject: Subject,
 
 def test_a_changed_file_replaces_its_rows(subject: Subject, workers: SparkSession, lake: LakeConfig, tmp_path: Path) -> None:
     dump, other = tmp_path / "dump", tmp_path / "other"
-    subject.dumps.write_dump(dump, FEW, 2)
-    subject.dumps.write_dump(other, FEW // 2)
+    subject.write(dump, FEW, 2)
+    subject.write(other, FEW // 2)
     take_in(subject, lake, dump, tmp_path)
     before = rows_of(lake)
     (changed, *_) = [path for path in sorted(other.rglob("*")) if path.is_file() and (dump / path.relative_to(other)).is_file()]
@@ -221,7 +225,7 @@ def test_an_ingest_that_dies_between_commits_goes_on_to_the_same_rows(
     subject: Subject, workers: SparkSession, lake: LakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dump, undisturbed = tmp_path / "dump", lake.model_copy(update={"path": str(tmp_path / "undisturbed")})
-    subject.dumps.write_dump(dump, FEW, 2)
+    subject.write(dump, FEW, 2)
     take_in(subject, undisturbed, dump, tmp_path)
     commit = arrow_tables.commit_files
 
@@ -252,7 +256,7 @@ def test_files_that_cannot_be_read_are_named_and_cost_no_other(subject: Subject,
     dump = tmp_path / "dump"
     contents = {"empty": b"", "noise": bytes(range(256)) * 40, "page": b"<html><body>404 Not Found</body></html>\n" * 40}
     for folder in (*contents, "whole", "cut"):
-        subject.dumps.write_dump(dump / folder, FEW)
+        subject.write(dump / folder, FEW)
     files = {file.source_file: Path(file.path) for file in subject.files(dump)}
     broken = {folder: next(name for name, path in files.items() if dump / folder in path.parents) for folder in (*contents, "cut")}
     for folder, content in contents.items():
@@ -279,6 +283,7 @@ def test_histories_of_all_platforms_and_hostile_texts_live_in_one_lake(workers: 
     config = config_file(lake, tmp_path, **{name: module.OPTIONS for name, module in modules.items()})
     for name, module in modules.items():
         dump = tmp_path / "dumps" / name / name
+        dump.mkdir(parents=True)
         module.write_dump(dump, FEW)
         if hasattr(module, "write_texts"):
             module.write_texts(dump, HOSTILE)
