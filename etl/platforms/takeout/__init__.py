@@ -22,7 +22,7 @@ from etl.platforms.archives import is_archive, members
 from etl.platforms.records import LeftOut, Parsed, parsed_batches
 from etl.platforms.sessions import in_sessions
 from etl.platforms.streams import WHOLE_FILE, FileSlice, list_files, open_file
-from etl.platforms.takeout.acts import Person
+from etl.platforms.takeout.acts import EMAIL, Person
 from etl.platforms.takeout.histories import HEAD_BYTES, history_records, holds_history, may_hold_history, plain_name
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ PLATFORM = TakeoutPlatform()
 
 
 def _source_file(name: str, options: TakeoutOptions, key: bytes) -> str:
-    """A path below the dump root with its account's pseudonym as the first folder, and in place of the account elsewhere. Raises ConfigError."""
+    """A path below the dump root with its account's pseudonym as the first folder, and pseudonyms in place of the account and of any address. Raises ConfigError."""
     folder, _, rest = name.partition("/")
     if not rest or _NO_ACCOUNTS.fullmatch(plain_name(folder)):
         folder, rest = options.account or "", name
@@ -84,7 +84,7 @@ def _source_file(name: str, options: TakeoutOptions, key: bytes) -> str:
         )
     pseudonym = _short_pseudonym(folder, key)
     as_word = re.compile(rf"(?<![^\W_]){re.escape(folder)}(?![^\W_])", re.IGNORECASE)
-    return f"{pseudonym}/{as_word.sub(pseudonym, rest)}"
+    return f"{pseudonym}/{EMAIL.sub(lambda found: _short_pseudonym(found[0], key), as_word.sub(pseudonym, rest))}"
 
 
 def _account(file: InputFile, options: TakeoutOptions, key: bytes) -> str:

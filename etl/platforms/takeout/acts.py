@@ -11,7 +11,7 @@ from etl.platforms.takeout.urls import Address
 SOURCE_CHARS = 2000
 """Characters of `source_text` that are kept."""
 # Possessive, and only from where a word begins: a long word costs no more than it is long.
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++(?:@|%40)[\w-]++(?:\.[\w-]++)+")
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++(?:@|%40)[\w-]++(?:\.[\w-]++)+")
 _EMAIL_MARK = "[email]"
 
 
@@ -70,4 +70,4 @@ def in_order(text: str) -> str:
 
 def without_emails(text: str) -> str:
     """Text with every e-mail address masked, also where a URL writes it."""
-    return _EMAIL.sub(_EMAIL_MARK, text) if "@" in text or "%40" in text else text
+    return EMAIL.sub(_EMAIL_MARK, text) if "@" in text or "%40" in text else text

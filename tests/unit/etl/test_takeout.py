@@ -135,6 +135,14 @@ def test_no_name_enters_the_lake(tmp_path: Path) -> None:
     assert [secret for secret in ("ada@", "ada%40", "home", "8.8.8.8", "client_id", "favicon") if secret in told] == []
 
 
+def test_no_address_enters_the_lake_where_accounts_lie_a_folder_deeper(tmp_path: Path) -> None:
+    for name in ("ada@example.org", "bo@example.org"):
+        write_zip(tmp_path / "study" / name / "takeout-001.zip", {"Takeout/My Activity/Search/MyActivity.json": json.dumps([json_entry("Searched for tea")])})
+    names = [file.source_file for file in PLATFORM.input_files(str(tmp_path), settings())]
+    assert len(set(names)) == 2
+    assert "example" not in repr(names)
+
+
 def test_an_unpacked_folder_is_a_file_each_and_the_rest_is_left_alone(tmp_path: Path) -> None:
     files = as_json(LANGUAGES["de"]) | {"Takeout/Keep/note.json": '{"title": "shopping"}', "Takeout/Mail/all.mbox": "From"}
     write_files(tmp_path / "ada", files)
