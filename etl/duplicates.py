@@ -77,19 +77,9 @@ def _grouping(groups: Broadcast[dict[Partition, pa.RecordBatch]]) -> Edit:
 
 
 def groups_of_files(lake: LakeConfig, paths: Sequence[str], similarity: float) -> pa.RecordBatch:
-    """`unit_id` and `duplicate_group` of each unit that an older one of these files of `unit_signatures` stands for.
-
-    Of most units, which nothing can be like, no more than short keys are held.
-    """
-    keys = [_short_keys(_fixed(batch["signature"])) for batch in _batches(lake, paths, ["signature"])]
-    is_candidate = share_a_key(keys)
-    units, start = [arrow_schema(UNIT_SIGNATURES).empty_table().select(_COMPARED)], 0
-    for batch in _batches(lake, paths, _COMPARED):
-        chosen = pa.array(is_candidate[start : start + batch.num_rows])
-        units.append(pa.Table.from_batches([batch.select(_COMPARED).filter(chosen)]).cast(units[0].schema))
-        start += batch.num_rows
-    oldest_first = pa.concat_tables(units).sort_by([("created_at", "ascending"), ("unit_id", "ascending")]).combine_chunks()
-    stands_for = oldest_alike(_fixed(pa.concat_arrays(oldest_first["signature"].chunks)), similarity)
+    """`unit_id` and `duplicate_group` of each unit that an older one of these files of `unit_signatures` stands for."""
+    oldest_first = _candidates(lake, paths).sort_by([("created_at", "ascending"), ("unit_id", "ascending")])
+    stands_for = oldest_alike(_fixed(oldest_first["signature"].combine_chunks()), similarity)
     members = np.flatnonzero(stands_for != np.arange(len(stands_for)))
     groups = {"unit_id": oldest_first["unit_id"].take(pa.array(members)), "duplicate_group": oldest_first["unit_hash"].take(pa.array(stands_for[members]))}
     return pa.RecordBatch.from_pydict({name: column.combine_chunks() for name, column in groups.items()})
@@ -151,6 +141,17 @@ def _similarity(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Estimated Jaccard similarity of pairs of signatures (N, SIGNATURE_BYTES) -> (N,)."""
     equal = (some == others).mean(axis=1)
     return (equal - _EQUAL_BY_CHANCE) / (1 - _EQUAL_BY_CHANCE)
+
+
+def _candidates(lake: LakeConfig, paths: Sequence[str]) -> pa.Table:
+    """Rows that may be like another of these files. Of the others, most by far, no more than short keys were held."""
+    is_candidate = share_a_key([_short_keys(_fixed(batch["signature"])) for batch in _batches(lake, paths, ["signature"])])
+    rows, start = [arrow_schema(UNIT_SIGNATURES).empty_table().select(_COMPARED)], 0
+    for batch in _batches(lake, paths, _COMPARED):
+        chosen = pa.array(is_candidate[start : start + batch.num_rows])
+        rows.append(pa.Table.from_batches([batch.select(_COMPARED).filter(chosen)]).cast(rows[0].schema))
+        start += batch.num_rows
+    return pa.concat_tables(rows)
 
 
 def _short_keys(signatures: np.ndarray) -> np.ndarray:
