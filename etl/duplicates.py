@@ -15,7 +15,7 @@ from pyspark import Broadcast
 from pyspark.sql import SparkSession
 
 from etl.changes import Partition
-from etl.task_files import Edit, TableFile, Thinned, edited_files, in_tasks
+from etl.task_files import Edit, Rewritten, TableFile, edited_files, in_tasks
 from lake.config import LakeConfig
 from lake.schema import arrow_schema
 from lake.table_files import open_parquet
@@ -33,12 +33,12 @@ _EQUAL_BY_CHANCE = 1 / 256
 
 def set_groups(
     spark: SparkSession, lake: LakeConfig, similarity: float, signatures: Sequence[TableFile], units: Sequence[TableFile]
-) -> tuple[Thinned, int]:  # fmt: skip
+) -> tuple[Rewritten, int]:  # fmt: skip
     """Write anew those files of units in which a `duplicate_group` is not what the signatures of its partition say; and how many units have one.
 
     Both must be all files of their partitions. Nothing is committed.
     """
-    edited, count = Thinned(), 0
+    edited, count = Rewritten(), 0
     for partitions in portions({file.partition for file in units}, signatures, BYTES_AT_ONCE):
         found = _found_groups(spark, lake, similarity, partitions)
         groups = spark.sparkContext.broadcast(found)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from etl.changes import Partition, partition_of
-from etl.task_files import TableFile, Thinned, table_file
+from etl.task_files import Rewritten, TableFile, table_file
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.table_files import WrittenFile, remove_files
@@ -29,7 +29,7 @@ class TableChange:
         """Files come to the table."""
         self._added.extend(files)
 
-    def replace(self, rewritten: Thinned) -> None:
+    def replace(self, rewritten: Rewritten) -> None:
         """Files come in place of others. Those of the others that were in no commit are deleted."""
         self._removed.update(file["path"] for file in self.kept if file["path"] in rewritten.removed)
         self.kept = [file for file in self.kept if file["path"] not in rewritten.removed]

@@ -98,13 +98,13 @@ class TableFile:
 
 
 @dataclass
-class Thinned:
+class Rewritten:
     """Files that hold what others (`removed`, paths as in the log) held, save what was to go or to change."""
 
     files: list[WrittenFile] = field(default_factory=list)
     removed: set[str] = field(default_factory=set)
 
-    def add(self, other: "Thinned") -> None:
+    def add(self, other: "Rewritten") -> None:
         """Take in others."""
         self.files.extend(other.files)
         self.removed.update(other.removed)
@@ -115,7 +115,7 @@ Edit = Callable[[Partition, pa.RecordBatch], pa.RecordBatch]
 
 def without_keys(
     spark: SparkSession, lake: LakeConfig, spec: TableSpec, keys: Mapping[Partition, Collection[str]], files: Iterable[Mapping[str, Any]]
-) -> Thinned:  # fmt: skip
+) -> Rewritten:  # fmt: skip
     """Write anew those of the table's files (`arrow_tables.live_files`) that hold rows with these keys, without them. Nothing is committed.
 
     Keys are values of the spec's first key column, by partition.
@@ -129,13 +129,13 @@ def without_keys(
     return edited_files(spark, lake, spec, concerned, thin, spec.key[:1])
 
 
-def edited_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, files: Sequence[TableFile], edit: Edit, needs: Sequence[str]) -> Thinned:
+def edited_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, files: Sequence[TableFile], edit: Edit, needs: Sequence[str]) -> Rewritten:
     """Write anew those of a table's files whose rows `edit` changes. Nothing is committed.
 
     It is given the partition and a batch of rows, without the partition's columns: those columns that it `needs` first, to see whether it changes any.
     """
     if not files:
-        return Thinned()
+        return Rewritten()
     run, lake = uuid.uuid4().hex, lake.for_other_folders()
 
     def rewrite(numbered: tuple[int, TableFile]) -> tuple[str, list[WrittenFile]] | None:
@@ -152,7 +152,7 @@ def edited_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, files: 
         return file.path, edited.finish()
 
     rewritten = [result for result in in_tasks(spark, list(enumerate(files))).map(rewrite).collect() if result]
-    return Thinned([file for _, written in rewritten for file in written], {path for path, _ in rewritten})
+    return Rewritten([file for _, written in rewritten for file in written], {path for path, _ in rewritten})
 
 
 def in_tasks(spark: SparkSession, work: Sequence[Piece]) -> RDD[Piece]:

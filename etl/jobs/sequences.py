@@ -16,7 +16,7 @@ from etl.config import EtlConfig
 from etl.histories import COUNTED_BLOCKS, OF_BOTS, KnownFiles, People, blocks_of_files, chunks_of_blocks
 from etl.history_rows import HistoryTexts, UnitsFile, one_person_each
 from etl.sequences import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits
-from etl.task_files import TaskReport, Thinned, use_system_memory, without_keys, write_files
+from etl.task_files import Rewritten, TaskReport, use_system_memory, without_keys, write_files
 from lake import arrow_tables, spark_tables
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
@@ -62,7 +62,7 @@ def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_fil
     if new_files is not None:
         logger.info("going on from the last run with %d new files of units", len(new_files))
         units = [file for file in units if file["path"] in new_files]
-    made, thinned = TaskReport(), {spec.name: Thinned() for spec in TABLES}
+    made, thinned = TaskReport(), {spec.name: Rewritten() for spec in TABLES}
     if units:
         bots = listed_accounts(lake, {partition_of(file, UNITS)[0] for file in units})
         people = People(identities_of(lake, inputs), pa.array(sorted(bots), pa.string()), config.sequence_buckets)
