@@ -8,7 +8,8 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from html import unescape
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from conf.errors import ArchiveError
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.html_text import HtmlOptions, html_text, kept_html
+from etl.platforms.json_lines import STRICTLY_REFUSED, lenient_json
 from etl.platforms.parents import MOST_IDS, climb_to_tops, parent_table, top_of
 from etl.platforms.records import RECORDS_AT_ONCE, LeftOut, Parsed, ParsedAct, Refused, parsed_batches
 from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice, line_blocks, list_files, open_seekable, share_of
@@ -125,9 +127,21 @@ def _acts_of_lines(block: bytes, tops: np.ndarray, settings: ParseSettings) -> I
             continue
         raw = line.decode("utf-8-sig", "replace").rstrip("\r\n")
         try:
-            yield _act(decode(line.removeprefix(b"\xef\xbb\xbf")), raw, len(line), tops, settings)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            yield _act(*_decoded(line, decode), raw, len(line), tops, settings)
+        except STRICTLY_REFUSED as error:
             yield _refused(error, raw, len(line))
+
+
+def _decoded(line: bytes, decode: Callable[[bytes], Item]) -> tuple[Item, tuple[str, ...]]:
+    """The item in a line, and what was odd about its characters. Raises one of STRICTLY_REFUSED."""
+    try:
+        return decode(line.removeprefix(b"\xef\xbb\xbf")), ()
+    except STRICTLY_REFUSED:
+        with suppress(ValueError, RecursionError):
+            value, oddities = lenient_json(line)
+            if oddities:
+                return msgspec.convert(value, Item, strict=False), tuple(oddities)
+        raise
 
 
 def _acts_of_rows(path: str, tops: np.ndarray, settings: ParseSettings) -> Iterator[Parsed]:
@@ -139,7 +153,7 @@ def _acts_of_rows(path: str, tops: np.ndarray, settings: ParseSettings) -> Itera
             raise ArchiveError(f"{path}: a text in it is not UTF-8 ({error}); export it again") from None
         for row in rows:
             try:
-                yield _act(msgspec.convert(row, Item, strict=False), json.dumps(row, default=str), size, tops, settings)
+                yield _act(msgspec.convert(row, Item, strict=False), (), json.dumps(row, default=str), size, tops, settings)
             except msgspec.ValidationError as error:
                 is_ranking = row.get("type") == "comment_ranking"
                 yield LeftOut("no item", size) if is_ranking else _refused(error, json.dumps(row, default=str), size)
@@ -157,7 +171,7 @@ def _refused(error: Exception, raw: str, size: int) -> Refused:
     return Refused(f"{field[1]}: not as expected" if field else "not an object" if is_json else "not json", raw, by[1] if by else None, size)
 
 
-def _act(item: Item, raw: str, size: int, tops: np.ndarray, settings: ParseSettings) -> Parsed:
+def _act(item: Item, casts: tuple[str, ...], raw: str, size: int, tops: np.ndarray, settings: ParseSettings) -> Parsed:
     above = None if _ACTIONS[item.kind] == "post" else item.above
     for name, number in (("id", item.id), ("parent", above)):
         if number is not None and not 0 < number < MOST_IDS:
@@ -173,7 +187,7 @@ def _act(item: Item, raw: str, size: int, tops: np.ndarray, settings: ParseSetti
         title=item.title and unescape(item.title), text=item.text and html_text(item.text), community=COMMUNITY, state=_state(item, settings),
         thread_id=_text(thread), parent_id=_text(above), thread_group=str((thread or item.id or 0) // ITEMS_IN_GROUP), url=item.url,
         attributes={"type": item.kind} | {name: _text(number) for name, number in numbers.items()},
-        source_text=kept_html(item.text, settings.options), raw=raw, bytes=size,
+        source_text=kept_html(item.text, settings.options), raw=raw, bytes=size, casts=casts,
     )  # fmt: skip
 
 
@@ -209,7 +223,7 @@ def _pairs_of_lines(path: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for block in line_blocks(path, BLOCK_BYTES):
         try:
             links = decoder.decode_lines(block)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except STRICTLY_REFUSED:
             links = list(_links_one_by_one(block, decoder))
         known = [(link.id, link.above) for link in links if 0 < (link.id or 0) < MOST_IDS and 0 < (link.above or 0) < MOST_IDS]
         ids, parents = np.array(known, dtype=np.int64).reshape(-1, 2).T
@@ -220,7 +234,7 @@ def _links_one_by_one(block: bytes, decoder: "msgspec.json.Decoder[Link]") -> It
     for line in io.BytesIO(block):
         try:
             yield decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except STRICTLY_REFUSED:
             continue  # a reject, or no item
 
 

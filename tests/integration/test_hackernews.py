@@ -42,6 +42,12 @@ def as_parquet(folder: Path, rows: list[dict], name: str = "items.parquet") -> P
     return folder
 
 
+def test_odd_characters_are_replaced_and_counted(tmp_path):
+    parsed = parse_dump(PLATFORM, written(tmp_path, ROW | {"text": "lone \ud800 surrogate"}))
+    assert [act["text"] for act in parsed.acts] == ["lone \ufffd surrogate"]
+    assert parsed.counts.casts == {"line: lone surrogate": 1}
+
+
 def test_it_is_found_by_its_name_and_takes_items_alone():
     assert find_platform("hackernews") is PLATFORM
     assert [(file.source_file, file.kind) for file in PLATFORM.input_files(str(FIXTURES), SETTINGS)] == [

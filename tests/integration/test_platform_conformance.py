@@ -283,7 +283,7 @@ def test_histories_of_all_platforms_and_hostile_texts_live_in_one_lake(workers: 
     modules = {name: dump_module(name) for name in NAMES}
     config = config_file(lake, tmp_path, **{name: module.OPTIONS for name, module in modules.items()})
     for name, module in modules.items():
-        dump = tmp_path / "dumps" / name / name
+        dump = tmp_path / "dumps" / name / f"from {name}"
         dump.mkdir(parents=True)
         module.write_dump(dump, FEW)
         if hasattr(module, "write_texts"):

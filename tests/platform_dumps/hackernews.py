@@ -1,7 +1,9 @@
 """Writes Hacker News dumps of any size: items of the API as zstd, an export of BigQuery as JSON and as Parquet; threads run across all three."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,12 @@ def write_dump(folder: Path, records: int, bad: int = 0) -> None:
     with pq.ParquetWriter(folder / "bq-000000000000.parquet", SCHEMA) as file:
         while some := list(islice(numbers, ROWS_AT_ONCE)):
             file.write_table(pa.Table.from_pylist([_row(item(number), _is_bad(number, every, bad)) for number in some], schema=SCHEMA))
+
+
+def write_texts(folder: Path, texts: Sequence[str]) -> None:
+    """A comment of each text."""
+    comments = ({"by": "ada", "id": 1_000_000 + number, "time": FIRST_TIME, "text": escape(text), "type": "comment"} for number, text in enumerate(texts))
+    (folder / "texts.jsonl").write_text("".join(json.dumps(comment) + "\n" for comment in comments))
 
 
 def item(number: int) -> dict[str, Any]:
