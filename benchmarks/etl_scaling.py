@@ -33,7 +33,7 @@ def main() -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
     starts = {job: cost_of_spark_start(arguments.cores, jvm_idles=job != "units").cpu_seconds for job in JOBS}
     print("start of a Spark session, taken off each job: " + ", ".join(f"{job} {seconds:.1f} CPU s" for job, seconds in starts.items()))
-    print(f"{'comments':>12}  {'job':<10}{'CPU s':>8}{'CPU s / million':>17}{'shuffled bytes each':>21}{'peak MB':>9}")
+    print(f"{'comments':>12}  {'job':<10}{'CPU s':>8}{'CPU s / million':>17}{'shuffled bytes each':>21}{'Python MB':>11}{'JVM MB':>8}")
     for dump in arguments.dumps:
         with tempfile.TemporaryDirectory() as folder:
             lake, events = Path(folder) / "lake", Path(folder) / "events"
@@ -69,7 +69,7 @@ def _shuffled(events: Path) -> Iterator[int]:
 def _say(comments: int, job: str, cost: Cost, shuffled: int) -> None:
     millions = comments / 1e6
     print(
-        f"{comments:>12,}  {job:<10}{cost.cpu_seconds:>8.1f}{cost.cpu_seconds / millions:>17.1f}{shuffled / comments:>21.0f}{cost.peak_bytes / 1e6:>9.0f}",
+        f"{comments:>12,}  {job:<10}{cost.cpu_seconds:>8.1f}{cost.cpu_seconds / millions:>17.1f}{shuffled / comments:>21.0f}{cost.peaks['python'] / 1e6:>11.0f}{cost.peaks['java'] / 1e6:>8.0f}",
         flush=True,
     )
 
