@@ -61,6 +61,19 @@ def use_system_memory() -> None:
     pa.set_memory_pool(pa.system_memory_pool())
 
 
+def rows_of_tasks(
+    spark: SparkSession, tasks: Sequence[Piece], make: Callable[[Piece], Iterator[pa.RecordBatch]], schema: str, buckets: int
+) -> DataFrame:  # fmt: skip
+    """The rows that `make` gives for each task's input, those of one `bucket` (a column, from 0 below `buckets`) in one partition."""
+
+    def rows(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        use_system_memory()
+        for number in (number for batch in numbers for number in batch["id"].to_pylist()):
+            yield from make(tasks[number])
+
+    return spark.range(len(tasks), numPartitions=len(tasks)).mapInArrow(rows, schema).repartitionById(buckets, "bucket")
+
+
 def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
     """Run `make` over each partition of the rows, write what it makes, and return the reports as one. Nothing is committed."""
     run, lake = uuid.uuid4().hex, lake.for_other_folders()

@@ -17,7 +17,6 @@ from etl.sorted_rows import sorted_rows
 from etl.texts import cut
 from lake.acts import ACTS
 from lake.config import LakeConfig
-from lake.schema import arrow_schema
 from lake.table_files import open_parquet
 from lake.units import UNITS
 
@@ -122,11 +121,11 @@ def acts_of_blocks(blocks: Iterable[pa.RecordBatch], tasks: ThreadTasks) -> Iter
     first = next(of_task, None)
     if first is None:
         return
-    partition = tasks.partition_of(first["bucket"])
+    partition = [pa.scalar(value, pa.string()) for value in tasks.partition_of(first["bucket"])]
     tables = (rows_of_block(block_of_row(row)) for rows in ([first], of_task) for row in rows)
     for acts in sorted_rows(tables, ("thread_hash",)):
         for name, value in zip(ACTS.partition_by, partition, strict=True):
-            acts = acts.append_column(name, pa.repeat(pa.scalar(value, arrow_schema(ACTS).field(name).type), acts.num_rows))
+            acts = acts.append_column(name, pa.repeat(value, acts.num_rows))
         yield acts
 
 

@@ -1,7 +1,7 @@
 """Job `etl sequences`: units -> chunks of each person's history, oldest first, as far as there are new units since the last run."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -16,7 +16,7 @@ from etl.config import EtlConfig
 from etl.histories import COUNTED_BLOCKS, OF_BOTS, KnownFiles, People, blocks_of_files, chunks_of_blocks
 from etl.history_rows import HistoryTexts, UnitsFile, one_person_each
 from etl.sequences import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits
-from etl.task_files import Rewritten, TaskReport, use_system_memory, without_keys, write_files
+from etl.task_files import Rewritten, TaskReport, rows_of_tasks, without_keys, write_files
 from lake import arrow_tables, spark_tables
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
@@ -62,17 +62,17 @@ def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_fil
     if new_files is not None:
         logger.info("going on from the last run with %d new files of units", len(new_files))
         units = [file for file in units if file["path"] in new_files]
-    made, thinned = TaskReport(), {spec.name: Rewritten() for spec in TABLES}
+    made, rewritten = TaskReport(), {spec.name: Rewritten() for spec in TABLES}
     if units:
         bots = listed_accounts(lake, {partition_of(file, UNITS)[0] for file in units})
         people = People(identities_of(lake, inputs), pa.array(sorted(bots), pa.string()), config.sequence_buckets)
         with spark_tables.spark_session("sequences", lake, jvm_idles=True) as spark:
             made = chunks_of_units(spark, lake, config, people, units, {} if new_files is None else live)
             if new_files is not None:
-                thinned = {spec.name: without_keys(spark, lake, spec, made.replaced.get(spec.name, {}), live[spec.name]) for spec in TABLES}
+                rewritten = {spec.name: without_keys(spark, lake, spec, made.replaced.get(spec.name, {}), live[spec.name]) for spec in TABLES}
     for spec in TABLES:
-        leaving = thinned[spec.name].removed if new_files is not None else {file["path"] for file in live[spec.name]}
-        arrow_tables.commit_files(lake, spec, [*made.files.get(spec.name, []), *thinned[spec.name].files], removed=leaving)
+        leaving = rewritten[spec.name].removed if new_files is not None else {file["path"] for file in live[spec.name]}
+        arrow_tables.commit_files(lake, spec, [*made.files.get(spec.name, []), *rewritten[spec.name].files], removed=leaving)
     run.dropped.update({reason: made.counts[reason] for reason in (TOO_FEW, UNITS_LEFT_OUT, OF_BOTS) if made.counts.get(reason)})
     run.rows.update({name: made.counts.get(name, 0) for name in ("people", "units", "chunks")})
 
@@ -87,12 +87,7 @@ def chunks_of_units(
     tasks = files_by_task(files, [file["size_bytes"] for file in units], spark.sparkContext.defaultParallelism)
     by_bucket, lake_of_tasks = files_by_bucket(known), lake.for_other_folders()
 
-    def blocks(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        use_system_memory()
-        for number in (number for batch in numbers for number in batch["id"].to_pylist()):
-            yield from blocks_of_files(lake_of_tasks, tasks[number], people, texts)
-
-    placed = spark.range(len(tasks), numPartitions=len(tasks)).mapInArrow(blocks, COUNTED_BLOCKS).repartitionById(people.buckets, "bucket")
+    placed = rows_of_tasks(spark, tasks, lambda of_task: blocks_of_files(lake_of_tasks, of_task, people, texts), COUNTED_BLOCKS, people.buckets)
     return write_files(placed, lambda batches: chunks_of_blocks(batches, lake_of_tasks, people, by_bucket, limits), lake)
 
 

@@ -1,9 +1,8 @@
 """Job `etl units`: acts -> units with their context, as far as acts have changed since the last run."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.arguments import job_arguments
@@ -16,7 +15,7 @@ from etl.config import EtlConfig
 from etl.duplicates import set_groups
 from etl.filters import REASONS
 from etl.table_changes import TableChange
-from etl.task_files import TaskReport, use_system_memory, without_keys, write_files
+from etl.task_files import TaskReport, rows_of_tasks, without_keys, write_files
 from etl.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files
 from etl.units import CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSettings, tasks_of_partitions, units_of_batches
 from lake import arrow_tables, spark_tables
@@ -91,14 +90,8 @@ def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, vers
     files, tasks = files_and_tasks(arrow_tables.live_files(arrow_tables.open_table(lake, ACTS, version)), changed, spark.sparkContext.defaultParallelism)
     at = lake.for_other_folders()
 
-    def blocks(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        use_system_memory()
-        for batch in numbers:
-            for number in batch["id"].to_pylist():
-                yield from blocks_of_files(at, files[number], tasks, texts)
-
     count = sum(map(len, tasks.numbers.values()))
-    by_task = spark.range(len(files), numPartitions=len(files)).mapInArrow(blocks, BLOCKS).repartitionById(count, "bucket")
+    by_task = rows_of_tasks(spark, files, lambda of_task: blocks_of_files(at, of_task, tasks, texts), BLOCKS, count)
     made = write_files(by_task, lambda batches: units_of_batches(acts_of_blocks(batches, tasks), settings), lake)
     if made.counts["acts"] != changed.rows:
         raise ContractError(f"units: read {made.counts['acts']} acts, but the log of acts counts {changed.rows}; run 'kindred etl units' again")

@@ -10,7 +10,6 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import lru_cache
 from html import unescape
 from typing import Any, Literal
@@ -28,6 +27,7 @@ from etl.platforms.json_lines import STRICTLY_REFUSED, lenient_json
 from etl.platforms.parents import MOST_IDS, climb_to_tops, parent_table, top_of
 from etl.platforms.records import RECORDS_AT_ONCE, LeftOut, Parsed, ParsedAct, Refused, parsed_batches
 from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice, line_blocks, list_files, open_seekable, share_of
+from etl.platforms.times import unix_time
 
 logger = logging.getLogger(__name__)
 
@@ -176,9 +176,8 @@ def _act(item: Item, casts: tuple[str, ...], raw: str, size: int, tops: np.ndarr
     for name, number in (("id", item.id), ("parent", above)):
         if number is not None and not 0 < number < MOST_IDS:
             return Refused(f"{name}: not an id", raw, item.by, size)
-    try:
-        created_at = None if item.time is None else datetime.fromtimestamp(item.time, UTC)
-    except (OverflowError, OSError, ValueError):
+    created_at = unix_time(item.time)
+    if created_at is None and item.time is not None:
         return Refused("time: not a time", raw, item.by, size)
     thread = top_of(tops, above) if above else item.id
     numbers = {"score": item.score, "descendants": item.descendants}

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.errors import ArchiveError, ConfigError
-from etl.file_counts import FileCounts
 from etl.platforms import ParseSettings, find_platform
 from etl.platforms.reddit.export import PLATFORM, RedditExportOptions
 from etl.platforms.reddit.ids import thread_group
 from etl.platforms.streams import FileSlice
 from lake.pseudonyms import pseudonym
+from tests.parsed_dumps import parse_dump
 from tests.reddit_exports import ADDRESS, COMMENTS, POSTS, as_csv, comment, post, statistics, write_export
 
 KEY = bytes(range(32))
@@ -27,15 +27,8 @@ def settings(**options: Any) -> ParseSettings:
 
 def parsed(dump: Path, chosen: ParseSettings | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Acts and rejects of all files of a dump; every file's lines are checked."""
-    acts, rejects, chosen = [], [], chosen or settings()
-    for file in PLATFORM.input_files(str(dump), chosen):
-        counts = FileCounts()
-        for batch in PLATFORM.parse(file, chosen):
-            counts.add(batch, file)
-            acts += batch.acts.to_pylist(maps_as_pydicts="strict")
-            rejects += batch.rejects.to_pylist()
-        counts.check_lines(file)
-    return acts, rejects
+    found = parse_dump(PLATFORM, dump, chosen or settings())
+    return found.acts, found.rejects
 
 
 def write(path: Path, content: str) -> None:

@@ -15,6 +15,7 @@ from etl.platforms import InputFile, ParseSettings, find_platform
 from etl.platforms.streams import FileSlice
 from etl.platforms.takeout import PLATFORM, TakeoutOptions
 from lake.pseudonyms import pseudonym
+from tests.parsed_dumps import parse_dump
 from tests.takeout_exports import (
     AT,
     LANGUAGES,
@@ -47,16 +48,8 @@ def settings(**options: Any) -> ParseSettings:
 
 def parsed(dump: Path, chosen: ParseSettings | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]], FileCounts]:
     """Acts and rejects of all files of a dump, and their counts; every file's lines are checked."""
-    acts, rejects, total, chosen = [], [], FileCounts(), chosen or settings()
-    for file in PLATFORM.input_files(str(dump), chosen):
-        counts = FileCounts()
-        for batch in PLATFORM.parse(file, chosen):
-            counts.add(batch, file)
-            acts += batch.acts.to_pylist(maps_as_pydicts="strict")
-            rejects += batch.rejects.to_pylist()
-        counts.check_lines(file)
-        total.include(counts)
-    return acts, rejects, total
+    found = parse_dump(PLATFORM, dump, chosen or settings())
+    return found.acts, found.rejects, found.counts
 
 
 def of_one_file(folder: Path, name: str, content: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], FileCounts]:
