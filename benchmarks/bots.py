@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
-from etl.bots import listed_names, repeating_users
 from etl.config import EtlConfig
 from etl.platforms import ParseSettings
 from etl.platforms.reddit import PLATFORM
+from etl.units.bots import listed_names, repeating_users
 from lake.config import LakeConfig
 from lake.spark_tables import spark_session
 

@@ -21,9 +21,9 @@ import pyarrow as pa
 
 from benchmarks.cpu import cost_of, cost_of_spark_start
 from etl.config import EtlConfig
-from etl.duplicates import groups_of_files, portions
-from etl.signatures import UNITS_AT_ONCE, min_hashes, pairs_of_words, signature_rows, word_hashes
-from etl.task_files import table_file
+from etl.tasks.files import table_file
+from etl.units.duplicates import groups_of_files, portions
+from etl.units.signatures import UNITS_AT_ONCE, min_hashes, pairs_of_words, signature_rows, word_hashes
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.cpu import cost_of
-from etl.contexts import CONTEXT_TYPE
+from etl.units.contexts import CONTEXT_TYPE
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig

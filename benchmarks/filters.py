@@ -14,11 +14,11 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from benchmarks.cpu import cost_of, cost_of_spark_start
-from etl.bots import listed_names
 from etl.config import UnitFilters
-from etl.filters import filtered_out
-from etl.languages import with_languages
-from etl.masking import cleaned, without_control_characters, without_names
+from etl.units.bots import listed_names
+from etl.units.filters import filtered_out
+from etl.units.languages import with_languages
+from etl.units.masking import cleaned, without_control_characters, without_names
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
@@ -39,7 +39,7 @@ FILTERS = {
 }
 REPEATING = """
 import sys
-from etl.bots import repeating_users
+from etl.units.bots import repeating_users
 from etl.config import EtlConfig
 from lake.acts import ACTS
 from lake.config import LakeConfig

@@ -13,7 +13,7 @@ ia id ie ig ik is it iu ja jv ka kk kl km kn ko ks ku ky la lb lg ln lo lt lv mg
 ro ru rw sa sd sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt ug uk ur uz ve vi vo wo xh yi yo za zh zu
 """
 LANGUAGES = frozenset(_CODES.split())
-"""ISO 639-1 codes of the languages that `etl.languages` can tell."""
+"""ISO 639-1 codes of the languages that `etl.units.languages` can tell."""
 
 
 class UnitFilters(StageConfig):

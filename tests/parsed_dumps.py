@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.file_counts import FileCounts
+from etl.ingest.file_counts import FileCounts
 from etl.platforms import InputFile, ParseSettings, Platform
 from etl.platforms.streams import WHOLE_FILE, FileSlice
 

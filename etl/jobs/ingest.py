@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from conf.arguments import job_parser, parse_job_arguments
 from conf.logs import configure_logs
 from etl.config import EtlConfig
-from etl.ingest import ingest_dump
+from etl.ingest.dump import ingest_dump
 from lake.config import LakeConfig
 from lake.job_runs import job_run
 

@@ -9,14 +9,14 @@ from pyspark.sql import SparkSession
 from conf.arguments import job_arguments
 from conf.errors import ConfigError
 from conf.logs import configure_logs
-from etl.blocks import files_by_task
-from etl.bots import listed_bots_of_lake
-from etl.changes import File, added_files, partition_of
 from etl.config import EtlConfig
-from etl.histories import COUNTED_BLOCKS, OF_BOTS, KnownFiles, People, blocks_of_files, chunks_of_blocks
-from etl.history_rows import HistoryTexts, UnitsFile, one_person_each
-from etl.sequences import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits
-from etl.task_files import Rewritten, TaskReport, rows_of_tasks, without_keys, write_files
+from etl.sequences.chunks import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits
+from etl.sequences.histories import COUNTED_BLOCKS, OF_BOTS, KnownFiles, People, blocks_of_files, chunks_of_blocks
+from etl.sequences.history_rows import HistoryTexts, UnitsFile, one_person_each
+from etl.tasks.blocks import files_by_task
+from etl.tasks.changes import File, added_files, partition_of
+from etl.tasks.files import Rewritten, TaskReport, rows_of_tasks, without_keys, write_files
+from etl.units.bots import listed_bots_of_lake
 from lake import arrow_tables, spark_tables
 from lake.config import LakeConfig
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of

@@ -9,8 +9,8 @@ import pyarrow.dataset as ds
 from conf.arguments import job_parser, parse_job_arguments
 from conf.errors import UnknownIdError
 from conf.logs import configure_logs
-from etl.masking import cleaned
-from etl.threads import ThreadAct, thread_tree
+from etl.report.threads import ThreadAct, thread_tree
+from etl.units.masking import cleaned
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig

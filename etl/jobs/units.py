@@ -8,16 +8,16 @@ from pyspark.sql import DataFrame, SparkSession
 from conf.arguments import job_arguments
 from conf.errors import ContractError
 from conf.logs import configure_logs
-from etl.blocks import BLOCKS, files_by_task
-from etl.bots import listed_bots_of_lake, repeating_users
-from etl.changes import ChangedActs, File, Partition, all_acts, changed_acts, partition_of
 from etl.config import EtlConfig
-from etl.duplicates import set_groups
-from etl.filters import REASONS
-from etl.table_changes import TableChange
-from etl.task_files import TaskReport, rows_of_tasks, without_keys, write_files
-from etl.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files
-from etl.units import CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSettings, tasks_of_partitions, units_of_batches
+from etl.tasks.blocks import BLOCKS, files_by_task
+from etl.tasks.changes import ChangedActs, File, Partition, all_acts, changed_acts, partition_of
+from etl.tasks.files import TaskReport, rows_of_tasks, without_keys, write_files
+from etl.tasks.table_changes import TableChange
+from etl.units.acts import CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSettings, tasks_of_partitions, units_of_batches
+from etl.units.bots import listed_bots_of_lake, repeating_users
+from etl.units.duplicates import set_groups
+from etl.units.filters import REASONS
+from etl.units.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig

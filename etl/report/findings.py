@@ -7,7 +7,7 @@ from typing import Literal
 from etl.report.facts import ScoreState, counts_by_kind, gaps, last_run, missing_shares, runs_in_state, sums
 from etl.report.figures import LakeFigures
 from etl.report.words import count, kind_name, listed, share
-from etl.units import CONFLICTS
+from etl.units.acts import CONFLICTS
 from lake.acts import ACTS
 from lake.tables import TableSpec
 from lake.units import UNITS

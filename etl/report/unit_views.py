@@ -10,7 +10,7 @@ from etl.report.facts import MissingShares, last_run, missing_shares_by_year, su
 from etl.report.figures import Communities, Rows
 from etl.report.plots import Bar, ColumnPlot, HeatTable, bars, column_plot, heat_table
 from etl.report.words import count, share
-from etl.units import CONFLICTS
+from etl.units.acts import CONFLICTS
 from lake.units import ChainState, RootState
 
 LANGUAGES_SHOWN = 15

@@ -9,8 +9,8 @@ import pytest
 
 from conf.errors import ArchiveError
 from etl.config import EtlConfig
-from etl.ingest import commit_file, parse_settings, plan_tasks
-from etl.parsed_files import FileTask, parse_file
+from etl.ingest.dump import commit_file, parse_settings, plan_tasks
+from etl.ingest.parsed_files import FileTask, parse_file
 from etl.platforms import load_platform, platform_reference
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, Reject

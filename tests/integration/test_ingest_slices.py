@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conf.errors import ArchiveError
-from etl import file_results, ingest
+from etl.ingest import dump, file_results
 from etl.jobs.ingest import main
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.reddit import PLATFORM
@@ -19,8 +19,8 @@ from lake.acts import ACTS, INGESTED_FILES, REJECTS
 from lake.config import LakeConfig
 from tests.data.pack_dump import PACKERS, pack, zstd_frames
 from tests.etl_rows import rows_by_table
-from tests.unit.etl.any_lines import contents
-from tests.unit.etl.reddit_rows import KEY, SETTINGS
+from tests.unit.etl.platforms.any_lines import contents
+from tests.unit.etl.platforms.reddit_rows import KEY, SETTINGS
 
 TABLES = (ACTS, REJECTS, INGESTED_FILES)
 LINE = '{"id": "%s", "author": "writer_%d", "created_utc": %d, "body": "%s line %d", "link_id": "t3_9f1a", "score": "%d"}'
@@ -55,7 +55,7 @@ def check_line_numbers(lake: LakeConfig, lines: dict[str, int]) -> None:
 def in_slices(monkeypatch: pytest.MonkeyPatch, count: int, block_bytes: int) -> None:
     """Let every file be read in so many slices, and blocks be so small that each slice gets many."""
     monkeypatch.setattr(file_results, "slice_count", lambda *_: count)
-    monkeypatch.setattr(ingest, "ParseSettings", partial(ParseSettings, block_bytes=block_bytes))
+    monkeypatch.setattr(dump, "ParseSettings", partial(ParseSettings, block_bytes=block_bytes))
 
 
 def test_many_files_by_tasks_that_run_at_once_keep_their_line_numbers(spark, lake, tmp_path):

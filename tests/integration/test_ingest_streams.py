@@ -9,11 +9,11 @@ import pytest
 import zstandard
 
 from conf.errors import ArchiveError
-from etl.decoders import MOST_DECODED_PER_BYTE, PARSER_BYTES, decoder_bytes
+from etl.ingest.decoders import MOST_DECODED_PER_BYTE, PARSER_BYTES, decoder_bytes
 from etl.platforms import InputFile, find_platform
 from etl.platforms.streams import COMPRESSED_SUFFIXES, OTHER_WINDOW_BYTES, file_digest, line_blocks, list_files
 from tests.data.pack_dump import PACKERS, pack, zstd_frames
-from tests.unit.etl.reddit_rows import SETTINGS
+from tests.unit.etl.platforms.reddit_rows import SETTINGS
 
 CONTENT = b"".join(b'{"id": "c%d", "body": "words", "created_utc": 1251763200, "link_id": "t3_abc"}\n' % number for number in range(5000))
 

@@ -17,7 +17,7 @@ from lake.pseudonyms import load_key, pseudonym
 from lake.units import UNITS
 from tests import reddit_exports, takeout_exports
 from tests.takeout_exports import LANGUAGES
-from tests.unit.etl import reddit_rows
+from tests.unit.etl.platforms import reddit_rows
 
 
 def ingest_files(lake: LakeConfig, platform: str, dump: Path, *settings: str) -> None:

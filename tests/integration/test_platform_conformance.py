@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks.platforms import DUMPS, cost_in_own_process, dump_module, platform_name
 from conf.errors import ArchiveError
-from etl.file_counts import FileCounts
+from etl.ingest.file_counts import FileCounts
 from etl.jobs import ingest, sequences, units
 from etl.platforms import InputFile, ParsedBatch, ParseSettings, Platform, accounts, checked_options, find_platform, installed_platforms
 from etl.platforms.records import RECORDS_AT_ONCE

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from pyspark.sql import DataFrame, SparkSession
 
-from etl.bots import repeating_users
+from etl.units.bots import repeating_users
 
 SIGNED = "\n\n^(I am a bot, and this was done by itself. Write to u/{name} or https://example.com/{name}/{number})"
 

@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from etl import thread_rows
-from etl.changes import partition_of
-from etl.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files, thread_hashes, thread_keys
+from etl.tasks.changes import partition_of
+from etl.units import thread_rows
+from etl.units.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files, thread_hashes, thread_keys
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from etl.jobs import ingest
 from etl.jobs import units as job
-from etl.masking import without_control_characters
+from etl.units.masking import without_control_characters
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
