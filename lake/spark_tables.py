@@ -1,11 +1,8 @@
-"""Spark sessions, and reading and writing Delta tables with Spark (edge).
-
-Tables are created by delta-rs from the row model, so that Spark only ever fills a table whose schema is right.
-"""
+"""Spark sessions, and reading Delta tables with Spark (edge). Tables are made and written without Spark: `lake.arrow_tables`, `lake.table_files`."""
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -114,37 +111,6 @@ def read_or_empty(spark: SparkSession, lake: LakeConfig, spec: TableSpec) -> Dat
     if arrow_tables.find_table(lake, spec) is None:
         return spark.createDataFrame([], spark_schema(spec))
     return read(spark, lake, spec)
-
-
-def read_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, paths: Sequence[str]) -> DataFrame:
-    """Rows of some of a table's files (paths as `arrow_tables.live_files` tells them)."""
-    uri = table_uri(lake.path, spec)
-    return spark.read.schema(spark_schema(spec)).option("basePath", uri).parquet(*(f"{uri}/{path}" for path in paths))
-
-
-def append(rows: DataFrame, lake: LakeConfig, spec: TableSpec, transaction: tuple[str, int] | None = None) -> None:
-    """Append rows in one commit; with a transaction (application id, version) a second call writes nothing."""
-    arrow_tables.create_table(lake, spec)
-    writer = _checked(rows, spec).write.format("delta").mode("append")
-    if transaction:
-        writer = writer.option("txnAppId", transaction[0]).option("txnVersion", transaction[1])
-    writer.save(table_uri(lake.path, spec))
-
-
-def overwrite(rows: DataFrame, lake: LakeConfig, spec: TableSpec, where: str | None = None) -> None:
-    """Replace all rows, or those that `where` (an SQL predicate) names, in one commit."""
-    arrow_tables.create_table(lake, spec)
-    writer = _checked(rows, spec).write.format("delta").mode("overwrite")
-    (writer.option("replaceWhere", where) if where else writer).save(table_uri(lake.path, spec))
-
-
-def _checked(rows: DataFrame, spec: TableSpec) -> DataFrame:
-    """Rows in the spec's column order. Raises ContractError before anything is written."""
-    unknown = sorted(set(rows.columns) - set(spec.columns))
-    if unknown:
-        raise ContractError(f"{spec.name}: unknown columns {unknown}; expected {list(spec.columns)}")
-    _check(spec, rows)
-    return rows.select(*spec.columns)
 
 
 def _check(spec: TableSpec, rows: DataFrame) -> None:

@@ -83,8 +83,8 @@ def _what_happened(lake: LakeConfig, command: Command, started_at: datetime) -> 
     if not runs:
         return "nothing to do"
     rows, dropped = (dict(runs[-1][column]) for column in ("rows", "dropped"))
-    told = ", ".join(f"{count:,} {name}" for name, count in rows.items()) or "nothing to do"
-    return told + (f"; left out: {', '.join(f'{count:,} {reason}' for reason, count in dropped.items())}" if dropped else "")
+    counted = ", ".join(f"{count:,} {name}" for name, count in rows.items()) or "nothing to do"
+    return counted + (f"; left out: {', '.join(f'{count:,} {reason}' for reason, count in dropped.items())}" if dropped else "")
 
 
 def _shared_arguments(values: argparse.Namespace) -> list[str]:

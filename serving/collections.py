@@ -17,7 +17,7 @@ Kind = Literal["string", "integer", "strings"]
 
 
 @dataclass(frozen=True)
-class Field:
+class ScalarField:
     """A scalar field. `max_bytes` holds for a string or each of an array; longer ones are cut, save ids."""
 
     name: str
@@ -27,12 +27,12 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Collection:
+class CollectionSpec:
     """One collection: its alias, the table that it is loaded from, and its fields, the key first. The vector comes besides."""
 
     alias: Literal["users", "items"]
     table: TableSpec
-    fields: tuple[Field, ...]
+    fields: tuple[ScalarField, ...]
 
     @property
     def key(self) -> str:
@@ -40,29 +40,29 @@ class Collection:
         return self.fields[0].name
 
 
-USERS = Collection(
+USERS = CollectionSpec(
     alias="users",
     table=USER_VECTORS,
     fields=(
-        Field("person_id", "string", 128),
-        Field("encoder_version", "string", 64),
-        Field("user_ids", "strings", 128, 4096),
-        Field("unit_count", "integer"),
-        Field("last_at", "integer"),  # seconds since 1970, UTC
-        Field("platforms", "strings", 64, 64),
-        Field("communities", "strings", 256, 20),
+        ScalarField("person_id", "string", 128),
+        ScalarField("encoder_version", "string", 64),
+        ScalarField("user_ids", "strings", 128, 4096),
+        ScalarField("unit_count", "integer"),
+        ScalarField("last_at", "integer"),  # seconds since 1970, UTC
+        ScalarField("platforms", "strings", 64, 64),
+        ScalarField("communities", "strings", 256, 20),
     ),
 )
-ITEMS = Collection(
+ITEMS = CollectionSpec(
     alias="items",
     table=ITEM_VECTORS,
     fields=(
-        Field("item_id", "string", 128),
-        Field("encoder_version", "string", 64),
-        Field("source", "string", 256),
-        Field("level", "string", 16),  # '' for an app's own item
-        Field("text", "string", 4096),
-        Field("label_count", "integer"),  # 0 for an app's own item
+        ScalarField("item_id", "string", 128),
+        ScalarField("encoder_version", "string", 64),
+        ScalarField("source", "string", 256),
+        ScalarField("level", "string", 16),  # '' for an app's own item
+        ScalarField("text", "string", 4096),
+        ScalarField("label_count", "integer"),  # 0 for an app's own item
     ),
 )
 COLLECTIONS = (USERS, ITEMS)
@@ -85,7 +85,7 @@ class LoadName:
         return self.load.split("x")[1]
 
 
-def collection_name(collection: Collection, encoder_version: str, load: str) -> str:
+def collection_name(collection: CollectionSpec, encoder_version: str, load: str) -> str:
     """`users_<encoder_version>_<load>`."""
     return f"{collection.alias}_{encoder_version}_{load}"
 
@@ -103,16 +103,16 @@ def load_id(started_at: datetime, fingerprint: str) -> str:
 
 def load_fingerprint(encoder_version: str, tables: Mapping[str, tuple[str, int]], index_type: str) -> str:
     """Of encoder, tables (name -> Delta id and version), index and contract, 12 hex digits: the same means the same collections."""
-    told = repr((CONTRACT_VERSION, encoder_version, sorted(tables.items()), index_type))
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    made_from = repr((CONTRACT_VERSION, encoder_version, sorted(tables.items()), index_type))
+    return hashlib.sha256(made_from.encode()).hexdigest()[:12]
 
 
-def as_entity(collection: Collection, row: Mapping[str, Any]) -> dict[str, Any]:
+def as_entity(collection: CollectionSpec, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the table as the collection holds it."""
     return {VECTOR: row[VECTOR]} | {field.name: _value(field, row[field.name]) for field in collection.fields}
 
 
-def _value(field: Field, value: Any) -> Any:
+def _value(field: ScalarField, value: Any) -> Any:
     if field.kind == "integer":
         return int(value.timestamp()) if isinstance(value, datetime) else int(value or 0)
     if field.name in IDS:

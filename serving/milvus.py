@@ -15,7 +15,7 @@ from pymilvus.exceptions import MilvusException
 from conf.errors import ConfigError, VectorStoreError
 from lake.config import LakeConfig
 from serving import filters
-from serving.collections import METRIC, VECTOR, Collection, Field
+from serving.collections import METRIC, VECTOR, CollectionSpec, ScalarField
 from serving.config import ServingConfig
 
 MAX_HITS = 16_384
@@ -34,10 +34,10 @@ class VectorStore:
 
     def names(self) -> list[str]:
         """Names of all collections, also of other people's."""
-        with self._told("list collections"):
+        with self._naming("list collections"):
             return sorted(self._client.list_collections(timeout=self._timeout))
 
-    def create(self, collection: Collection, name: str, dimension: int) -> None:
+    def create(self, collection: CollectionSpec, name: str, dimension: int) -> None:
         """A new, empty collection with its index."""
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         for field in collection.fields:
@@ -46,34 +46,34 @@ class VectorStore:
         index = MilvusClient.prepare_index_params()
         params = {"M": 24, "efConstruction": 256} if self.index_type == "HNSW" else {}
         index.add_index(VECTOR, index_type=self.index_type, metric_type=METRIC, params=params)
-        with self._told(f"create collection {name}"):
+        with self._naming(f"create collection {name}"):
             self._client.create_collection(name, schema=schema, index_params=index, timeout=self._timeout, consistency_level="Strong")
 
     def insert(self, name: str, entities: Sequence[Entity]) -> None:
         """Add rows; their keys must be new."""
-        with self._told(f"insert into {name}"):
+        with self._naming(f"insert into {name}"):
             self._client.insert(name, list(entities), timeout=self._timeout)
 
     def seal(self, name: str) -> None:
         """Make all rows durable and searchable."""
-        with self._told(f"flush {name}"):
+        with self._naming(f"flush {name}"):
             self._client.flush(name, timeout=self._timeout)
         self.make_searchable(name)
 
     def make_searchable(self, name: str) -> None:
         """Bring a collection into memory; at once where it is there. Milvus Lite needs it each time that it is opened."""
-        with self._told(f"load {name}"):
+        with self._naming(f"load {name}"):
             self._client.load_collection(name, timeout=self._timeout)
 
     def count(self, name: str) -> int:
         """Rows of a collection, counted."""
-        with self._told(f"count {name}"):
+        with self._naming(f"count {name}"):
             found = self._client.query(name, filter="", output_fields=["count(*)"], timeout=self._timeout, consistency_level="Strong")
         return int(found[0]["count(*)"])
 
     def target(self, alias: str) -> str | None:
         """Name of the collection that an alias stands for; None where there is no such alias."""
-        with self._told(f"look up alias {alias}"):
+        with self._naming(f"look up alias {alias}"):
             if not self._client.has_collection(alias, timeout=self._timeout):  # an alias counts as a collection's name
                 return None
             return str(self._client.describe_alias(alias, timeout=self._timeout)["collection_name"])
@@ -81,18 +81,18 @@ class VectorStore:
     def point(self, alias: str, name: str) -> None:
         """Let an alias stand for a collection from now on."""
         exists = self.target(alias) is not None
-        with self._told(f"move alias {alias} to {name}"):
+        with self._naming(f"move alias {alias} to {name}"):
             (self._client.alter_alias if exists else self._client.create_alias)(name, alias, timeout=self._timeout)
 
     def drop(self, name: str) -> None:
         """Remove a collection. The caller sees to it that no alias stands for it: Milvus Lite would drop the alias, too."""
-        with self._told(f"drop {name}"):
+        with self._naming(f"drop {name}"):
             self._client.drop_collection(name, timeout=self._timeout)
 
     def search(self, name: str, vectors: Sequence[Sequence[float]], limit: int, where: str = "", fields: Sequence[str] = ()) -> list[list[Entity]]:
         """The nearest rows of each vector, best first, with the fields asked for and `score`, the cosine."""
         params: Mapping[str, Any] = {"ef": max(self._search_ef, limit)} if self.index_type == "HNSW" else {}
-        with self._told(f"search {name}"):
+        with self._naming(f"search {name}"):
             found = self._client.search(
                 name, data=[list(vector) for vector in vectors], limit=min(limit, MAX_HITS), filter=where, output_fields=list(fields),
                 search_params={"metric_type": METRIC, "params": params}, anns_field=VECTOR, timeout=self._timeout,
@@ -101,15 +101,15 @@ class VectorStore:
 
     def find(self, name: str, where: str, fields: Sequence[str], limit: int) -> list[Entity]:
         """Rows that a filter lets through, with the fields asked for."""
-        with self._told(f"query {name}"):
+        with self._naming(f"query {name}"):
             return [_entity(row) for row in self._client.query(name, filter=where, output_fields=list(fields), limit=limit, timeout=self._timeout)]
 
-    def get(self, collection: Collection, name: str, keys: Sequence[str], fields: Sequence[str]) -> list[Entity]:
+    def get(self, collection: CollectionSpec, name: str, keys: Sequence[str], fields: Sequence[str]) -> list[Entity]:
         """Rows by key, in no order; absent keys are left out."""
         return self.find(name, filters.one_of(collection.key, keys), fields, len(keys)) if keys else []
 
     @contextmanager
-    def _told(self, action: str) -> Iterator[None]:
+    def _naming(self, action: str) -> Iterator[None]:
         try:
             yield
         except MilvusException as error:
@@ -165,7 +165,7 @@ def _connect(uri: str, complaint: str, config: ServingConfig, token: str) -> Mil
         raise VectorStoreError(f"Milvus: {complaint} ({error.message})") from error
 
 
-def _field_type(field: Field) -> dict[str, Any]:
+def _field_type(field: ScalarField) -> dict[str, Any]:
     if field.kind == "integer":
         return {"datatype": DataType.INT64}
     if field.kind == "string":

@@ -1,7 +1,6 @@
 """The three questions of an app: who is like this person, what to recommend, who cares about a text. Answers come out of Milvus."""
 
-from collections.abc import Collection as Container
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from conf.errors import VectorStoreError
 from lake.labels import Level
 from serving import filters
-from serving.collections import ITEMS, USERS, VECTOR, Collection, parse_name
+from serving.collections import ITEMS, USERS, VECTOR, CollectionSpec, parse_name
 from serving.milvus import MAX_HITS, VectorStore
 
 TOPICS_LOOKED_AT = 50
@@ -95,7 +94,7 @@ class Index:
         shared = self._shared_topics(person, hits, topics)
         return [SimilarPerson(**_person_fields(hit), shared=of_both) for hit, of_both in zip(hits, shared, strict=True)]
 
-    def recommend(self, person: Entity, level: Level, top_k: int, known: Container[str], only_new: bool) -> list[Recommendation]:
+    def recommend(self, person: Entity, level: Level, top_k: int, known: Collection[str], only_new: bool) -> list[Recommendation]:
         """The items of a level nearest to a person, best first. `known` are `item_id`s that the person's own units are labelled with."""
         limit = min(top_k + (len(known) if only_new else 0), MAX_HITS)
         hits = self._store.search(self.items, [person[VECTOR]], limit, filters.equals("level", level), ITEM_FIELDS)[0]
@@ -124,7 +123,7 @@ def shared_topics(near_one: Sequence[Entity], near_other: Sequence[Entity], coun
     return sorted(both, key=lambda topic: (-topic.score, topic.item_id))[:count]
 
 
-def _serving(store: VectorStore, collection: Collection) -> tuple[str, str]:
+def _serving(store: VectorStore, collection: CollectionSpec) -> tuple[str, str]:
     """Name and encoder version of the collection behind an alias."""
     target = store.target(collection.alias)
     name = parse_name(target) if target else None

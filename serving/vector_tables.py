@@ -26,8 +26,8 @@ Row = dict[str, Any]
 class VectorTable:
     """One table of vectors under one encoder while it is brought up to date.
 
-    Rows are told one by one (`tell`); what changed is encoded and merged `rows_per_commit` at a time, so that a kill loses less than that
-    and the next run goes on from what is written. `finish` writes the rest and removes the keys that nobody told.
+    Rows are put one by one (`put`); what changed is encoded and merged `rows_per_commit` at a time, so that a kill loses less than that
+    and the next run goes on from what is written. `finish` writes the rest and removes the keys that nobody put.
     """
 
     def __init__(
@@ -41,18 +41,18 @@ class VectorTable:
         columns = [column for column in spec.columns if column not in ("vector", "encoder_version")]
         self._written = arrow_tables.read(lake, spec, columns, self._of_this_encoder())
         self._position = {key: position for position, key in enumerate(self._written[self._key].to_pylist())}
-        self._told: set[str] = set()
+        self._put: set[str] = set()
         self._to_encode: list[tuple[Row, str]] = []
         self._to_redescribe: list[Row] = []
         self._clock, self._pace = time.monotonic(), Pace()
         self.counts: Counter[str] = Counter()
 
-    def tell(self, row: Row, text: str) -> None:
-        """A row as it should stand, the vector aside, and the text that the vector is made from. Raises ContractError on a key told before."""
+    def put(self, row: Row, text: str) -> None:
+        """A row as it should stand, the vector aside, and the text that the vector is made from. Raises ContractError on a key put before."""
         key = row[self._key]
-        if key in self._told:
+        if key in self._put:
             raise ContractError(f"{self._spec.name}: {self._key} {key!r} comes twice; its source must have one")
-        self._told.add(key)
+        self._put.add(key)
         position = self._position.get(key)
         written = None if position is None else self._written.slice(position, 1).to_pylist()[0]
         action = what_to_do(written, row, self._encoded_columns)
@@ -66,9 +66,9 @@ class VectorTable:
             self._commit()
 
     def finish(self) -> None:
-        """Write what is left, and remove the rows of this encoder whose keys were not told."""
+        """Write what is left, and remove the rows of this encoder whose keys were not put."""
         self._commit()
-        vanished = sorted(self._position.keys() - self._told)
+        vanished = sorted(self._position.keys() - self._put)
         if vanished:
             keys = pa.table({self._key: vanished, "encoder_version": [self._encoder_version] * len(vanished)})
             arrow_tables.delete_keys(self._lake, self._spec, keys)
@@ -85,7 +85,7 @@ class VectorTable:
         if self._pace.is_due():
             rate = self.counts["encoded"] / (time.monotonic() - self._clock)
             words = "%s: %d of this run's rows seen, %d encoded, %.1f encoded/s"
-            logger.log(NOTICE, words, self._spec.name, len(self._told), self.counts["encoded"], rate)
+            logger.log(NOTICE, words, self._spec.name, len(self._put), self.counts["encoded"], rate)
 
     def _encoded(self) -> list[Row]:
         if not self._to_encode:

@@ -143,8 +143,8 @@ def _is_quotation(label: str, source: str) -> bool:
 
 def _echoes(label: str, examples: Collection[str], source: str) -> bool:
     """Whether at least half of a label's telling words come from an example of the prompt and not from the text."""
-    told, given = _stems(label), _stems(source)
-    return any(2 * len((told & _stems(example)) - given) >= max(1, len(told)) for example in examples)
+    of_label, of_source = _stems(label), _stems(source)
+    return any(2 * len((of_label & _stems(example)) - of_source) >= max(1, len(of_label)) for example in examples)
 
 
 def _stems(text: str) -> set[str]:

@@ -36,8 +36,8 @@ def find_teacher(config: TeacherConfig) -> Teacher:
     is_small = sum(path.stat().st_size for path in weights if path.suffix != ".json") < SMALL_MODEL_BYTES
     prompt = load_prompt(config.prompt or ("small" if is_small else "chat"))
     fingerprint, decoding = _fingerprint(weights), _decoding(config, prompt)
-    told_by = [config.model, fingerprint, prompt.prompt_version, RENDERING_VERSION, decoding]
-    version = hashlib.sha256(json.dumps(told_by).encode()).hexdigest()[:16]
+    identity = [config.model, fingerprint, prompt.prompt_version, RENDERING_VERSION, decoding]
+    version = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     return Teacher(config.model, fingerprint, prompt, decoding, version)
 
 

@@ -15,7 +15,7 @@ from teacher.prompts import Prompt, broad_question, chat_question, source_text, 
 RAW_CHARS = 500
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What the teacher wrote of one unit, not judged yet."""
 
     specific: str
@@ -26,39 +26,39 @@ class Answer(NamedTuple):
     completion_tokens: int
 
 
-def ask(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Answer]:
-    """One answer a unit, in the order of the units."""
+def ask(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Reply]:
+    """One reply a unit, in the order of the units."""
     return _ask_chat(engine, prompt, units) if prompt.style == "chat" else _ask_apart(engine, prompt, units)
 
 
 def label_rows(
-    teacher: Teacher, batch_id: str, units: Mapping[str, Mapping[str, Any]], answers: Mapping[str, Answer], labelled_at: datetime
+    teacher: Teacher, batch_id: str, units: Mapping[str, Mapping[str, Any]], replies: Mapping[str, Reply], labelled_at: datetime
 ) -> tuple[list[Label], list[LabelReject]]:
-    """Rows for `labels` and `label_rejects`; units and answers by content."""
+    """Rows for `labels` and `label_rejects`; units and replies by content."""
     labels: list[Label] = []
     rejects: list[LabelReject] = []
     made_by: dict[str, Any] = {"teacher_version": teacher.version, "batch": batch_id, "labelled_at": labelled_at}
     label_of: dict[str, Any] = {
         "teacher_model": teacher.model, "prompt_version": teacher.prompt.prompt_version, "rendering_version": RENDERING_VERSION, "decoding": teacher.decoding,
     }  # fmt: skip
-    for content, answer in answers.items():
-        judged = _judged(teacher.prompt, units[content], answer)
+    for content, reply in replies.items():
+        judged = _judged(teacher.prompt, units[content], reply)
         if isinstance(judged, Refused):
-            rejects.append(LabelReject(unit_hash=content, reason=judged.reason, raw=answer.raw[:RAW_CHARS], **made_by))
+            rejects.append(LabelReject(unit_hash=content, reason=judged.reason, raw=reply.raw[:RAW_CHARS], **made_by))
             continue
-        tokens = {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.completion_tokens}
+        tokens = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
         labels.append(Label(unit_hash=content, specific=judged.specific, broad=judged.broad, **tokens, **label_of, **made_by))
     return labels, rejects
 
 
-def _judged(prompt: Prompt, unit: Mapping[str, Any], answer: Answer) -> LabelTexts | Refused:
-    if answer.fault:
-        return Refused(answer.fault)
+def _judged(prompt: Prompt, unit: Mapping[str, Any], reply: Reply) -> LabelTexts | Refused:
+    if reply.fault:
+        return Refused(reply.fault)
     examples = [example.specific for example in prompt.examples]
-    return judge(answer.specific, answer.broad, source=source_text(prompt, unit), examples=examples)
+    return judge(reply.specific, reply.broad, source=source_text(prompt, unit), examples=examples)
 
 
-def _ask_apart(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Answer]:
+def _ask_apart(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Reply]:
     """Specific labels first, then the category of each; equal ones are asked once."""
     specifics = engine.complete([specific_question(prompt, unit) for unit in units], Decoding(prompt.specific_tokens, ("\n",)))
     questions = [broad_question(prompt, found.text) for found in specifics]
@@ -67,16 +67,16 @@ def _ask_apart(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]
     return [_joined(specific, broads[question]) for specific, question in zip(specifics, questions, strict=True)]
 
 
-def _joined(specific: Completion, broad: Completion) -> Answer:
+def _joined(specific: Completion, broad: Completion) -> Reply:
     fault = None if specific.is_whole else "specific: no end"
     fault = fault or (None if broad.is_whole else "broad: no end")
-    return Answer(
+    return Reply(
         specific.text, broad.text, f"{specific.text.strip()}\n{broad.text.strip()}", fault,
         specific.prompt_tokens + broad.prompt_tokens, specific.completion_tokens + broad.completion_tokens,
     )  # fmt: skip
 
 
-def _ask_chat(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Answer]:
+def _ask_chat(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Reply]:
     """Both labels in one JSON object."""
     found = engine.complete([chat_question(prompt, unit) for unit in units], Decoding(prompt.specific_tokens, (), _schema()))
     return [_parsed(completion) for completion in found]
@@ -87,10 +87,10 @@ def _schema() -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _parsed(completion: Completion) -> Answer:
+def _parsed(completion: Completion) -> Reply:
     try:
         labels = json.loads(completion.text)
         specific, broad = str(labels["specific"]), str(labels["broad"])
     except (ValueError, KeyError, TypeError):
-        return Answer("", "", completion.text, "answer: no JSON of two labels", completion.prompt_tokens, completion.completion_tokens)
-    return Answer(specific, broad, completion.text, None, completion.prompt_tokens, completion.completion_tokens)
+        return Reply("", "", completion.text, "answer: no JSON of two labels", completion.prompt_tokens, completion.completion_tokens)
+    return Reply(specific, broad, completion.text, None, completion.prompt_tokens, completion.completion_tokens)

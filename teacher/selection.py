@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-class Batch(NamedTuple):
+class ContentBatch(NamedTuple):
     """Contents that are labelled and committed together. `batch_id` is a hash of them and of the teacher."""
 
     batch_id: str
@@ -61,14 +61,14 @@ def one_unit_a_content(units: pa.Table) -> dict[str, str]:
     return shown
 
 
-def cut_batches(contents: Iterable[str], batch_units: int, teacher_version: str) -> list[Batch]:
+def cut_batches(contents: Iterable[str], batch_units: int, teacher_version: str) -> list[ContentBatch]:
     """The whole selection cut into batches, in the order of the contents' hashes: the same selection gives the same batches."""
     ordered = sorted(set(contents))
     cuts = (tuple(ordered[start : start + batch_units]) for start in range(0, len(ordered), batch_units))
-    return [Batch(hashlib.sha256("\n".join((teacher_version, *cut)).encode()).hexdigest()[:32], cut) for cut in cuts]
+    return [ContentBatch(hashlib.sha256("\n".join((teacher_version, *cut)).encode()).hexdigest()[:32], cut) for cut in cuts]
 
 
-def pending_batches(batches: Sequence[Batch], answered: Mapping[str, Collection[str]]) -> list[Batch]:
+def pending_batches(batches: Sequence[ContentBatch], answered: Mapping[str, Collection[str]]) -> list[ContentBatch]:
     """The batches with work left, each with the contents to label. `answered` is content -> the batches that hold its label or reject.
 
     A batch is committed in two steps, so a killed one may have rejects and no labels: it is labelled again whole, the contents that were
@@ -80,5 +80,5 @@ def pending_batches(batches: Sequence[Batch], answered: Mapping[str, Collection[
         if all(content in answered for content in batch.contents):
             continue
         left = tuple(content for content in batch.contents if not set(answered.get(content, ())) - {batch.batch_id})
-        pending.append(Batch(batch.batch_id, left))
+        pending.append(ContentBatch(batch.batch_id, left))
     return pending

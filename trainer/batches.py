@@ -60,7 +60,7 @@ class TrainingSet:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """B histories, A distinct answers (item numbers) and the relation (B, A) between them."""
 
     histories: list[Sequence[Unit]]
@@ -90,14 +90,14 @@ def epoch_steps(people: int, people_per_batch: int) -> int:
     return max(1, round(people / people_per_batch)) if people else 0
 
 
-def epoch_batches(training: TrainingSet, people_per_batch: int, answers_per_query: int, mask_children: bool, seed: int, epoch: int) -> Iterator[Batch]:
+def epoch_batches(training: TrainingSet, people_per_batch: int, answers_per_query: int, mask_children: bool, seed: int, epoch: int) -> Iterator[TrainingBatch]:
     """Each person once, in an order of (seed, epoch)."""
     order = np.random.default_rng([seed, epoch]).permutation(len(training))
     for step, people in enumerate(np.array_split(order, epoch_steps(len(training), people_per_batch))):
         yield make_batch(training, people, answers_per_query, mask_children, np.random.default_rng([seed, epoch, step]))
 
 
-def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, mask_children: bool, generator: np.random.Generator) -> Batch:
+def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, mask_children: bool, generator: np.random.Generator) -> TrainingBatch:
     """One cut of each of these people, drawn at random, with positives drawn from it."""
     histories, positives = [], []
     for person in people:
@@ -110,7 +110,7 @@ def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, m
     answers = np.unique(np.concatenate(positives))
     done = [training.done[training.donors[person]] for person in people]
     found = relation(positives, done, answers, training.answers.words, training.answers.parents, mask_children)
-    return Batch(histories, answers, found)
+    return TrainingBatch(histories, answers, found)
 
 
 def draw_positives(positives: Sequence[Mapping[str, Any]], count: int, generator: np.random.Generator) -> list[str]:

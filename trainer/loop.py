@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from lake.encoder import Encoder
-from trainer.batches import Batch, TrainingSet, epoch_batches, epoch_steps
+from trainer.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
 from trainer.config import TrainingConfig
 from trainer.loss import best_temperature, contrastive_loss
 
@@ -65,7 +65,7 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
             yield Step(epoch + 1, number, loss, rate, norm, temperature)
 
 
-def fitting_temperature(encoder: Encoder, training: TrainingSet, batch: Batch, config: TrainingConfig, accelerator: Accelerator) -> float:
+def fitting_temperature(encoder: Encoder, training: TrainingSet, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator) -> float:
     """The temperature at which the encoder's scores of a global batch, as it is, fit best; the same on each process."""
     texts = _own_texts(encoder, training, batch, accelerator)
     vectors = _all_vectors(encoder, texts, token_batches(encoder, texts, config.tokens_per_forward), batch, accelerator)
@@ -73,7 +73,7 @@ def fitting_temperature(encoder: Encoder, training: TrainingSet, batch: Batch, c
 
 
 def add_gradients(
-    encoder: Encoder, training: TrainingSet, batch: Batch, config: TrainingConfig, accelerator: Accelerator, temperature: float
+    encoder: Encoder, training: TrainingSet, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator, temperature: float
 ) -> float:  # fmt: skip
     """The loss of a global batch; its gradient is set on each process's parameters alike."""
     texts = _own_texts(encoder, training, batch, accelerator)
@@ -98,7 +98,7 @@ def token_batches(encoder: Encoder, texts: Mapping[int, str], tokens_per_forward
     return groups
 
 
-def _own_texts(encoder: Encoder, training: TrainingSet, batch: Batch, accelerator: Accelerator) -> dict[int, str]:
+def _own_texts(encoder: Encoder, training: TrainingSet, batch: TrainingBatch, accelerator: Accelerator) -> dict[int, str]:
     """This process's share of the texts by their row in the batch's vectors (queries, then answers); histories are rendered here, once."""
     prompts, items = encoder.card.prompts, training.answers
     texts = {}
@@ -110,7 +110,7 @@ def _own_texts(encoder: Encoder, training: TrainingSet, batch: Batch, accelerato
     return texts
 
 
-def _all_vectors(encoder: Encoder, texts: Mapping[int, str], groups: Sequence[list[int]], batch: Batch, accelerator: Accelerator) -> Tensor:
+def _all_vectors(encoder: Encoder, texts: Mapping[int, str], groups: Sequence[list[int]], batch: TrainingBatch, accelerator: Accelerator) -> Tensor:
     """Vectors of the batch's queries, then its answers, without gradient, (B + A, D): each process embeds its own texts, all get the sum."""
     vectors = torch.zeros(len(batch.histories) + len(batch.answers), encoder.dimension, device=accelerator.device)
     with torch.no_grad():
@@ -119,12 +119,12 @@ def _all_vectors(encoder: Encoder, texts: Mapping[int, str], groups: Sequence[li
     return accelerator.reduce(vectors, reduction="sum")
 
 
-def _queries_and_answers(vectors: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+def _queries_and_answers(vectors: Tensor, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
     queries, answers = vectors.split([len(batch.histories), len(batch.answers)])
     return queries, answers
 
 
-def _relation(batch: Batch, accelerator: Accelerator) -> Tensor:
+def _relation(batch: TrainingBatch, accelerator: Accelerator) -> Tensor:
     return torch.from_numpy(batch.relation).to(accelerator.device)
 
 

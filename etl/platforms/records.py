@@ -96,7 +96,7 @@ def parsed_batches(
 
     An act that lacks an id or a time, or whose ids or time cannot be right, becomes a reject. Raises ArchiveError where the file cannot be read.
     """
-    batch = _Batch(platform, file, settings, first_line)
+    batch = _OpenBatch(platform, file, settings, first_line)
     try:
         for record in parsed:
             batch.add(record)
@@ -113,7 +113,7 @@ def thread_group(thread_id: str) -> str:
     return str(zlib.crc32(thread_id.encode("utf-8", "replace")) % GROUPS)
 
 
-class _Batch:
+class _OpenBatch:
     """The records of a file since the last batch, and how many there were before."""
 
     def __init__(self, platform: str, file: InputFile, settings: ParseSettings, first_line: int) -> None:

@@ -75,8 +75,8 @@ class _Refusal(Exception):
 
 
 def _files(dump: str) -> list[InputFile]:
-    told = [(*listed, _site_and_kind(listed[0])) for listed in list_files(dump)]
-    return [InputFile(path, source_file, of_site[1], size) for path, source_file, size, of_site in told if of_site]
+    found = [(*listed, _site_and_kind(listed[0])) for listed in list_files(dump)]
+    return [InputFile(path, source_file, of_site[1], size) for path, source_file, size, of_site in found if of_site]
 
 
 def _site_and_kind(path: str) -> tuple[str, str] | None:

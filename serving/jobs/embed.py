@@ -64,7 +64,7 @@ def embed_users(lake: LakeConfig, config: ServingConfig, encoder: Encoder, input
     table = VectorTable(lake, USER_VECTORS, encoder.version, encode, ("history_hash",), config.rows_per_commit)
     for person in _people(lake, inputs.version(SEQUENCES)):
         text, encoded_units = encoder.history_text(person.history)
-        table.tell(describe_person(person, text, encoded_units), text)
+        table.put(describe_person(person, text, encoded_units), text)
     table.finish()
     record.rows.update({f"users {what}": count for what, count in table.counts.items()})
 
@@ -84,7 +84,7 @@ def embed_items(lake: LakeConfig, config: ServingConfig, encoder: Encoder, input
     columns = ("item_id", "source", "level", "text", "label_count")
     for batch in arrow_tables.read_batches(lake, ITEMS, columns, version=inputs.version(ITEMS)):
         for row in batch.to_pylist():
-            table.tell(row, row["text"])
+            table.put(row, row["text"])
     table.finish()
     record.rows.update({f"items {what}": count for what, count in table.counts.items()})
 

@@ -15,7 +15,7 @@ from lake.config import LakeConfig
 from lake.encoder import encoder_version, registered_folder
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
-from serving.collections import COLLECTIONS, VECTOR, Collection, as_entity, collection_name, load_fingerprint, load_id, parse_name
+from serving.collections import COLLECTIONS, VECTOR, CollectionSpec, as_entity, collection_name, load_fingerprint, load_id, parse_name
 from serving.config import ServingConfig
 from serving.milvus import VectorStore, open_store
 
@@ -68,7 +68,7 @@ def is_loaded(store: VectorStore, lake: LakeConfig, inputs: Inputs, fingerprint:
     return True
 
 
-def fill(store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: Collection, name: str, record: RunRecord) -> None:
+def fill(store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: CollectionSpec, name: str, record: RunRecord) -> None:
     """A new collection with all vectors of the encoder, checked. Raises ContractError without vectors, VectorStoreError on a failed check."""
     rows = _row_count(lake, inputs, collection)
     if not rows:
@@ -89,7 +89,7 @@ def fill(store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: In
     record.rows[collection.alias] = rows
 
 
-def check_collection(store: VectorStore, collection: Collection, name: str, rows: int, sample: list[dict[str, Any]], min_recall: float) -> None:
+def check_collection(store: VectorStore, collection: CollectionSpec, name: str, rows: int, sample: list[dict[str, Any]], min_recall: float) -> None:
     """Raise VectorStoreError where rows are missing, or a sample of vectors does not find itself."""
     found = store.count(name)
     if found != rows:
@@ -125,12 +125,12 @@ def _finds_itself(key: str, hits: list[dict[str, Any]], key_field: str) -> bool:
     return key in {hit[key_field] for hit in hits} or hits[-1]["score"] >= SAME_VECTOR
 
 
-def _row_count(lake: LakeConfig, inputs: Inputs, collection: Collection) -> int:
+def _row_count(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec) -> int:
     rows = arrow_tables.read(lake, collection.table, ["encoder_version"], _of(inputs), inputs.version(collection.table))
     return int(rows.num_rows)
 
 
-def _vector_rows(lake: LakeConfig, inputs: Inputs, collection: Collection, batch_rows: int) -> Iterator[list[dict[str, Any]]]:
+def _vector_rows(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec, batch_rows: int) -> Iterator[list[dict[str, Any]]]:
     columns = [VECTOR, *(field.name for field in collection.fields)]
     for batch in arrow_tables.read_batches(lake, collection.table, columns, _of(inputs), inputs.version(collection.table), batch_rows):
         if batch.num_rows:

@@ -23,7 +23,7 @@ from teacher.config import TeacherConfig
 from teacher.engine import Engine, VllmEngine
 from teacher.identity import Teacher, find_teacher, model_folder
 from teacher.labelling import ask, label_rows
-from teacher.selection import Batch, contents_of, cut_batches, one_unit_a_content, pending_batches, whole_people, with_persons
+from teacher.selection import ContentBatch, contents_of, cut_batches, one_unit_a_content, pending_batches, whole_people, with_persons
 
 DESCRIPTION = """Two labels of each content: the teacher reads a unit in its context and says what it is about.
 
@@ -104,12 +104,12 @@ def _answered(lake: LakeConfig, teacher_version: str) -> dict[str, set[str]]:
     return answered
 
 
-def _label_batches(lake: LakeConfig, engine: Engine, teacher: Teacher, pending: Sequence[Batch], shown: Mapping[str, str], record: RunRecord) -> None:
+def _label_batches(lake: LakeConfig, engine: Engine, teacher: Teacher, pending: Sequence[ContentBatch], shown: Mapping[str, str], record: RunRecord) -> None:
     """Ask, judge and commit batch after batch, with a word on the progress."""
     with _Progress(sum(len(batch.contents) for batch in pending)) as progress:
         for batch, units in _with_units(lake, pending, shown, record.versions_read["units"]):
-            answers = dict(zip(units, ask(engine, teacher.prompt, list(units.values())), strict=True))
-            labels, rejects = label_rows(teacher, batch.batch_id, units, answers, datetime.now(UTC))
+            replies = dict(zip(units, ask(engine, teacher.prompt, list(units.values())), strict=True))
+            labels, rejects = label_rows(teacher, batch.batch_id, units, replies, datetime.now(UTC))
             transaction = (f"{teacher.version}:{batch.batch_id}", 1)
             if rejects:
                 arrow_tables.append(lake, LABEL_REJECTS, rejects, transaction)
@@ -121,7 +121,9 @@ def _label_batches(lake: LakeConfig, engine: Engine, teacher: Teacher, pending: 
             progress.done(len(batch.contents))
 
 
-def _with_units(lake: LakeConfig, pending: Sequence[Batch], shown: Mapping[str, str], version: int) -> Iterator[tuple[Batch, dict[str, dict[str, Any]]]]:
+def _with_units(
+    lake: LakeConfig, pending: Sequence[ContentBatch], shown: Mapping[str, str], version: int
+) -> Iterator[tuple[ContentBatch, dict[str, dict[str, Any]]]]:
     """Each batch with content -> unit; `units` is scanned once for many batches."""
     for start in range(0, len(pending), BATCHES_A_READ):
         batches = pending[start : start + BATCHES_A_READ]
@@ -133,14 +135,14 @@ def _with_units(lake: LakeConfig, pending: Sequence[Batch], shown: Mapping[str, 
 
 
 def _check_rejects(record: RunRecord, max_share: float) -> None:
-    answers = record.rows["labels"] + record.rows["label_rejects"]
-    share = record.rows["label_rejects"] / answers if answers else 0.0
-    if answers:
-        logger.info("%d of %d completions are rejects (%.1f %%)", record.rows["label_rejects"], answers, 100 * share)
+    completions = record.rows["labels"] + record.rows["label_rejects"]
+    share = record.rows["label_rejects"] / completions if completions else 0.0
+    if completions:
+        logger.info("%d of %d completions are rejects (%.1f %%)", record.rows["label_rejects"], completions, 100 * share)
     if share > max_share:
         common = ", ".join(f"{reason} {count}" for reason, count in record.dropped.most_common() if reason.startswith("reject: "))
         raise TeacherError(
-            f"{share:.0%} of {answers} completions are rejects, more than teacher.max_reject_share={max_share}: {common}; "
+            f"{share:.0%} of {completions} completions are rejects, more than teacher.max_reject_share={max_share}: {common}; "
             "look at label_rejects, and try another teacher.prompt or teacher.model"
         )
 

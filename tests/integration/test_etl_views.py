@@ -18,7 +18,7 @@ from tests.etl_rows import act, unit, units_table
 
 
 @pytest.fixture
-def told(lake: LakeConfig) -> LakeConfig:
+def asked(lake: LakeConfig) -> LakeConfig:
     """A thread of four acts, one of a deleted account, one without words; another thread beside it."""
     acts = [
         act("r:t", None, "r:t", title="Title", text="asks u/Some_Name"),
@@ -38,8 +38,8 @@ def answer(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 @pytest.mark.parametrize("unit_id", ["r:t", "r:b", "r:c"])
-def test_a_thread_is_found_by_any_of_its_acts(told: LakeConfig, capsys: pytest.CaptureFixture[str], unit_id: str) -> None:
-    found = json.loads(answer(capsys, "etl", "thread", unit_id, "--json", "--lake", told.path))
+def test_a_thread_is_found_by_any_of_its_acts(asked: LakeConfig, capsys: pytest.CaptureFixture[str], unit_id: str) -> None:
+    found = json.loads(answer(capsys, "etl", "thread", unit_id, "--json", "--lake", asked.path))
     assert [(row["unit_id"], row["depth"], row["state"]) for row in found] == [
         ("r:t", 0, "kept"),
         ("r:a", 1, "kept"),
@@ -56,11 +56,11 @@ def test_a_session_is_shown_where_there_is_no_thread(lake: LakeConfig, capsys: p
     assert [(row["unit_id"], row["depth"]) for row in found] == [("r:s0", 0), ("r:s1", 0), ("r:click", 1)]
 
 
-def test_thread_in_words_tells_states_and_can_steer_no_terminal(told: LakeConfig, spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
-    before = answer(capsys, "etl", "thread", "r:t", "--lake", told.path)
+def test_thread_in_words_tells_states_and_can_steer_no_terminal(asked: LakeConfig, spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    before = answer(capsys, "etl", "thread", "r:t", "--lake", asked.path)
     assert before.startswith("4 acts (0 units) by 3 people")
-    units.main(["--lake", told.path])
-    text = answer(capsys, "etl", "thread", "r:t", "--lake", told.path)
+    units.main(["--lake", asked.path])
+    text = answer(capsys, "etl", "thread", "r:t", "--lake", asked.path)
     assert text.startswith("4 acts (2 units) by 3 people")
     assert "\n  2020-01-01 00:00  user of r:a      r:a  comment, root present, chain none, 1 in context\n" in text
     assert "deleted account  r:b  comment, no unit (kept)" in text
@@ -69,9 +69,9 @@ def test_thread_in_words_tells_states_and_can_steer_no_terminal(told: LakeConfig
     assert "\x1b" not in text + before
 
 
-def test_an_unknown_id_and_a_lake_without_acts_are_named(told: LakeConfig, tmp_path: Path) -> None:
+def test_an_unknown_id_and_a_lake_without_acts_are_named(asked: LakeConfig, tmp_path: Path) -> None:
     with pytest.raises(UnknownIdError, match="r:nothing: no act"):
-        thread.main(["r:nothing", "--lake", told.path])
+        thread.main(["r:nothing", "--lake", asked.path])
     with pytest.raises(ContractError, match="acts: no table"):
         thread.main(["r:t", "--lake", str(tmp_path / "empty")])
 

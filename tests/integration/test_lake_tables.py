@@ -15,6 +15,7 @@ from lake.catalog import TABLES
 from lake.config import LakeConfig
 from lake.job_runs import JOB_RUNS, Inputs, inputs_now, job_run, last_run_of
 from lake.schema import rows_table
+from lake.tables import table_uri
 from lake.units import IDENTITIES, SEQUENCES, Identity
 
 NOW = datetime(2023, 4, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -118,30 +119,12 @@ def test_spark_and_delta_rs_read_each_others_nested_rows(spark: Any, lake: LakeC
     from lake import spark_tables
 
     arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 0), chunk("q", 0, bucket=1)]))
-    spark_tables.append(
-        spark_tables.read(spark, lake, SEQUENCES).selectExpr("person_id", "chunk + 1 AS chunk", "units", "user_ids", "first_at", "last_at", "bucket"),
-        lake,
-        SEQUENCES,
-    )
+    rows = spark_tables.read(spark, lake, SEQUENCES)
+    further = rows.selectExpr("person_id", "chunk + 1 AS chunk", "units", "user_ids", "first_at", "last_at", "bucket")
+    further.write.format("delta").mode("append").save(table_uri(lake.path, SEQUENCES))
     rows = arrow_tables.read(lake, SEQUENCES).sort_by([("person_id", "ascending"), ("chunk", "ascending")]).to_pylist()
     assert [(row["person_id"], row["chunk"]) for row in rows] == [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
     assert rows[1]["units"] == chunk("p", 0)["units"]
-
-
-def test_spark_replaces_the_named_partition_alone(spark: Any, lake: LakeConfig) -> None:
-    from lake import spark_tables
-
-    arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 0), chunk("q", 0, bucket=1)]))
-    spark_tables.overwrite(spark_tables.read(spark, lake, SEQUENCES).where("bucket = 1").limit(0), lake, SEQUENCES, where="bucket = 1")
-    assert arrow_tables.read(lake, SEQUENCES)["person_id"].to_pylist() == ["p"]
-
-
-def test_spark_refuses_columns_that_the_table_does_not_have(spark: Any, lake: LakeConfig) -> None:
-    from lake import spark_tables
-
-    rows = spark.createDataFrame([("a", "p", 1)], "user_id string, person_id string, age int")
-    with pytest.raises(ContractError, match=r"unknown columns \['age'\]"):
-        spark_tables.append(rows, lake, IDENTITIES)
 
 
 def test_merged_rows_can_be_filtered_by_strings(lake: LakeConfig) -> None:

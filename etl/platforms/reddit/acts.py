@@ -150,12 +150,12 @@ def _with_platform(ids: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(pa.scalar(f"{PLATFORM_NAME}:"), ids, "")
 
 
-def _reasons(fields: Fields, columns: dict[str, Any], of_kind: Sequence[str], told_by: str, other_kind: str) -> np.ndarray:
+def _reasons(fields: Fields, columns: dict[str, Any], of_kind: Sequence[str], marker: str, other_kind: str) -> np.ndarray:
     """Why a record gives no act, the first reason that holds; None where it does.
 
-    A record of the kind has one of the fields `of_kind`; it surely has where the column `told_by` is not null.
+    A record of the kind has one of the fields `of_kind`; it surely has where the column `marker` is not null.
     """
-    is_other_kind = _is_null(columns[told_by])
+    is_other_kind = _is_null(columns[marker])
     for name in of_kind:
         is_other_kind = _is_none(fields[name], is_other_kind)
     is_no_time = _is_null(columns["created_at"])
@@ -206,5 +206,5 @@ def _later_states(fields: Fields) -> pa.Array:
     removed_by = fields.get("removed_by_category", [None] * len(metas))
     if not any(metas) and not any(removed_by):
         return pa.repeat("kept", len(metas))
-    told = [(meta.was_deleted_later, meta.removal_type) if meta else (None, None) for meta in metas]
-    return pa.array([taken_away(deleted, removal, by) for (deleted, removal), by in zip(told, removed_by, strict=True)], pa.string())
+    marks = [(meta.was_deleted_later, meta.removal_type) if meta else (None, None) for meta in metas]
+    return pa.array([taken_away(deleted, removal, by) for (deleted, removal), by in zip(marks, removed_by, strict=True)], pa.string())

@@ -95,15 +95,15 @@ def _source_file(name: str, account: str, key: bytes) -> str:
 def _origin(file: InputFile, settings: ParseSettings) -> Origin:
     """Whose a file is: as statistics.csv says, else its archive's or folder's name, else the option. Raises ConfigError."""
     assert isinstance(settings.options, RedditExportOptions)
-    told = _statistics(file)
+    statistics = _statistics(file)
     named = _NAMED.search("/".join(file.path.split("/")[-2:]))
-    account = told.get("account name") or (named[1] if named else None) or settings.options.account
+    account = statistics.get("account name") or (named[1] if named else None) or settings.options.account
     if not account:
         raise ConfigError(
             f"reddit-export: {file.source_file}: neither statistics.csv beside it nor its name (export_NAME_DATE.zip) says whose it is; "
             "say so with etl.platforms.reddit-export.account"
         )
-    return Origin(account, _time(told.get("export time", "")))
+    return Origin(account, _time(statistics.get("export time", "")))
 
 
 def _statistics(file: InputFile) -> dict[str, str]:
@@ -111,14 +111,14 @@ def _statistics(file: InputFile) -> dict[str, str]:
     try:
         if file.kind != "export":
             with open_file(f"{file.path.rpartition('/')[0]}/{_STATISTICS}") as stream:
-                return _told(stream)
+                return _facts(stream)
         streams = (member.stream for member in members(file.path) if PurePosixPath(member.name).name == _STATISTICS)
-        return next(map(_told, streams), {})
+        return next(map(_facts, streams), {})
     except (ArchiveError, *UNREADABLE):
         return {}
 
 
-def _told(stream: IO[bytes]) -> dict[str, str]:
+def _facts(stream: IO[bytes]) -> dict[str, str]:
     return {row["statistic"]: row["value"] for row, _ in _rows(stream, {"statistic", "value"}, _STATISTICS) if row}
 
 
@@ -160,8 +160,8 @@ def _rows(stream: IO[bytes], columns: set[str], where: str) -> Iterator[tuple[Ro
     for row in rows:
         size, read = read, 0
         if row:
-            told = dict(zip(header, row, strict=True)) if len(row) == len(header) else {}
-            yield {name: value for name, value in told.items() if name != "ip"}, size
+            cells = dict(zip(header, row, strict=True)) if len(row) == len(header) else {}
+            yield {name: value for name, value in cells.items() if name != "ip"}, size
 
 
 def _record(row: Row, kind: str, origin: Origin, size: int, key: bytes) -> Parsed:

@@ -58,16 +58,23 @@ _encode = msgspec.json.Encoder().encode
 
 def json_activity(entry: bytes) -> Activity:
     """An entry as it stands in JSON. Raises ValueError whose message is a reason for `rejects`."""
-    told = entry_fields(entry, JsonEntry)
-    if not told.title:
+    fields = entry_fields(entry, JsonEntry)
+    if not fields.title:
         raise ValueError("no title")
-    if not told.time:
+    if not fields.time:
         raise ValueError("no time")
-    at = _time(told.time)
-    kept = {"header": told.header, "title": told.title, "titleUrl": told.titleUrl, "subtitles": told.subtitles, "time": told.time, "products": told.products}
+    at = _time(fields.time)
+    kept = {
+        "header": fields.header,
+        "title": fields.title,
+        "titleUrl": fields.titleUrl,
+        "subtitles": fields.subtitles,
+        "time": fields.time,
+        "products": fields.products,
+    }
     return Activity(
-        title=told.title, url=told.titleUrl, at=at, product=in_order((told.products or [told.header or ""])[0]),
-        channel=next((subtitle.name for subtitle in told.subtitles if subtitle.name), None), details=[detail.name or "" for detail in told.details],
+        title=fields.title, url=fields.titleUrl, at=at, product=in_order((fields.products or [fields.header or ""])[0]),
+        channel=next((subtitle.name for subtitle in fields.subtitles if subtitle.name), None), details=[detail.name or "" for detail in fields.details],
         source_text=_encode({name: value for name, value in kept.items() if value}).decode(), raw=entry.decode("utf-8", "replace"), bytes=len(entry),
     )  # fmt: skip
 

@@ -24,9 +24,9 @@ texts = st.text(st.characters(exclude_categories=()), max_size=20) | st.sampled_
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6)
 fields = st.sampled_from(["title", "titleUrl", "time", "header", "products", "subtitles", "details", "url", "time_usec", "page_transition"])
-told = st.fixed_dictionaries({"title": texts, "time": st.sampled_from(TIMES)}, optional={"titleUrl": texts, "products": st.lists(texts)})
+described = st.fixed_dictionaries({"title": texts, "time": st.sampled_from(TIMES)}, optional={"titleUrl": texts, "products": st.lists(texts)})
 visits = st.fixed_dictionaries({"url": texts, "time_usec": st.integers()}, optional={"title": texts, "page_transition": texts})
-entries = told | visits | st.dictionaries(fields, texts | values, max_size=8) | values
+entries = described | visits | st.dictionaries(fields, texts | values, max_size=8) | values
 lists = st.lists(entries, max_size=5)
 json_histories = (lists | st.fixed_dictionaries({"Browser History": lists}, optional={"Session": values})).map(json.dumps).map(str.encode)
 pages = st.lists(st.lists(texts, max_size=4).map(page_entry), max_size=4).map("".join).map(lambda text: text.encode("utf-8", "surrogatepass"))
