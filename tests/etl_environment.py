@@ -1,4 +1,4 @@
-"""The environment that the README ships to a cluster, made once a machine with the README's own commands."""
+"""The environment that ETL.md ships to a cluster, made once a machine with that page's own commands."""
 
 import hashlib
 import os
@@ -16,8 +16,8 @@ from tests.spark_submit import ROOT
 
 def etl_environment() -> Path:
     """A folder with `env`, an environment for the ETL's packages, and `env.tar.gz`, what of it is shipped; kept in the cache for the next run."""
-    commands = re.findall(r"^(?:uv venv|tar) .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(commands) == 2, f"the README's commands for the environment are not found: {commands}"
+    commands = re.findall(r"^(?:uv venv|tar) .*$", (ROOT / "ETL.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(commands) == 2, f"ETL.md's commands for the environment are not found: {commands}"
     cache = Path(LakeConfig().cache_dir).expanduser() / "tests"
     made = cache / f"etl-environment-{_digest(commands)}"
     if not made.is_dir():

@@ -1,4 +1,4 @@
-"""Job files through real `spark-submit`, as the README does it, from a folder that is not the project's."""
+"""Job files through real `spark-submit`, as ETL.md does it, from a folder that is not the project's."""
 
 import os
 import subprocess

@@ -40,7 +40,7 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     key = load_or_make_key(lake.pseudonym_key_file)
     files = load_platform(reference).input_files(dump, replace(settings, key=key))
     if not files:
-        raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; README says what each platform's files are called")
+        raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; PLATFORMS.md says what each platform's files are called")
     listed = _listed_digests(checksums, files) if checksums else {}
     _open_lake(lake, key)
     tasks = plan_tasks(lake, config, reference, key_id(key), files, listed, settings)

@@ -1,4 +1,4 @@
-"""The ETL on a Spark standalone cluster, submitted as in the README. In the middle of each job a worker dies, and no row is another for it."""
+"""The ETL on a Spark standalone cluster, submitted as in ETL.md. In the middle of each job a worker dies, and no row is another for it."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def undisturbed(folder: Path, spark: SparkSession) -> LakeConfig:
 
 
 def submit(job: str, cluster: StandaloneCluster, folder: Path) -> SubmittedJob:
-    """Start a job as the README does, on loopback alone."""
+    """Start a job as ETL.md does, on loopback alone."""
     settings = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false", "spark.executor.memory": "1g"}
     options = ["--master", cluster.url, "--archives", "env.tar.gz#env", "--files", "pseudonym.key"]
     options += [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
