@@ -21,7 +21,7 @@ from conf.errors import ArchiveError
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.accounts import user_ids
 from etl.platforms.columns import string_map
-from lake.acts import ACTS, REJECTS
+from lake.acts import ACTS, REJECTS, USER_NAME
 from lake.schema import arrow_schema
 
 RECORDS_AT_ONCE = 10_000
@@ -159,7 +159,7 @@ class _OpenBatch:
         self._casts.update(act.casts)
         user_id = self._users[act.account]
         thread = act.thread_id or (user_id if act.session_id else None) or act.session_id or act.native_id or ""
-        names = {"user_name": act.account} if self._settings.keep_names else {}
+        names = {USER_NAME: act.account} if self._settings.keep_names else {}
         self._attributes.append({name: _plain(value) for name, value in (dict(act.attributes) | names).items()})
         is_kept = act.state == "kept"
         title, text, url, source_text = (_words(value) if is_kept else None for value in (act.title, act.text, act.url, act.source_text))

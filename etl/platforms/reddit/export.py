@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO
 
+import pyarrow as pa
 from pydantic import Field
 
 from conf.errors import ArchiveError, ConfigError
@@ -24,6 +25,7 @@ from conf.settings import StageConfig
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.accounts import user_ids
 from etl.platforms.archives import is_archive, members
+from etl.platforms.mentions import without_mentions
 from etl.platforms.records import UNREADABLE, LeftOut, Parsed, ParsedAct, Refused, parsed_batches
 from etl.platforms.reddit.acts import PLATFORM_NAME, community, outgoing_link
 from etl.platforms.reddit.ids import COMMENT, SUBMISSION, parent_id, thread_group
@@ -179,8 +181,13 @@ def _record(row: Row, kind: str, origin: Origin, size: int, key: bytes) -> Parse
         native_id=native_id, account=origin.account, action="post" if is_post else "comment", created_at=at, title=row["title"] if is_post else None,
         text=row["body"], community=community(row["subreddit"], None, key), state=mark_of(row["body"] or row.get("title")), thread_id=thread,
         parent_id=None if is_post else parent_id(row["parent"], thread), thread_group=thread_group(thread),
-        url=outgoing_link(None, row["url"] or None, native_id) if is_post else None, retrieved_at=origin.exported_at, raw=raw, bytes=size,
+        url=_link(row["url"], native_id) if is_post else None, retrieved_at=origin.exported_at, raw=raw, bytes=size,
     )  # fmt: skip
+
+
+def _link(url: str, native_id: str) -> str | None:
+    """Where a post leads, without names of accounts; None for a text post."""
+    return without_mentions(pa.array([outgoing_link(None, url or None, native_id)], pa.string()))[0].as_py()
 
 
 def _thread(row: Row) -> str | None:
