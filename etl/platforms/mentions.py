@@ -20,7 +20,7 @@ _BEFORE = "|".join([
     rf"(?:^|[^/{_LATIN}])u",
     rf"(?:^|[^/a-z0-9]){_SLASH}+u(?:ser)?",
     # "thanks/u/name", "r/pics/u/name": a word that is no part of a longer path or of an address.
-    rf"(?:^|[^\w./\\~@%&=?#-])(?:/?r/)?[a-z]\w+/+u",
+    r"(?:^|[^\w./\\~@%&=?#-])(?:/?r/)?[a-z]\w+/+u",
     # Any host that serves Reddit: np.reddit.com, redd.it, libreddit.example.org.
     rf"(?:eddit|redd)[\w.:-]*{_SLASH}+u(?:ser)?",
 ])  # fmt: skip

@@ -21,6 +21,7 @@ from conf.errors import ArchiveError
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.accounts import user_ids
 from etl.platforms.columns import string_map
+from etl.platforms.surrogates import without_surrogates
 from lake.acts import ACTS, REJECTS, USER_NAME
 from lake.schema import arrow_schema
 
@@ -34,7 +35,6 @@ UNKNOWN_TIME = FIRST_TIME
 # NotImplementedError is of a .zip that is packed in a way unknown to Python.
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, csv.Error, NotImplementedError)
 _ID = re.compile(r"[!-~]{1,200}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,4 +209,4 @@ def _words(text: str | None) -> str | None:
 
 def _plain(text: str | None) -> str | None:
     """Text without NUL characters and lone surrogates."""
-    return text if text is None or (text.isascii() and "\0" not in text) else _SURROGATE.sub("\ufffd", text.replace("\0", ""))
+    return text if text is None or ("\0" not in text and text.isascii()) else without_surrogates(text.replace("\0", ""))

@@ -23,7 +23,7 @@ from pydantic import Field
 from conf.errors import ArchiveError, ConfigError
 from conf.settings import StageConfig
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
-from etl.platforms.accounts import user_ids
+from etl.platforms.accounts import without_account
 from etl.platforms.archives import is_archive, members
 from etl.platforms.mentions import without_mentions
 from etl.platforms.records import UNREADABLE, LeftOut, Parsed, ParsedAct, Refused, parsed_batches
@@ -37,7 +37,6 @@ logger = logging.getLogger(__name__)
 Row = Mapping[str, str]
 LINE_CHARS = 2**20
 """A longer line is cut: no text on Reddit is as long."""
-PSEUDONYM_CHARS = 16
 _KIND_OF_NAME = re.compile(r"(comments|posts)(?:_\d+)?\.csv")
 _STATISTICS = "statistics.csv"
 FIELD_CHARS = 2**20
@@ -76,7 +75,7 @@ class RedditExportPlatform:
             by_name = _KIND_OF_NAME.fullmatch(PurePosixPath(name).name)
             if is_archive(name) or by_name:
                 file = InputFile(path, name, by_name[1] if by_name else "export", size)
-                files.append(InputFile(path, _source_file(name, _origin(file, settings).account, settings.key), file.kind, size))
+                files.append(InputFile(path, without_account(name, _origin(file, settings).account, PLATFORM_NAME, settings.key), file.kind, size))
         return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
@@ -86,12 +85,6 @@ class RedditExportPlatform:
 
 
 PLATFORM = RedditExportPlatform()
-
-
-def _source_file(name: str, account: str, key: bytes) -> str:
-    """A path below the dump root with a pseudonym in place of the account."""
-    pseudonym = (user_ids(PLATFORM_NAME, key)[account] or "")[:PSEUDONYM_CHARS]
-    return re.sub(rf"(?<![^\W_]){re.escape(account)}(?![^\W_])", pseudonym, name, flags=re.IGNORECASE)
 
 
 def _origin(file: InputFile, settings: ParseSettings) -> Origin:
