@@ -17,10 +17,10 @@ from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
-from conf.errors import ArchiveError
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.accounts import user_ids
 from etl.platforms.columns import string_map
+from etl.platforms.streams import unreadable
 from etl.platforms.surrogates import without_surrogates
 from lake.acts import ACTS, REJECTS, USER_NAME
 from lake.schema import arrow_schema
@@ -103,7 +103,7 @@ def parsed_batches(
             if batch.is_full:
                 yield batch.taken()
     except UNREADABLE as error:
-        raise ArchiveError(f"{file.source_file}: cannot be read to its end: {error or type(error).__name__}; fetch it again") from None
+        raise unreadable(file.source_file, "read", error) from None
     if batch.bytes or batch.lines:
         yield batch.taken()
 

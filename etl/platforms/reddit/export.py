@@ -94,10 +94,8 @@ def _origin(file: InputFile, settings: ParseSettings) -> Origin:
     named = _NAMED.search("/".join(file.path.split("/")[-2:]))
     account = statistics.get("account name") or (named[1] if named else None) or settings.options.account
     if not account:
-        raise ConfigError(
-            f"reddit-export: {file.source_file}: neither statistics.csv beside it nor its name (export_NAME_DATE.zip) says whose it is; "
-            "say so with etl.platforms.reddit-export.account"
-        )
+        found = "neither statistics.csv beside it nor its name (export_NAME_DATE.zip) says whose it is; say so with etl.platforms.reddit-export.account"
+        raise ConfigError(f"reddit-export: {file.source_file}: {found}", f"reddit-export: of a file, {found}")
     return Origin(account, _time(statistics.get("export time", "")))
 
 
@@ -151,7 +149,8 @@ def _rows(stream: IO[bytes], columns: set[str], where: str) -> Iterator[tuple[Ro
     rows = csv.reader(lines())
     header = next(rows, [])
     if missing := sorted(columns - set(header)):
-        raise ArchiveError(f"{where}: has no column {missing[0]!r}, only {', '.join(header)[:200]}; expected a file of Reddit's export")
+        found, expected = f"{where}: has no column {missing[0]!r}", "expected a file of Reddit's export"
+        raise ArchiveError(f"{found}, only {', '.join(header)[:200]}; {expected}", f"{found}; {expected}")
     for row in rows:
         size, read = read, 0
         if row:

@@ -58,7 +58,7 @@ class TakeoutPlatform:
             else:
                 others += 1
         if others:
-            logger.info("%s: %d files hold no history and are left alone", dump, others)
+            logger.info("%d files hold no history and are left alone", others)
         return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
@@ -76,10 +76,8 @@ def _source_file(name: str, options: TakeoutOptions, key: bytes) -> str:
     if not rest or _NO_ACCOUNTS.fullmatch(plain_name(folder)):
         folder, rest = options.account or "", name
     if not folder:
-        raise ConfigError(
-            f"takeout: {name} lies in no folder of an account; put each person's files in a folder below --dump that is named after the account, "
-            "or say whose they are with etl.platforms.takeout.account"
-        )
+        advice = "put each person's files in a folder below --dump that is named after the account, or say whose they are with etl.platforms.takeout.account"
+        raise ConfigError(f"takeout: {name} lies in no folder of an account; {advice}", f"takeout: a file lies in no folder of an account; {advice}")
     without_folder = without_account(rest, folder, PLATFORM_NAME, key)
     without_addresses = EMAIL.sub(lambda found: short_pseudonym(found[0], PLATFORM_NAME, key), without_folder)
     return f"{short_pseudonym(folder, PLATFORM_NAME, key)}/{without_addresses}"
