@@ -86,8 +86,8 @@ def open_seekable(path: str) -> IO[bytes]:
 
 def unreadable(name: str, done: str, error: Exception) -> ArchiveError:
     """The error that a file, called `name`, could not be `done` (read, decoded) to its end; what a library said of it is no part of the public message."""
-    message = f"{name}: cannot be {done} to its end: {{}}; fetch it again".format
-    return ArchiveError(message(str(error) or type(error).__name__), message(_reason(error)))
+    found, advice = f"{name}: cannot be {done} to its end", "fetch it again"
+    return ArchiveError(f"{found}: {str(error) or type(error).__name__}; {advice}", f"{found}: {_reason(error)}; {advice}")
 
 
 def file_digest(path: str) -> str:

@@ -182,6 +182,15 @@ def test_a_name_that_stands_everywhere_in_a_dump_stands_nowhere_in_the_lake_or_t
     ] == []
 
 
+def test_two_files_that_the_lake_would_call_alike_are_an_error(lake: LakeConfig, tmp_path: Path) -> None:
+    for name in ("Ada_comments.ndjson", "ada_comments.ndjson"):
+        (tmp_path / name).write_text(json.dumps(reddit_rows.comment(id=name[0], author="Ada")) + "\n")
+    with pytest.raises(ArchiveError, match=r"Ada_comments\.ndjson and .*ada_comments\.ndjson are both [0-9a-f]{16}_comments\.ndjson in the lake"):
+        ingest_files(lake, "reddit", tmp_path)
+    (run,) = arrow_tables.read(lake, JOB_RUNS).to_pylist()
+    assert "ada" not in run["error"].lower()
+
+
 def test_a_video_that_two_histories_tell_is_one_unit(lake: LakeConfig, spark: SparkSession, tmp_path: Path) -> None:
     language = LANGUAGES["en"]
     watches = takeout_exports.watches_as_json(language)

@@ -32,8 +32,8 @@ class GenericPlatform:
         for where, source in options.numbered():
             if not any(fnmatchcase(name, source.files) for name in names):
                 there = ", ".join(names[:FILES_TOLD]) or "none"
-                found = f"{where}: {source.files!r} is none of the {len(names)} files below"
-                raise ConfigError(f"{found} {dump}, which are {there}", public=f"{found} --dump")
+                nothing = f"{where}: {source.files!r} is none of the {len(names)} files below"
+                raise ConfigError(f"{nothing} {dump}, which are {there}", public=f"{nothing} --dump")
         found = ((path, source_file, _source_of(source_file, options), size) for path, source_file, size in listed)
         files = [InputFile(path, source_file, source.action, size) for path, source_file, source, size in found if source is not None]
         if others := len(listed) - len(files):

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _PLAIN_SUFFIXES = (".ndjson", ".jsonl", ".json", "")
 _BY_MONTH = {"RC_": "comments", "RS_": "submissions"}
 _BY_NAME = re.compile(r"(?P<name>.*)_(?P<kind>comments|submissions)", re.IGNORECASE | re.DOTALL)
-_MONTH = re.compile(r"R[CS]_\d{4}-\d\d.*", re.DOTALL)
+_MONTH = re.compile(r"R[CS]_\d{4}-\d\d(?:\.\w+)*")
 _AUTHOR = re.compile(rb'"author"\s*:\s*"([^"\\]+)"')
 _LINES_LOOKED_AT = 20
 
