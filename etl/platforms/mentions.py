@@ -7,8 +7,8 @@ On Reddit `u/name` is a mention whatever punctuation stands around it. Elsewhere
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# A slash as text, Markdown, URLs and HTML write it; some people put a character of no width behind it, so that nobody is notified.
-_SLASH = r"(?:(?:\\?/|%2f|&#(?:x2f|47);)[\x{200b}\x{2060}\\]*)"
+# A slash as text, Markdown, URLs and HTML write it; some people put marks or a character of no width behind it, so that nobody is notified.
+_SLASH = r"(?:(?:\\?/|%2f|&#(?:x2f|47);)[\x{200b}\x{2060}\\*`/]*)"
 # Editors write "u/some\_name", browsers "some%5Fname".
 _JOINT = r"(?:[-_\\]|%5f|%2d)"
 _LETTER = rf"(?:[a-z0-9]|{_JOINT})"

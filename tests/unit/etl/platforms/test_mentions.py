@@ -16,7 +16,7 @@ AROUND = [*string.punctuation, *" \t\n", "…", "—", "“", "”", "«", "»",
 WORDS = ["", "thanks", "Cc", "to be", "é", "感谢", "спасибо", "2 of 3 ", "r/pics "]
 MENTIONS = [f"u/{NAME}", f"/u/{NAME}", f"U/{NAME}", f"/user/{NAME}", f"/User/{NAME}", rf"u/{NAME.replace('_', chr(92) + '_')}", f"u/{NAME.upper()}"]
 HOSTILE = [
-    "u/", "a", "/", "\\", "-", "_", "u", ".", "redd", "reddit.com/", "%2f", "%5f", "user/", "/user/", "r/", "r/ab/", "u/ab/", "&#x2f;", "\u200b", "é", "[name]",
+    "u/", "a", "/", "\\", "-", "_", "u", ".", "redd", "reddit.com/", "%2f", "%5f", "user/", "/user/", "r/", "*", "`", "r/ab/", "u/ab/", "&#x2f;", "\u200b", "é", "[name]",
     "/message/compose?to=",
 ]  # fmt: skip
 CHARS = 400_000
@@ -58,6 +58,7 @@ def masked(text: str) -> str:
         ("u/one_/u/two/user/three!", "u/[name]!"),
         (r"\/u\/some_name", r"\/u\/[name]"),
         ("u/\u200bname", "u/\u200b[name]"),
+        ("u/**name** and u//other", "u/**[name]** and u//[name]"),
         ("thanks/u/name", "thanks/u/[name]"),
         ("r/pics/u/name", "r/pics/u/[name]"),
         ("感谢u/name", "感谢u/[name]"),
