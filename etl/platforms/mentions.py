@@ -27,7 +27,7 @@ _BEFORE = "|".join([
 _PROFILE_OR_MESSAGE = rf"\br{_SLASH}u(?:\\?_|%5f)|/message/compose/?\?to="
 _MENTION = rf"(?i)((?:{_BEFORE}){_SLASH}|{_PROFILE_OR_MESSAGE}){_NAMES}"
 
-MAY_HOLD_MENTION = r"(?i)(?:u|user)(?:/|\\/|%2f|&#)|/u(?:_|\\_|%5f)|/compose/?\?to="
+MAY_HOLD_MENTION = r"(?i)(?:u|user)(?:/|\\/|%2f|&#)|u(?:_|\\_|%5f)|/compose/?\?to="
 """What no text lacks in which a name is found, for those who look for several things at once. One text in a hundred has it."""
 
 

@@ -16,7 +16,7 @@ AROUND = [*string.punctuation, *" \t\n", "…", "—", "“", "”", "«", "»",
 WORDS = ["", "thanks", "Cc", "to be", "é", "感谢", "спасибо", "2 of 3 ", "r/pics "]
 MENTIONS = [f"u/{NAME}", f"/u/{NAME}", f"U/{NAME}", f"/user/{NAME}", f"/User/{NAME}", rf"u/{NAME.replace('_', chr(92) + '_')}", f"u/{NAME.upper()}"]
 HOSTILE = [
-    "u/", "a", "/", "\\", "-", "_", "u", ".", "redd", "reddit.com/", "%2f", "%5f", "user/", "/user/", "r/", "*", "`", "r/ab/", "u/ab/", "&#x2f;", "\u200b", "é", "[name]",
+    "u/", "a", "/", "\\", "-", "_", "u", ".", "redd", "reddit.com/", "%2f", "%5f", "user/", "/user/", "r/", "r%2F", "u_", "*", "`", "r/ab/", "u/ab/", "&#x2f;", "\u200b", "é", "[name]",
     "/message/compose?to=",
 ]  # fmt: skip
 CHARS = 400_000
@@ -47,6 +47,7 @@ def masked(text: str) -> str:
         ("&#x2F;u&#x2F;some_name", "&#x2F;u&#x2F;[name]"),
         ("posted in r/u_some_name", "posted in r/u_[name]"),
         (r"posted in r/u\_some\_name", r"posted in r/u\_[name]"),
+        ("r%2Fu_some_name", "r%2Fu_[name]"),
         ("-u/name", "-u/[name]"),
         (r"\-/u/name", r"\-/u/[name]"),
         ("...u/name", "...u/[name]"),
@@ -66,6 +67,7 @@ def masked(text: str) -> str:
 )
 def test_names_of_accounts_are_masked(text: str, expected: str) -> None:
     assert masked(text) == expected
+    assert pc.match_substring_regex(pa.array([text]), MAY_HOLD_MENTION).to_pylist() == [True]
 
 
 @pytest.mark.parametrize(
