@@ -2,7 +2,15 @@
 
 
 class KindredError(Exception):
-    """Anything that Kindred itself reports; the command line prints it without a traceback."""
+    """Anything that Kindred itself reports; the command line prints it without a traceback.
+
+    Its message is for whoever runs the command. Logs and `job_runs`, which others read, get `public` instead: it quotes no path and no text of an
+    input file, since either may name somebody or be somebody's words. They are the same unless two are given.
+    """
+
+    def __init__(self, message: str = "", public: str | None = None) -> None:
+        super().__init__(message)
+        self.public = message if public is None else public
 
 
 class ConfigError(KindredError):

@@ -75,7 +75,8 @@ class EtlConfig(StageConfig):
     )  # fmt: skip
 
     platforms: dict[str, dict[str, Any]] = Field(
-        {}, description="Options of platforms' parsers, by platform; PLATFORMS.md says which has what. One called 'account' is masked wherever settings are kept."
+        {},
+        description="Options of platforms' parsers, by platform; PLATFORMS.md says which has what. A text among them may name somebody: it is masked wherever settings are kept.",
     )
 
     # units
@@ -114,4 +115,4 @@ class EtlConfig(StageConfig):
     @field_serializer("platforms")
     def _without_accounts(self, platforms: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The options as they are logged and kept with a run: the lake has no names."""
-        return {name: {option: "**********" if option == "account" else value for option, value in options.items()} for name, options in platforms.items()}
+        return {name: {option: "**********" if isinstance(value, str) else value for option, value in given.items()} for name, given in platforms.items()}

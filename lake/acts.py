@@ -9,6 +9,8 @@ from lake.tables import Row, TableSpec
 
 # An act's attribute, "true" where the archive marks that it was deleted after it was fetched: no other copy of it may bring its words back.
 DELETED_LATER = "deleted_later"
+# An act's attribute, the account itself: there only where `lake.keep_names` asks for it.
+USER_NAME = "user_name"
 
 
 class Act(Row):

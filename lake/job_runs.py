@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from conf.errors import KindredError
+from conf.logs import PACKAGES
 from lake.config import LakeConfig
 from lake.tables import Row, TableSpec
 
@@ -19,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END")
 """Operations of Delta that leave a table's rows as they are."""
+ERROR_CHARS = 2000
 
 
 class JobRun(Row):
@@ -27,7 +31,7 @@ class JobRun(Row):
     run_id: str = Field(description="Made at the start of the run.")
     job: str = Field(description="As on the command line, e.g. 'etl units'.")
     status: Literal["done", "failed"]
-    error: str | None = Field(description="Message of the failure.")
+    error: str | None = Field(description="What the failure was, without paths and texts of input files.")
     config: str = Field(description="The resolved sections as JSON, secrets masked.")
     versions_read: dict[str, int] = Field(description="Table -> Delta version read.")
     versions_written: dict[str, int] = Field(description="Table -> Delta version after the run.")
@@ -148,7 +152,7 @@ def job_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel]) -> Iter
     try:
         yield record
     except BaseException as failure:
-        error = f"{type(failure).__name__}: {failure}"[:2000]
+        error = _in_public(failure)[:ERROR_CHARS]
         raise
     finally:
         seconds = time.monotonic() - clock
@@ -160,6 +164,19 @@ def job_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel]) -> Iter
         )  # fmt: skip
         arrow_tables.append(lake, JOB_RUNS, [row])
         logger.info("%s %s: rows %s, dropped %s, %.1f s", job, status, dict(record.rows), dict(record.dropped), seconds)
+
+
+def _in_public(failure: BaseException) -> str:
+    """What is kept of a failure: of our own errors the public message, of any other the kind and where in our code it came up.
+
+    Messages of others (Arrow, pydantic, the system) quote values and paths of what they were given; the traceback on the terminal has them.
+    """
+    kind = type(failure).__name__
+    if isinstance(failure, KindredError):
+        return f"{kind}: {failure.public}"
+    names = [(frame.f_globals.get("__name__", ""), frame.f_code.co_name, line) for frame, line in traceback.walk_tb(failure.__traceback__)]
+    places = [f"{module}.{function}, line {line}" for module, function, line in names if module.split(".")[0] in PACKAGES and module != __name__]
+    return f"{kind} in {places[-1]}; its message is not kept, see what the command printed" if places else kind
 
 
 def _as_json(config: Mapping[str, BaseModel]) -> str:

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
 from etl.config import EtlConfig
-from etl.ingest.checksums import listed_digests, read_checksums
+from etl.ingest.checksums import LIST, listed_digests, read_checksums
 from etl.ingest.file_results import file_results
 from etl.ingest.parsed_files import FileResult, FileTask, file_prefix
-from etl.platforms import InputFile, ParseSettings, checked_options, load_platform, platform_reference
+from etl.platforms import InputFile, ParseSettings, checked_options, find_platform, load_platform
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
@@ -30,28 +30,30 @@ from lake.tables import TableSpec
 logger = logging.getLogger(__name__)
 
 
-def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, run: RunRecord, checksums: str | None = None) -> None:
+def ingest_dump(
+    lake: LakeConfig, config: EtlConfig, dump: str, reference: str, settings: ParseSettings, run: RunRecord, checksums: str | None = None
+) -> None:  # fmt: skip
     """Bring every new or changed file of a dump into the lake. `checksums` is the path of a list of SHA-256 digests that they must have.
 
     Raises ArchiveError, naming each file that could not be taken.
     """
-    reference = platform_reference(platform)
-    settings = parse_settings(lake, config, reference)
     key = load_or_make_key(lake.pseudonym_key_file)
     files = load_platform(reference).input_files(dump, replace(settings, key=key))
     if not files:
-        raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; PLATFORMS.md says what each platform's files are called")
+        found = f"no files of platform {load_platform(reference).name!r} below this folder; PLATFORMS.md says what each platform's files are called"
+        raise ArchiveError(f"{dump}: {found}", f"--dump: {found}")
     listed = _listed_digests(checksums, files) if checksums else {}
     _open_lake(lake, key)
     tasks = plan_tasks(lake, config, reference, key_id(key), files, listed, settings)
-    failures, pace = [], Pace()
+    failures: list[ArchiveError] = []
+    pace = Pace()
     for number, result in enumerate(file_results(lake, config, tasks), start=1):
         place = f"[{number}/{len(tasks)}] {result.task.file.source_file}"
         if isinstance(result.failure, ArchiveError):
             for spec in (REJECTS, ACTS):
                 remove_files(lake, spec, result.written.get(spec.name, []))
-            failures.append(str(result.failure))
-            logger.error("%s: not taken: %s", place, result.failure)
+            failures.append(_with_path(result.failure, result.task.file))
+            logger.error("%s: not taken: %s", place, result.failure.public)
         elif result.failure:
             raise result.failure
         else:
@@ -60,14 +62,21 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     for spec in (REJECTS, ACTS, INGESTED_FILES):
         run.wrote(spec, arrow_tables.table_version(lake, spec))
     if failures:
-        raise ArchiveError(f"{len(failures)} of {len(files)} files could not be taken (all others are in): " + "; ".join(failures))
+        count = f"{len(failures)} of {len(files)} files could not be taken (all others are in): "
+        raise ArchiveError(count + "; ".join(map(str, failures)), count + "; ".join(failure.public for failure in failures))
+
+
+def _with_path(failure: ArchiveError, file: InputFile) -> ArchiveError:
+    """A failure that tells whoever runs the job, and nobody else, where the file is, if the lake calls it otherwise."""
+    is_told = file.path.endswith(file.source_file) or file.path in str(failure)
+    return failure if is_told else ArchiveError(f"{failure} (the file is {file.path})", failure.public)
 
 
 def parse_settings(lake: LakeConfig, config: EtlConfig, reference: str) -> ParseSettings:
     """What every parse of this run is told, without the key: a task loads that itself. Raises ConfigError where options of a platform are wrong."""
+    for name, given in config.platforms.items():
+        checked_options(find_platform(name), given)
     platform = load_platform(reference)
-    for name in config.platforms:
-        platform_reference(name)
     options = checked_options(platform, config.platforms.get(platform.name, {}))
     return ParseSettings(b"", datetime.now(UTC), config.honour_deletions, lake.keep_names, config.reject_chars, options=options)
 
@@ -101,15 +110,21 @@ def plan_tasks(
 
 def _listed_digests(checksums: str, files: Sequence[InputFile]) -> Mapping[str, str]:
     """Digest of each file that a list names; those that it does not name are told. Raises ArchiveError."""
-    listed = listed_digests(read_checksums(checksums), [file.source_file for file in files], checksums)
+    listed = listed_digests(read_checksums(checksums), files, checksums)
     unnamed = [file.source_file for file in files if file.source_file not in listed]
     if unnamed:
-        logger.warning("%d of %d files are not in %s and are taken unchecked: %s", len(unnamed), len(files), checksums, ", ".join(unnamed))
+        logger.warning("%d of %d files are not in %s and are taken unchecked: %s", len(unnamed), len(files), LIST, ", ".join(unnamed))
     return listed
 
 
 def _check_names(files: Sequence[InputFile], platforms: Mapping[str, str], platform: str) -> None:
-    """Raise ArchiveError where a file would take the place of another platform's."""
+    """Raise ArchiveError where a file would take the place of another, of this dump (two spellings of one account) or of another platform's."""
+    paths: dict[str, str] = {}
+    for file in files:
+        other = paths.setdefault(file.source_file, file.path)
+        if other != file.path:
+            found = f"are both {file.source_file} in the lake; give one another name"
+            raise ArchiveError(f"{other} and {file.path} {found}", f"two files {found}")
     taken = [file.source_file for file in files if platforms.get(file.source_file, platform) != platform]
     if taken:
         raise ArchiveError(

@@ -95,7 +95,7 @@ def check_file(task: FileTask) -> FileResult:
     try:
         sha256 = task.file.sha256 or file_digest(task.file.path)
     except ArchiveError as failure:
-        return FileResult(task, failure=_without_path(failure, task.file))
+        return FileResult(task, failure=_with_source_file(failure, task.file))
     if task.listed_sha256 not in (None, sha256):
         found = f"{task.file.source_file}: its SHA-256 is {sha256}, the list says {task.listed_sha256}; fetch the file again"
         return FileResult(task, failure=ArchiveError(found))
@@ -120,7 +120,7 @@ def parse_slice(task: FileTask) -> SliceResult:
         check_key_id(task.key_id, key, "the driver's pseudonyms")
         return _write_tables(task, replace(task.settings, key=key))
     except KindredError as failure:
-        return SliceResult(failure=_without_path(failure, task.file))
+        return SliceResult(failure=_with_source_file(failure, task.file))
 
 
 def sliced(task: FileTask, count: int) -> list[FileTask]:
@@ -140,11 +140,9 @@ def joined(task: FileTask, slices: Sequence[SliceResult]) -> FileResult:
     return FileResult(task, _content_id(task), written, _record(task, counts, max(part.seconds for part in slices)))
 
 
-def _without_path(failure: KindredError, file: InputFile) -> KindredError:
-    """A failure that names a file as the lake does, where its path holds somebody's account: failures are kept in `job_runs`."""
-    if file.path.endswith(file.source_file):
-        return failure
-    return type(failure)(str(failure).replace(file.path, file.source_file))
+def _with_source_file(failure: KindredError, file: InputFile) -> KindredError:
+    """A failure that names a file in public as the lake does: its path may hold somebody's account."""
+    return type(failure)(str(failure), failure.public.replace(file.path, file.source_file))
 
 
 def _refusal(task: FileTask, counts: FileCounts) -> KindredError | None:

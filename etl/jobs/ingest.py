@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from conf.arguments import job_parser, parse_job_arguments
 from conf.logs import configure_logs
 from etl.config import EtlConfig
-from etl.ingest.dump import ingest_dump
+from etl.ingest.dump import ingest_dump, parse_settings
+from etl.platforms import platform_reference
 from lake.config import LakeConfig
 from lake.job_runs import job_run
 
@@ -24,8 +25,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sha256", metavar="FILE", help="list of digests, as sha256sum writes it: a file that it names and that differs is not taken")
     args = parse_job_arguments(parser, argv)
     config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
+    reference = platform_reference(args.values.platform)
+    settings = parse_settings(lake, config, reference)  # before a run is on record: a wrong option may be somebody's account
     with job_run(lake, JOB, {"etl": config}) as run:
-        ingest_dump(lake, config, args.values.dump, args.values.platform, run, args.values.sha256)
+        ingest_dump(lake, config, args.values.dump, reference, settings, run, args.values.sha256)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from etl.units.acts import CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSett
 from etl.units.bots import listed_bots_of_lake, repeating_users
 from etl.units.duplicates import set_groups
 from etl.units.filters import REASONS
+from etl.units.masking import MASKING_VERSION
 from etl.units.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
@@ -131,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     configure_logs()
     args = job_arguments(argv, DESCRIPTION)
     config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
-    inputs = inputs_now(lake, reads=(ACTS,), settings=config.model_dump(include=SETTINGS))
+    inputs = inputs_now(lake, reads=(ACTS,), settings=config.model_dump(include=SETTINGS) | {"masking_version": MASKING_VERSION})
     with job_run(lake, JOB, {"etl": config, "inputs": inputs}) as run:
         build_units(lake, config, inputs, run)
 

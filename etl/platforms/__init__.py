@@ -84,7 +84,7 @@ class Platform(Protocol):
     options: type[StageConfig]
 
     def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
-        """The files below a dump root that this platform reads; others are logged and left alone.
+        """The files below a dump root that this platform reads; of others the log says how many there are, not their names, which may be somebody's.
 
         Where a path names an account, `source_file` has its pseudonym instead (`etl.platforms.accounts`): the lake has no names.
         """

@@ -1,11 +1,15 @@
-"""Accounts of a platform -> their pseudonyms, each worked out once in a process."""
+"""Accounts of a platform -> their pseudonyms, each worked out once in a process; and paths without accounts."""
 
+import re
 from functools import lru_cache
 
 from lake.pseudonyms import pseudonym
 
 PSEUDONYMS_KEPT = 2**18
 """Of accounts met since there were as many, in each worker: some 60 MB."""
+
+PATH_CHARS = 16
+"""Of a pseudonym that stands in a path."""
 
 
 class UserIds(dict[str | None, str | None]):
@@ -28,3 +32,18 @@ class UserIds(dict[str | None, str | None]):
 def user_ids(platform: str, key: bytes) -> UserIds:
     """The pseudonyms made for a platform with a key so far in this process."""
     return UserIds(platform, key)
+
+
+def short_pseudonym(account: str, platform: str, key: bytes) -> str:
+    """The first PATH_CHARS digits of an account's pseudonym: what stands in its place in paths and names."""
+    return (user_ids(platform, key)[account] or "")[:PATH_CHARS]
+
+
+def without_account(path: str, account: str, platform: str, key: bytes) -> str:
+    """A path in which a pseudonym stands for an account, in any case of letters, and for what stands before the @ of one that is an e-mail address.
+
+    Only where it is a word: "Ada" is not taken out of "Canada", but out of "ada_comments".
+    """
+    names = {account, account.partition("@")[0]} - {""}
+    as_word = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return re.sub(rf"(?<![^\W_])(?:{as_word})(?![^\W_])", short_pseudonym(account, platform, key), path, flags=re.IGNORECASE) if names else path

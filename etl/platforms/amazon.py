@@ -40,9 +40,12 @@ class AmazonPlatform:
     options = NoOptions
 
     def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
-        """Files of reviews and of products, told apart by their names; what is neither is logged and left alone."""
-        found = [_input_file(*listed) for listed in list_files(dump)]
-        return [file for file in found if file is not None]
+        """Files of reviews and of products, told apart by their names; what is neither is left alone."""
+        listed = list_files(dump)
+        files = [file for file in (_input_file(*of_file) for of_file in listed) if file is not None]
+        if others := len(listed) - len(files):
+            logger.info("%d files are left alone, since their names are neither CATEGORY.jsonl nor meta_CATEGORY.jsonl", others)
+        return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
         """The lines of a slice of a file in order, `settings.block_bytes` or a little more at a time. Raises ArchiveError."""
@@ -65,7 +68,6 @@ def _input_file(path: str, source_file: str, size: int) -> InputFile | None:
     name = PurePosixPath(source_file).name
     found = _FILE.fullmatch(name)
     if found is None or name.startswith(_INDEX):
-        logger.info("%s: skipped, since its name is neither CATEGORY.jsonl nor meta_CATEGORY.jsonl", source_file)
         return None
     return InputFile(path, source_file, "items" if found["items"] else "reviews", size)
 

@@ -48,7 +48,8 @@ def _zip_members(path: str, is_wanted: Callable[[str], bool]) -> Iterator[Member
             if info.is_dir() or not is_wanted(info.filename):
                 continue
             if info.flag_bits & _ENCRYPTED:
-                raise ArchiveError(f"{path}: {info.filename} is encrypted; unpack the archive and pack it again without a password")
+                advice = "unpack the archive and pack it again without a password"
+                raise ArchiveError(f"{path}: {info.filename} is encrypted; {advice}", f"{path}: is encrypted; {advice}")
             with archive.open(info) as stream:
                 yield Member(info.filename, info.file_size, stream)
 

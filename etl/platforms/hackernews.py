@@ -85,11 +85,10 @@ class HackerNewsPlatform:
     options = HtmlOptions
 
     def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
-        """The JSON lines and Parquet files below a folder; others are logged and left alone."""
+        """The JSON lines and Parquet files below a folder; others are left alone."""
         files = _item_files(dump)
-        for _, skipped, _ in list_files(dump):
-            if not _FILE.fullmatch(skipped):
-                logger.warning("%s: skipped, since its name is neither of JSON lines nor of Parquet", skipped)
+        if others := len(list_files(dump)) - len(files):
+            logger.warning("%d files are left alone, since their names are neither of JSON lines nor of Parquet", others)
         return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
@@ -214,7 +213,7 @@ def _pairs(file: InputFile) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     try:
         yield from _pairs_of_lines(file.path) if file.kind == _LINES else _pairs_of_rows(file.path)
     except (ArchiveError, OSError, pa.ArrowException) as error:
-        logger.warning("threads are looked up without the rest of %s: %s", file.source_file, error)
+        logger.warning("threads are looked up without the rest of %s: %s", file.source_file, type(error).__name__)
 
 
 def _pairs_of_lines(path: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:

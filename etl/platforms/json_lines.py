@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import msgspec
 
 from etl.platforms.records import Refused
+from etl.platforms.surrogates import without_surrogates
 
 STRICTLY_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on a line that `lenient_json` may still read."""
 _OBJECTS = msgspec.json.Decoder(dict[str, Any])
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def lenient_json(line: bytes) -> tuple[Any, list[str]]:
         value = json.loads(text, strict=False)
         oddities.append("line: control character")
     if isinstance(value, dict):
-        value, replaced = _without_surrogates(value)
+        value, replaced = _plain_values(value)
         oddities += ["line: lone surrogate"] * replaced
     return value, oddities
 
@@ -70,6 +69,6 @@ def _odd_object(line: bytes, raw: str) -> JsonLine | Refused:
     return JsonLine(value, raw, len(line), tuple(oddities))
 
 
-def _without_surrogates(row: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    clean = {name: _SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value for name, value in row.items()}
+def _plain_values(row: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    clean = {name: without_surrogates(value) if isinstance(value, str) else value for name, value in row.items()}
     return clean, clean != row

@@ -17,11 +17,12 @@ from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
-from conf.errors import ArchiveError
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.accounts import user_ids
 from etl.platforms.columns import string_map
-from lake.acts import ACTS, REJECTS
+from etl.platforms.streams import unreadable
+from etl.platforms.surrogates import without_surrogates
+from lake.acts import ACTS, REJECTS, USER_NAME
 from lake.schema import arrow_schema
 
 RECORDS_AT_ONCE = 10_000
@@ -34,7 +35,6 @@ UNKNOWN_TIME = FIRST_TIME
 # NotImplementedError is of a .zip that is packed in a way unknown to Python.
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, csv.Error, NotImplementedError)
 _ID = re.compile(r"[!-~]{1,200}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +103,7 @@ def parsed_batches(
             if batch.is_full:
                 yield batch.taken()
     except UNREADABLE as error:
-        raise ArchiveError(f"{file.source_file}: cannot be read to its end: {error or type(error).__name__}; fetch it again") from None
+        raise unreadable(file.source_file, "read", error) from None
     if batch.bytes or batch.lines:
         yield batch.taken()
 
@@ -159,7 +159,7 @@ class _OpenBatch:
         self._casts.update(act.casts)
         user_id = self._users[act.account]
         thread = act.thread_id or (user_id if act.session_id else None) or act.session_id or act.native_id or ""
-        names = {"user_name": act.account} if self._settings.keep_names else {}
+        names = {USER_NAME: act.account} if self._settings.keep_names else {}
         self._attributes.append({name: _plain(value) for name, value in (dict(act.attributes) | names).items()})
         is_kept = act.state == "kept"
         title, text, url, source_text = (_words(value) if is_kept else None for value in (act.title, act.text, act.url, act.source_text))
@@ -209,4 +209,4 @@ def _words(text: str | None) -> str | None:
 
 def _plain(text: str | None) -> str | None:
     """Text without NUL characters and lone surrogates."""
-    return text if text is None or (text.isascii() and "\0" not in text) else _SURROGATE.sub("\ufffd", text.replace("\0", ""))
+    return text if text is None or ("\0" not in text and text.isascii()) else without_surrogates(text.replace("\0", ""))

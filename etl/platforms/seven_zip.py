@@ -14,6 +14,7 @@ import py7zr
 from py7zr.io import Py7zIO, WriterFactory
 
 from conf.errors import ArchiveError
+from etl.platforms.streams import unreadable
 
 _PIECES_HELD = 1
 """Of a few MB: py7zr decodes a megabyte at a time, into 128 MB at most where that is a bomb."""
@@ -30,7 +31,7 @@ def seven_zip_members(raw: IO[bytes], path: str, is_wanted: Callable[[str], bool
     except py7zr.PasswordRequired:
         raise ArchiveError(f"{path}: is encrypted; unpack the archive and pack it again without a password") from None
     except Exception as error:  # py7zr reads headers trustingly: damaged ones raise whatever comes first
-        raise _unreadable(path, error) from None
+        raise unreadable(path, "decoded", error) from None
     if not sizes:
         return
     with _Pipe(archive, list(sizes), path) as pipe:
@@ -76,7 +77,7 @@ class _Pipe(WriterFactory):
             self.next_piece()
         message = self._pieces.get()
         if isinstance(message, Exception):
-            raise _unreadable(self._path, message)
+            raise unreadable(self._path, "decoded", message)
         assert not isinstance(message, bytes)
         self._is_in_member = message is not None
         return message
@@ -87,7 +88,7 @@ class _Pipe(WriterFactory):
             raise ValueError("read of a member of a closed archive")
         message = self._pieces.get() if self._is_in_member else None
         if isinstance(message, Exception):
-            raise _unreadable(self._path, message)
+            raise unreadable(self._path, "decoded", message)
         assert not isinstance(message, str)
         self._is_in_member = message is not None
         return message or b""
@@ -146,7 +147,3 @@ class _Stream(io.RawIOBase):
         count = min(len(buffer), len(self._rest))
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
-
-
-def _unreadable(path: str, error: Exception) -> ArchiveError:
-    return ArchiveError(f"{path}: cannot be decoded to its end: {error or type(error).__name__}; fetch it again")

@@ -51,12 +51,10 @@ class StackExchangePlatform:
     options = HtmlOptions
 
     def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
-        """The posts and comments below a folder, and the archives that may hold some; others are logged and left alone."""
+        """The posts and comments below a folder, and the archives that may hold some; others are left alone."""
         files = _files(dump)
-        taken = {file.source_file for file in files}
-        for _, source_file, _ in list_files(dump):
-            if source_file not in taken:
-                logger.info("%s: skipped, since its name is not of a site's posts or comments", source_file)
+        if others := len(list_files(dump)) - len(files):
+            logger.info("%d files are left alone, since their names are not of a site's posts or comments", others)
         return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
@@ -234,7 +232,7 @@ def _pairs(file: InputFile) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 ids, questions = np.array(found, dtype=np.int64).reshape(-1, 2).T
                 yield ids, questions
     except ArchiveError as error:
-        logger.warning("questions are looked up without the rest of %s: %s", file.source_file, error)
+        logger.warning("questions are looked up without the rest of %s: %s", file.source_file, error.public.replace(file.path, file.source_file))
 
 
 def _pair(line: bytes) -> tuple[int, int] | None:

@@ -30,6 +30,7 @@ OTHER_WINDOW_BYTES = 64 * 2**20
 _READ_BYTES = 16 * 2**10
 _REMOTE_READ_BYTES = 8 * 2**20
 Block = TypeVar("Block")
+_QUOTING_NOTHING = (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _FRAME_HEADER_BYTES = 18
 _GZIP_HEADER = 16
@@ -55,11 +56,13 @@ def list_files(root: str) -> list[tuple[str, str, int]]:
     try:
         system, base = _file_system(root)
         if system.get_file_info(base).type != fs.FileType.Directory:
-            raise ArchiveError(f"{root}: no such folder of archive files")
+            raise ArchiveError(f"{root}: no such folder of archive files", public="the folder of --dump is not there")
         found = [info for info in system.get_file_info(fs.FileSelector(base, recursive=True)) if _is_taken_for_file(info)]
         below = {str(PurePosixPath(info.path).relative_to(base)): info.size or 0 for info in found}
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise ArchiveError(f"{root}: cannot be listed: {error}; see to its permissions, and that every name in it is UTF-8") from None
+        advice = "see to its permissions, and that every name in it is UTF-8"
+        public = f"the folder of --dump cannot be listed: {_reason(error)}; {advice}"
+        raise ArchiveError(f"{root}: cannot be listed: {error}; {advice}", public) from None
     prefix = root.rstrip("/") if "://" in root else base
     visible = sorted(name for name in below if not any(part.startswith(".") for part in name.split("/")))
     return [(f"{prefix}/{name}", name, below[name]) for name in visible]
@@ -79,6 +82,12 @@ def open_seekable(path: str) -> IO[bytes]:
         return open(path, "rb")
     system, inner = _file_system(path)
     return system.open_input_file(inner)
+
+
+def unreadable(name: str, done: str, error: Exception) -> ArchiveError:
+    """The error that a file, called `name`, could not be `done` (read, decoded) to its end; what a library said of it is no part of the public message."""
+    found, advice = f"{name}: cannot be {done} to its end", "fetch it again"
+    return ArchiveError(f"{found}: {str(error) or type(error).__name__}; {advice}", f"{found}: {_reason(error)}; {advice}")
 
 
 def file_digest(path: str) -> str:
@@ -125,7 +134,7 @@ def line_blocks(path: str, block_bytes: int = BLOCK_BYTES, sha256: str | None = 
             new_frame, read = _codec(start[:6], path), chain([start], pieces)
             yield from whole_lines(_decoded(read, new_frame) if new_frame else read, path, block_bytes)
     except (zstandard.ZstdError, lzma.LZMAError, zlib.error, OSError, EOFError) as error:
-        raise ArchiveError(f"{path}: cannot be decoded to its end: {error or type(error).__name__}; fetch it again") from None
+        raise unreadable(path, "decoded", error) from None
     _compare_digests(path, sha256, digest.hexdigest())
 
 
@@ -165,6 +174,13 @@ def whole_lines(pieces: Iterable[bytes], path: str, block_bytes: int) -> Iterato
         yield rest
 
 
+def _reason(error: Exception) -> str:
+    """Why a library could not read, in words that quote nothing of what it was given: others name members of archives, or values."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error) if str(error) and isinstance(error, _QUOTING_NOTHING) else type(error).__name__
+
+
 def _compare_digests(path: str, expected: str | None, found: str) -> None:
     if expected not in (None, found):
         raise ArchiveError(f"{path}: changed while it was read; ingest it again when nobody writes to it any more")
@@ -197,7 +213,10 @@ def _codec(magic: bytes, path: str) -> Callable[[], Any] | None:
     if _is_skippable_frame(magic):
         return _new_zstd_frame
     if path.endswith(COMPRESSED_SUFFIXES):
-        raise ArchiveError(f"{path}: begins with {magic!r}, which is no {PurePosixPath(path).suffix} file; fetch it again")
+        suffix = PurePosixPath(path).suffix
+        raise ArchiveError(
+            f"{path}: begins with {magic!r}, which is no {suffix} file; fetch it again", f"{path}: begins as no {suffix} file does; fetch it again"
+        )
     return None
 
 

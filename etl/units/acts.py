@@ -19,7 +19,7 @@ from etl.tasks.files import Made
 from etl.units.contexts import OBJECT, Ancestors, context_column, find_ancestors, whole_threads, words_as_context
 from etl.units.filters import filtered_out
 from etl.units.languages import with_languages
-from etl.units.masking import cleaned
+from etl.units.masking import cleaned, cleaned_attributes
 from etl.units.signatures import signature_rows
 from lake.acts import DELETED_LATER
 from lake.schema import arrow_schema
@@ -103,12 +103,13 @@ def settle_duplicates(acts: pa.RecordBatch) -> SettledActs:
 
 
 def clean_words(acts: pa.RecordBatch, mask_contacts: bool) -> pa.RecordBatch:
-    """Acts whose title, text and link hold no control characters, names or, if asked for, addresses and numbers; blank ones are null."""
-    for name in ("title", "text", "url"):
+    """Acts whose texts and attributes hold no control characters, names or, if asked for, addresses and numbers; blank texts are null."""
+    for name in ("title", "text", "url", "source_text"):
         texts = cleaned(acts[name], mask_contacts)
         blank = pc.equal(pc.utf8_trim_whitespace(texts), "")
         acts = acts.set_column(acts.schema.get_field_index(name), name, pc.if_else(blank, pa.scalar(None, pa.string()), texts))
-    return acts
+    attributes = cleaned_attributes(acts["attributes"], mask_contacts)
+    return acts.set_column(acts.schema.get_field_index("attributes"), "attributes", attributes)
 
 
 def obstacles(acts: pa.RecordBatch, has_words: np.ndarray) -> np.ndarray:

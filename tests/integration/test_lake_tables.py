@@ -1,6 +1,9 @@
 """Delta tables through delta-rs and Spark: created once, atomic, idempotent, readable both ways."""
 
+import pickle
+import re
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,12 +12,13 @@ import pyarrow.dataset as ds
 import pytest
 from pyarrow import fs
 
-from conf.errors import ContractError
+from conf.errors import ArchiveError, ContractError
 from lake import arrow_tables
 from lake.catalog import TABLES
 from lake.config import LakeConfig
 from lake.job_runs import JOB_RUNS, Inputs, inputs_now, job_run, last_run_of
 from lake.schema import rows_table
+from lake.table_files import open_parquet
 from lake.tables import table_uri
 from lake.units import IDENTITIES, SEQUENCES, Identity
 
@@ -68,6 +72,28 @@ def test_job_run_is_kept_when_the_job_fails(lake: LakeConfig) -> None:
         fail()
     (row,) = arrow_tables.read(lake, JOB_RUNS).to_pylist()
     assert (row["status"], row["error"], dict(row["rows"])) == ("failed", "ContractError: broken", {"units": 3})
+
+
+def failed_run(lake: LakeConfig, failing: Callable[[], object]) -> str:
+    """What is kept of a failure."""
+    with pytest.raises(Exception, match="Ada"), job_run(lake, "etl ingest", {"lake": lake}):
+        failing()
+    (row,) = arrow_tables.read(lake, JOB_RUNS).to_pylist()
+    return str(row["error"])
+
+
+def test_a_run_keeps_the_public_message_of_our_errors(lake: LakeConfig) -> None:
+    def fail() -> None:
+        raise pickle.loads(pickle.dumps(ArchiveError("/home/Ada/RC.zst: is empty", public="RC.zst: is empty")))  # as it comes from another process
+
+    assert failed_run(lake, fail) == "ArchiveError: RC.zst: is empty"
+
+
+def test_a_run_keeps_of_other_errors_what_they_are_and_where_they_came_up(lake: LakeConfig) -> None:
+    kept = failed_run(lake, lambda: open_parquet(lake, IDENTITIES, "Ada.parquet"))
+    assert re.fullmatch(r"FileNotFoundError in lake\.table_files\.open_parquet, line \d+; its message is not kept, see what the command printed", kept)
+    elsewhere = lake.model_copy(update={"path": f"{lake.path}-2"})
+    assert failed_run(elsewhere, lambda: Path("/nowhere/Ada").read_text()) == "FileNotFoundError"
 
 
 def test_last_run_counts_until_inputs_or_what_it_wrote_change(lake: LakeConfig) -> None:

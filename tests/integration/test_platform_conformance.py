@@ -4,6 +4,7 @@ Such a module has `OPTIONS`, what goes below etl.platforms.NAME, and `write_dump
 form that hold so many records, of which `bad` give rejects. One that has `write_texts(folder, texts)`, too, is tested with hostile texts.
 """
 
+import logging
 import os
 import re
 import subprocess
@@ -21,6 +22,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks.platforms import DUMPS, cost_in_own_process, dump_module, platform_name
 from conf.errors import ArchiveError
+from conf.logs import PACKAGES
 from etl.ingest.file_counts import FileCounts
 from etl.jobs import ingest, sequences, units
 from etl.platforms import InputFile, ParsedBatch, ParseSettings, Platform, accounts, checked_options, find_platform, installed_platforms
@@ -29,7 +31,7 @@ from etl.platforms.streams import WHOLE_FILE, FileSlice
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, Act, Reject
 from lake.config import LakeConfig
-from lake.job_runs import last_done_run
+from lake.job_runs import JOB_RUNS, last_done_run
 from lake.pseudonyms import pseudonym
 from lake.schema import checked_table
 from lake.units import SEQUENCES, UNITS
@@ -188,14 +190,19 @@ def account_names(subject: Subject, dump: Path) -> set[str]:
     return names
 
 
-def test_the_lake_has_no_names_and_a_second_run_writes_nothing(subject: Subject, workers: SparkSession, lake: LakeConfig, tmp_path: Path) -> None:
+def test_the_lake_has_no_names_and_a_second_run_writes_nothing(
+    subject: Subject, workers: SparkSession, lake: LakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    caplog.set_level(logging.DEBUG)
     dump = tmp_path / "dump"
     subject.write(dump, FEW, 2)
     take_in(subject, lake, dump, tmp_path)
     names = account_names(subject, dump)
     assert names
     pattern = re.compile(r"(?<!\w)(" + "|".join(re.escape(name) for name in names if len(name) > 5 or not name.isdigit()) + r")(?!\w)", re.IGNORECASE)
-    for spec in TABLES:
+    own_log = "\n".join(record.getMessage() for record in caplog.records if record.name.split(".")[0] in PACKAGES)
+    assert pattern.search(own_log) is None
+    for spec in (*TABLES, JOB_RUNS):
         rows = arrow_tables.read(lake, spec)
         told = [str(row) for row in rows.drop_columns([name for name in ("raw",) if name in rows.column_names]).to_pylist()]
         assert told, spec.name

@@ -198,6 +198,17 @@ def test_units_are_all_made_again_when_the_last_run_died_before_its_record(lake:
     assert make_units(lake) == expected
 
 
+def test_units_are_all_made_again_when_they_are_masked_otherwise(lake: LakeConfig, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_acts(lake, act("a", text="kept"))
+    make_units(lake)
+    before = files_by_group(lake)
+    make_units(lake)
+    assert files_by_group(lake) == before
+    monkeypatch.setattr(job, "MASKING_VERSION", job.MASKING_VERSION + 1)
+    make_units(lake)
+    assert files_by_group(lake) != before
+
+
 def test_units_of_acts_that_were_made_anew_are_made_again(lake: LakeConfig, spark: SparkSession) -> None:
     write_acts(lake, act("old"))
     assert make_units(lake).keys() == {"old"}

@@ -32,9 +32,13 @@ class GenericPlatform:
         for where, source in options.numbered():
             if not any(fnmatchcase(name, source.files) for name in names):
                 there = ", ".join(names[:FILES_TOLD]) or "none"
-                raise ConfigError(f"{where}: {source.files!r} is none of the {len(names)} files below {dump}, which are {there}")
+                nothing = f"{where}: {source.files!r} is none of the {len(names)} files below"
+                raise ConfigError(f"{nothing} {dump}, which are {there}", public=f"{nothing} --dump")
         found = ((path, source_file, _source_of(source_file, options), size) for path, source_file, size in listed)
-        return [InputFile(path, source_file, source.action, size) for path, source_file, source, size in found if source is not None]
+        files = [InputFile(path, source_file, source.action, size) for path, source_file, source, size in found if source is not None]
+        if others := len(listed) - len(files):
+            logger.info("%d files are left alone, since no source of etl.platforms.generic names them", others)
+        return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
         """The rows of a file in order, all of them in slice 0. Raises ArchiveError where it cannot be read, or its columns are others."""
@@ -55,10 +59,9 @@ def _options(settings: ParseSettings) -> GenericOptions:
 
 
 def _source_of(source_file: str, options: GenericOptions) -> Source | None:
-    """The source that a file belongs to; None, and a word in the log, where there is none. Raises ConfigError."""
+    """The source that a file belongs to; None where there is none. Raises ConfigError."""
     claiming = [(where, source) for where, source in options.numbered() if fnmatchcase(source_file, source.files)]
     if not claiming:
-        logger.info("%s: skipped, since no source of etl.platforms.generic names it", source_file)
         return None
     if len(claiming) > 1:
         raise ConfigError(f"{source_file}: belongs to two sources, {claiming[0][0]} and {claiming[1][0]}; let one alone match it")

@@ -50,9 +50,8 @@ class SourceActs:
             except NotPlainError as reason:
                 yield Refused(str(reason), row.raw, bytes=row.bytes)
         if self._bad_time is not None and not self._times:
-            raise ArchiveError(
-                f"{source_file}: no {self._source.columns.time!r} is a time of time_format {self._source.time_format!r}; the first is {self._bad_time!r}"
-            )
+            found = f"{source_file}: no {self._source.columns.time!r} is a time of time_format {self._source.time_format!r}"
+            raise ArchiveError(f"{found}; the first is {self._bad_time!r}", public=found)
 
     def _of_row(self, row: Row) -> Iterator[Parsed]:
         source, columns = self._source, self._source.columns

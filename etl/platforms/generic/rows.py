@@ -159,14 +159,16 @@ def _values(file: InputFile, batch: pa.RecordBatch) -> list[dict[str, Any]]:
     try:
         return batch.to_pylist()
     except (ValueError, OverflowError) as error:  # text that is not UTF-8, times beyond all years
-        raise ArchiveError(f"{file.source_file}: holds values that are not of their type: {error}; write it anew") from None
+        found = f"{file.source_file}: holds values that are not of their type"
+        raise ArchiveError(f"{found}: {error}; write it anew", public=f"{found}; write it anew") from None
 
 
 def _check_columns(file: InputFile, wanted: Collection[str], names: Collection[str], hint: str = "") -> None:
     """Raise ArchiveError where a file lacks a column."""
     if missing := sorted(set(wanted) - set(names)):
         there = ", ".join(map(repr, list(names)[:50])) or "none"
-        raise ArchiveError(f"{file.source_file}: has no column {missing[0]!r}; there are {there}{hint}")
+        found = f"{file.source_file}: has no column {missing[0]!r}"  # what there is may be words: the first row of a file without a header
+        raise ArchiveError(f"{found}; there are {there}{hint}", public=f"{found}{hint}")
 
 
 def _is_in(schema: pa.Schema, column: str) -> bool:

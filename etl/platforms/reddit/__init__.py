@@ -1,19 +1,23 @@
-"""Reddit's dumps (Pushshift and its successors): monthly RC_* and RS_* files, or NAME_comments and NAME_submissions (edge)."""
+"""Reddit's dumps (Pushshift and its successors): monthly RC_* and RS_* files, or NAME_comments and NAME_submissions (edge).
+
+NAME is a subreddit, or an account: tools that fetch what one person wrote call their files alike. Its first rows say which.
+"""
 
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from conf.errors import ArchiveError
 from etl.platforms import InputFile, NoOptions, ParsedBatch, ParseSettings
-from etl.platforms.accounts import user_ids
+from etl.platforms.accounts import user_ids, without_account
 from etl.platforms.reddit.acts import PLATFORM_NAME, account, act_columns
 from etl.platforms.reddit.decoding import DecodedBlock, decode_block
 from etl.platforms.reddit.records import kind_of_row
@@ -25,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 _PLAIN_SUFFIXES = (".ndjson", ".jsonl", ".json", "")
 _BY_MONTH = {"RC_": "comments", "RS_": "submissions"}
-_BY_NAME = re.compile(r".*_(comments|submissions)", re.IGNORECASE)
+_BY_NAME = re.compile(r"(?P<name>.*)_(?P<kind>comments|submissions)", re.IGNORECASE | re.DOTALL)
+_MONTH = re.compile(r"R[CS]_\d{4}-\d\d(?:\.\w+)*")
 _AUTHOR = re.compile(rb'"author"\s*:\s*"([^"\\]+)"')
 _LINES_LOOKED_AT = 20
 
@@ -34,13 +39,16 @@ class RedditPlatform:
     """The parser of Reddit's dumps."""
 
     name = PLATFORM_NAME
-    version = "2"
+    version = "3"
     options = NoOptions
 
     def input_files(self, dump: str, settings: ParseSettings) -> list[InputFile]:
-        """The dumps below a folder; an unknown name is told by its rows, and what is no dump is logged and left alone."""
-        found = [_input_file(*listed) for listed in list_files(dump)]
-        return [file for file in found if file is not None]
+        """The dumps below a folder; an unknown name is told by its rows, and what is no dump is left alone."""
+        listed = list_files(dump)
+        files = [file for file in (_input_file(*of_file, settings.key) for of_file in listed) if file is not None]
+        if others := len(listed) - len(files):
+            logger.warning("%d of %d files are left alone, since neither their names nor their first rows are those of a dump", others, len(listed))
+        return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
         """The lines of a slice of a file in order, `settings.block_bytes` or a little more at a time. Raises ArchiveError."""
@@ -55,34 +63,49 @@ PLATFORM = RedditPlatform()
 
 def kind_of_name(name: str) -> str | None:
     """'comments' or 'submissions', told by a file's name; None where the name says neither."""
-    if name[:3] in _BY_MONTH:
-        return _BY_MONTH[name[:3]]
     by_name = _BY_NAME.match(name)
-    return by_name[1].lower() if by_name else None
+    return by_name["kind"].lower() if by_name else _BY_MONTH.get(name[:3])
 
 
-def _input_file(path: str, source_file: str, size: int) -> InputFile | None:
-    name = PurePosixPath(source_file).name
+def _input_file(path: str, name: str, size: int, key: bytes) -> InputFile | None:
+    """A dump, `name` its path below the root; None for what is none."""
     suffix = PurePosixPath(name).suffix
     if suffix not in (*COMPRESSED_SUFFIXES, *_PLAIN_SUFFIXES):
-        logger.warning("%s: skipped, since %s is no suffix of a dump", source_file, suffix)
         return None
-    kind = kind_of_name(name)
-    if kind is None:
-        kind = _kind_of_rows(path)
+    rows = [] if _MONTH.fullmatch(name) else _first_rows(path)
+    kind = kind_of_name(PurePosixPath(name).name) or next(filter(None, map(kind_of_row, rows)), None)
     if kind is None and suffix in (".jsonl", ".json", "") and size:
-        logger.info("%s: skipped, since neither its name nor its first rows are a dump's", source_file)
         return None
-    return InputFile(path, source_file, kind, size)
+    return InputFile(path, source_file(name, rows, key), kind, size)
 
 
-def _kind_of_rows(path: str) -> str | None:
-    """What the first lines that are JSON hold; None where they are of neither kind, or cannot be read."""
+def source_file(name: str, rows: Sequence[Mapping[str, Any]], key: bytes) -> str:
+    """A dump's path below the root, with pseudonyms in the place of accounts: of the one whose first rows these all are, and of a profile (`u_NAME_comments`).
+
+    Where the rows tell nobody and are not the subreddit's, since all authors are deleted or the file is damaged, NAME may be an account: it is taken for one.
+    """
+    accounts = {str(author).lower() for author in (row.get("author") for row in rows) if author and account(str(author))}
+    by_name = _BY_NAME.match(PurePosixPath(name).name)
+    owner = by_name["name"].lower() if by_name else ""
+    is_told = bool(accounts) or {str(row.get("subreddit")).lower() for row in rows} == {owner}
+    accounts = accounts if len(accounts) == 1 else set()
+    if owner.startswith("u_"):
+        accounts.add(owner.removeprefix("u_"))
+    elif not is_told:
+        accounts.add(owner)
+    for one in accounts:
+        name = without_account(name, one, PLATFORM_NAME, key)
+    return name
+
+
+def _first_rows(path: str) -> list[dict[str, Any]]:
+    """Those of the first lines that are JSON objects; none where the file cannot be read."""
+    rows = []
     with suppress(ArchiveError):
         for line in islice(line_blocks(path, block_bytes=1), _LINES_LOOKED_AT):
             with suppress(ValueError, RecursionError):
-                return kind_of_row(json.loads(line))
-    return None
+                rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def parse_block(block: bytes, file: InputFile, first_line: int, settings: ParseSettings) -> ParsedBatch:

@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 from etl.platforms import ParseSettings
 from etl.platforms.accounts import user_ids
 from etl.platforms.columns import each_distinct, string_map
+from etl.platforms.mentions import without_mentions
 from etl.platforms.reddit.decoding import Fields
 from etl.platforms.reddit.ids import COMMENT, SUBMISSION, are_ids, as_ids, count_id_casts, full_ids, parent_ids, thread_groups
 from etl.platforms.reddit.records import Submission
 from etl.platforms.reddit.values import edits, flags, times, whole_numbers
-from etl.platforms.reddit.words import cleaned, marks_of, taken_away, without_profiles
-from lake.acts import DELETED_LATER
+from etl.platforms.reddit.words import cleaned, marks_of, taken_away
+from lake.acts import DELETED_LATER, USER_NAME
 from lake.pseudonyms import pseudonym
 
 PLATFORM_NAME = "reddit"
@@ -52,7 +53,7 @@ def account(name: str | None) -> str | None:
 def outgoing_link(is_self: bool | None, url: str | None, full_id: str | None) -> str | None:
     """Where a link post leads; None for a text post, whose URL is its own page."""
     is_own_page = is_self or (url is not None and full_id is not None and f"/comments/{full_id[3:]}" in url)
-    return None if is_own_page else without_profiles(url)
+    return None if is_own_page else url
 
 
 def _comment_columns(fields: Fields, settings: ParseSettings, casts: Counter[str]) -> ActColumns:
@@ -98,7 +99,7 @@ def _submission_columns(fields: Fields, settings: ParseSettings, casts: Counter[
     columns = _shared_columns(fields, attributes, settings, casts) | _id_columns(ids, ids, pa.nulls(rows, pa.string()))
     columns |= {
         "action": pa.repeat("post", rows), "title": _kept(titles, title_states), "text": _kept(texts, states), "state": states,
-        "url": _kept(pa.array(links, pa.string()), title_states),
+        "url": without_mentions(_kept(pa.array(links, pa.string()), title_states)),
     }  # fmt: skip
     return ActColumns(columns, _reasons(fields, columns, ("title", "selftext", "url"), "title", "not a submission"))
 
@@ -108,7 +109,7 @@ def _shared_columns(fields: Fields, attributes: dict[str, pa.Array], settings: P
     pseudonyms = user_ids(PLATFORM_NAME, settings.key)
     users = each_distinct(names, lambda name: pseudonyms[account(name)])
     if settings.keep_names:
-        attributes = attributes | {"user_name": pc.if_else(users.is_valid(), names, None)}
+        attributes = attributes | {USER_NAME: pc.if_else(users.is_valid(), names, None)}
     retrieved = fields["retrieved_on"]
     if None in retrieved:
         retrieved = [other if on is None else on for on, other in zip(retrieved, fields["retrieved_utc"], strict=True)]

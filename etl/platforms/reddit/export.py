@@ -17,13 +17,15 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO
 
+import pyarrow as pa
 from pydantic import Field
 
 from conf.errors import ArchiveError, ConfigError
 from conf.settings import StageConfig
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
-from etl.platforms.accounts import user_ids
+from etl.platforms.accounts import without_account
 from etl.platforms.archives import is_archive, members
+from etl.platforms.mentions import without_mentions
 from etl.platforms.records import UNREADABLE, LeftOut, Parsed, ParsedAct, Refused, parsed_batches
 from etl.platforms.reddit.acts import PLATFORM_NAME, community, outgoing_link
 from etl.platforms.reddit.ids import COMMENT, SUBMISSION, parent_id, thread_group
@@ -35,7 +37,6 @@ logger = logging.getLogger(__name__)
 Row = Mapping[str, str]
 LINE_CHARS = 2**20
 """A longer line is cut: no text on Reddit is as long."""
-PSEUDONYM_CHARS = 16
 _KIND_OF_NAME = re.compile(r"(comments|posts)(?:_\d+)?\.csv")
 _STATISTICS = "statistics.csv"
 FIELD_CHARS = 2**20
@@ -74,7 +75,7 @@ class RedditExportPlatform:
             by_name = _KIND_OF_NAME.fullmatch(PurePosixPath(name).name)
             if is_archive(name) or by_name:
                 file = InputFile(path, name, by_name[1] if by_name else "export", size)
-                files.append(InputFile(path, _source_file(name, _origin(file, settings).account, settings.key), file.kind, size))
+                files.append(InputFile(path, without_account(name, _origin(file, settings).account, PLATFORM_NAME, settings.key), file.kind, size))
         return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
@@ -86,12 +87,6 @@ class RedditExportPlatform:
 PLATFORM = RedditExportPlatform()
 
 
-def _source_file(name: str, account: str, key: bytes) -> str:
-    """A path below the dump root with a pseudonym in place of the account."""
-    pseudonym = (user_ids(PLATFORM_NAME, key)[account] or "")[:PSEUDONYM_CHARS]
-    return re.sub(rf"(?<![^\W_]){re.escape(account)}(?![^\W_])", pseudonym, name, flags=re.IGNORECASE)
-
-
 def _origin(file: InputFile, settings: ParseSettings) -> Origin:
     """Whose a file is: as statistics.csv says, else its archive's or folder's name, else the option. Raises ConfigError."""
     assert isinstance(settings.options, RedditExportOptions)
@@ -99,10 +94,8 @@ def _origin(file: InputFile, settings: ParseSettings) -> Origin:
     named = _NAMED.search("/".join(file.path.split("/")[-2:]))
     account = statistics.get("account name") or (named[1] if named else None) or settings.options.account
     if not account:
-        raise ConfigError(
-            f"reddit-export: {file.source_file}: neither statistics.csv beside it nor its name (export_NAME_DATE.zip) says whose it is; "
-            "say so with etl.platforms.reddit-export.account"
-        )
+        found = "neither statistics.csv beside it nor its name (export_NAME_DATE.zip) says whose it is; say so with etl.platforms.reddit-export.account"
+        raise ConfigError(f"reddit-export: {file.source_file}: {found}", f"reddit-export: of a file, {found}")
     return Origin(account, _time(statistics.get("export time", "")))
 
 
@@ -156,7 +149,8 @@ def _rows(stream: IO[bytes], columns: set[str], where: str) -> Iterator[tuple[Ro
     rows = csv.reader(lines())
     header = next(rows, [])
     if missing := sorted(columns - set(header)):
-        raise ArchiveError(f"{where}: has no column {missing[0]!r}, only {', '.join(header)[:200]}; expected a file of Reddit's export")
+        found, expected = f"{where}: has no column {missing[0]!r}", "expected a file of Reddit's export"
+        raise ArchiveError(f"{found}, only {', '.join(header)[:200]}; {expected}", f"{found}; {expected}")
     for row in rows:
         size, read = read, 0
         if row:
@@ -179,8 +173,13 @@ def _record(row: Row, kind: str, origin: Origin, size: int, key: bytes) -> Parse
         native_id=native_id, account=origin.account, action="post" if is_post else "comment", created_at=at, title=row["title"] if is_post else None,
         text=row["body"], community=community(row["subreddit"], None, key), state=mark_of(row["body"] or row.get("title")), thread_id=thread,
         parent_id=None if is_post else parent_id(row["parent"], thread), thread_group=thread_group(thread),
-        url=outgoing_link(None, row["url"] or None, native_id) if is_post else None, retrieved_at=origin.exported_at, raw=raw, bytes=size,
+        url=_link(row["url"], native_id) if is_post else None, retrieved_at=origin.exported_at, raw=raw, bytes=size,
     )  # fmt: skip
+
+
+def _link(url: str, native_id: str) -> str | None:
+    """Where a post leads, without names of accounts; None for a text post."""
+    return without_mentions(pa.array([outgoing_link(None, url or None, native_id)], pa.string()))[0].as_py()
 
 
 def _thread(row: Row) -> str | None:

@@ -1,6 +1,5 @@
 """What people wrote, made fit to keep: unescaped once, without NUL; and the marks that stand where words were taken away."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from html import unescape
@@ -23,7 +22,6 @@ _MARKS: dict[str, State] = {
 }
 _LONGEST_MARK = max(map(len, _MARKS)) + 2
 _BY_THE_USER = ("deleted", "author")
-_PROFILE_IN_URL = re.compile(r"(?i)(/(?:u|user)/|/r/u_)[^/?#\s]+")
 
 
 def cleaned(texts: Sequence[str | None], name: str, casts: Counter[str]) -> list[str | None]:
@@ -53,13 +51,6 @@ def taken_away(was_deleted_later: bool | None, removal_type: str | None, removed
     if removed_by:
         return "deleted" if removed_by in _BY_THE_USER else "removed"
     return "kept"
-
-
-def without_profiles(url: str | None) -> str | None:
-    """A URL in which the name of a Reddit account is masked."""
-    if url is None or "redd" not in url.lower():
-        return url
-    return _PROFILE_IN_URL.sub(r"\1[name]", url)
 
 
 def _clean(text: str, name: str, casts: Counter[str]) -> str | None:

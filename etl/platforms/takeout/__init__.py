@@ -17,7 +17,7 @@ from pydantic import Field
 from conf.errors import ConfigError
 from conf.settings import StageConfig
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
-from etl.platforms.accounts import user_ids
+from etl.platforms.accounts import PATH_CHARS, short_pseudonym, user_ids, without_account
 from etl.platforms.archives import is_archive, members
 from etl.platforms.records import LeftOut, Parsed, parsed_batches
 from etl.platforms.sessions import in_sessions
@@ -28,8 +28,6 @@ from etl.platforms.takeout.histories import HEAD_BYTES, history_records, holds_h
 logger = logging.getLogger(__name__)
 
 PLATFORM_NAME = "takeout"
-PSEUDONYM_CHARS = 16
-"""Of a pseudonym in `source_file` and in the names of sessions."""
 _CHUNK_BYTES = 64 * 2**10
 _NO_ACCOUNTS = re.compile(r"takeout(?:-\d{8}t\d{6}z.*)?|chrome|youtube(?: .*)?|my activity|meine aktivitäten|mon activité|mi actividad|マイ アクティビティ")
 """Folders of an export itself, in lower case."""
@@ -60,7 +58,7 @@ class TakeoutPlatform:
             else:
                 others += 1
         if others:
-            logger.info("%s: %d files hold no history and are left alone", dump, others)
+            logger.info("%d files hold no history and are left alone", others)
         return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
@@ -78,24 +76,18 @@ def _source_file(name: str, options: TakeoutOptions, key: bytes) -> str:
     if not rest or _NO_ACCOUNTS.fullmatch(plain_name(folder)):
         folder, rest = options.account or "", name
     if not folder:
-        raise ConfigError(
-            f"takeout: {name} lies in no folder of an account; put each person's files in a folder below --dump that is named after the account, "
-            "or say whose they are with etl.platforms.takeout.account"
-        )
-    pseudonym = _short_pseudonym(folder, key)
-    as_word = re.compile(rf"(?<![^\W_]){re.escape(folder)}(?![^\W_])", re.IGNORECASE)
-    return f"{pseudonym}/{EMAIL.sub(lambda found: _short_pseudonym(found[0], key), as_word.sub(pseudonym, rest))}"
+        advice = "put each person's files in a folder below --dump that is named after the account, or say whose they are with etl.platforms.takeout.account"
+        raise ConfigError(f"takeout: {name} lies in no folder of an account; {advice}", f"takeout: a file lies in no folder of an account; {advice}")
+    without_folder = without_account(rest, folder, PLATFORM_NAME, key)
+    without_addresses = EMAIL.sub(lambda found: short_pseudonym(found[0], PLATFORM_NAME, key), without_folder)
+    return f"{short_pseudonym(folder, PLATFORM_NAME, key)}/{without_addresses}"
 
 
 def _account(file: InputFile, options: TakeoutOptions, key: bytes) -> str:
     """Whose a file is: the folder above what `source_file` has after the pseudonym, if it has that pseudonym, else the account of the options."""
     pseudonym, *rest = file.source_file.split("/")
     folder = file.path.split("/")[-len(rest) - 1]
-    return folder if _short_pseudonym(folder, key) == pseudonym else options.account or ""
-
-
-def _short_pseudonym(account: str, key: bytes) -> str:
-    return (user_ids(PLATFORM_NAME, key)[account] or "")[:PSEUDONYM_CHARS]
+    return folder if short_pseudonym(folder, PLATFORM_NAME, key) == pseudonym else options.account or ""
 
 
 def _records(file: InputFile, settings: ParseSettings) -> Iterator[Parsed]:
@@ -108,7 +100,7 @@ def _records(file: InputFile, settings: ParseSettings) -> Iterator[Parsed]:
         head = stream.read(HEAD_BYTES)
         if holds_history(name, head):
             chunks = chain([head], iter(partial(stream.read, _CHUNK_BYTES), b""))
-            yield from in_sessions(history_records(name, chunks, person, file.source_file), gap, person.user_id[:PSEUDONYM_CHARS])
+            yield from in_sessions(history_records(name, chunks, person, file.source_file), gap, person.user_id[:PATH_CHARS])
         else:
             yield LeftOut("file without a history")
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from conf.errors import ArchiveError
+from etl.platforms.surrogates import without_escaped_surrogates
 
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
@@ -22,8 +23,6 @@ PAGE_ENTRY = b'<div class="outer-cell'
 # Up to the next bracket that stands in no string. Possessive: a string that is not closed yet is not tried in other ways.
 _TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([{}\[\]])', re.DOTALL)
 _NAME = re.compile(rb'"([^"\\]*)"\s*:\s*.$', re.DOTALL)
-_LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-_REPLACEMENT = rb"\\ufffd"
 _BETWEEN = b" \t\r\n,"
 _BEFORE = b" \t\r\n\xef\xbb\xbf"
 
@@ -91,7 +90,7 @@ def entry_fields(entry: bytes, fields: type[Fields]) -> Fields:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return msgspec.json.decode(_LONE_SURROGATE.sub(_REPLACEMENT, entry.decode("utf-8", "replace").encode()), type=fields)
+        return msgspec.json.decode(without_escaped_surrogates(entry.decode("utf-8", "replace").encode()), type=fields)
     except msgspec.ValidationError:
         raise ValueError("not an entry of a history") from None
     except (msgspec.DecodeError, RecursionError):

@@ -6,12 +6,17 @@ import pytest
 
 from conf.errors import ArchiveError
 from etl.ingest.checksums import ListedDigest, listed_digests, read_checksums
+from etl.platforms import InputFile
 
 A, B = "a" * 64, "b" * 64
 
 
 def listed(*entries: tuple[str, str]) -> list[ListedDigest]:
     return [ListedDigest(tuple(name.split("/")), digest) for name, digest in entries]
+
+
+def files(*source_files: str) -> list[InputFile]:
+    return [InputFile(f"/dump/{source_file}", source_file, None, 1) for source_file in source_files]
 
 
 def test_every_form_of_a_line_is_read(tmp_path: Path):
@@ -41,22 +46,31 @@ def test_a_list_that_cannot_be_read_is_an_error(tmp_path: Path, content: bytes |
     [("RC.zst", "RC.zst"), ("RC.zst", "comments/RC.zst"), ("reddit/comments/RC.zst", "RC.zst"), ("reddit/comments/RC.zst", "comments/RC.zst")],
 )
 def test_a_list_of_a_folder_above_or_below_the_dump_names_its_files(name: str, source_file: str):
-    assert listed_digests(listed((name, A), ("other.zst", B)), [source_file, "absent.zst"], "list") == {source_file: A}
+    assert listed_digests(listed((name, A), ("other.zst", B)), files(source_file, "absent.zst"), "list") == {source_file: A}
 
 
 def test_names_agree_in_whole_parts_and_the_longest_agreement_counts():
     entries = listed(("one/RC.zst", A), ("two/RC.zst", B), ("xRC.zst", B))
-    assert listed_digests(entries, ["one/RC.zst", "dump/two/RC.zst", "three/RC.zst"], "list") == {"one/RC.zst": A, "dump/two/RC.zst": B}
-    assert listed_digests(listed(("one/RC.zst", A), ("RC.zst", B)), ["one/RC.zst", "two/RC.zst"], "list") == {"one/RC.zst": A, "two/RC.zst": B}
+    assert listed_digests(entries, files("one/RC.zst", "dump/two/RC.zst", "three/RC.zst"), "list") == {"one/RC.zst": A, "dump/two/RC.zst": B}
+    assert listed_digests(listed(("one/RC.zst", A), ("RC.zst", B)), files("one/RC.zst", "two/RC.zst"), "list") == {"one/RC.zst": A, "two/RC.zst": B}
 
 
 def test_two_digests_of_one_file_are_an_error_and_one_said_twice_is_none():
     with pytest.raises(ArchiveError, match=r"list: gives RC.zst 2 different digests"):
-        listed_digests(listed(("one/RC.zst", A), ("two/RC.zst", B)), ["RC.zst"], "list")
-    assert listed_digests(listed(("one/RC.zst", A), ("two/RC.zst", A)), ["RC.zst"], "list") == {"RC.zst": A}
+        listed_digests(listed(("one/RC.zst", A), ("two/RC.zst", B)), files("RC.zst"), "list")
+    assert listed_digests(listed(("one/RC.zst", A), ("two/RC.zst", A)), files("RC.zst"), "list") == {"RC.zst": A}
 
 
 @pytest.mark.parametrize("entries", [[], listed(("RS.zst", A))])
 def test_a_list_of_other_files_alone_is_an_error(entries: list[ListedDigest]):
     with pytest.raises(ArchiveError, match=f"list: none of its {len(entries)} entries is a file of the dump"):
-        listed_digests(entries, ["RC.zst"], "list")
+        listed_digests(entries, files("RC.zst"), "list")
+
+
+def test_a_list_has_the_names_of_files_on_disk_where_the_lake_has_pseudonyms():
+    file = InputFile("/dump/ada/ada_comments.zst", "0123456789abcdef/0123456789abcdef_comments.zst", "comments", 1)
+    assert listed_digests(listed(("ada/ada_comments.zst", A)), [file], "list") == {file.source_file: A}
+    for entries in ([("ada/ada_comments.zst", A), ("x/ada/ada_comments.zst", B)], [("bob_comments.zst", A)]):
+        with pytest.raises(ArchiveError) as error:
+            listed_digests(listed(*entries), [file], "/home/ada/list")
+        assert "ada" not in error.value.public

@@ -5,39 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.units.masking import cleaned, without_contacts, without_control_characters, without_names
+from etl.platforms.mentions import without_mentions
+from etl.units.masking import cleaned, cleaned_attributes, without_contacts, without_control_characters
 
 HOSTILE = [
-    "u/", "/u/", "U/", "u", "/", "user", "r/u_", "R/U_", "reddit.com/", "redd.it/", "REDDIT.COM/User/", "Redd.It/", "\x00", "\x1f", "\x85", "\u202e", "\ufeff",
+    "u/", "/u/", "U/", "u", "/", "user", "r/u_", "R/U_", "reddit.com/", "redd.it/", "REDDIT.COM/User/", "Redd.It/", "user/", "%2F", "\\/", "&#47;", "compose?to=", "%5F", "\x00", "\x1f", "\x85", "\u202e", "\ufeff",
     "\n", "\t", " ", ".", "-", "\\", "_", "ab", "some_name", "\u017f", "@", "a@b.de", "x.org", "+", "(", ")", "617", "495", "1551", "18002738255", "\xa0", "日本", "🙂",
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("thanks u/some_name!", "thanks u/[name]!"),
-        ("/u/some-name said", "/u/[name] said"),
-        ("u/one, u/two and u/three", "u/[name], u/[name] and u/[name]"),
-        ("U/Shouting", "U/[name]"),
-        (r"u/some\_name\_too wrote", "u/[name] wrote"),
-        ("[u/name](/u/name)", "[u/[name]](/u/[name])"),
-        ("(u/name)", "(u/[name])"),
-        ("first line\nu/name", "first line\nu/[name]"),
-        ("https://www.reddit.com/user/some_name/comments", "https://www.reddit.com/user/[name]/comments"),
-        ("old.reddit.com/u/some_name", "old.reddit.com/u/[name]"),
-        ("posted in r/u_some_name", "posted in r/u_[name]"),
-    ],
-)
-def test_names_of_accounts_are_masked(text: str, masked: str) -> None:
-    assert without_names(pa.array([text])).to_pylist() == [masked]
-
-
-@pytest.mark.parametrize(
-    "text", ["example.com/u/x/page", "https://example.com/u/someone", "menu/option", "dv/du and u/v", "r/python", "a user/group list", "wi-fi.u/s2"]
-)
-def test_what_is_no_mention_stays(text: str) -> None:
-    assert without_names(pa.array([text])).to_pylist() == [text]
 
 
 def test_control_characters_go_and_line_feeds_stay() -> None:
@@ -50,9 +24,31 @@ def test_control_characters_go_and_line_feeds_stay() -> None:
 @settings(max_examples=100, deadline=None)
 def test_looking_only_at_suspects_changes_no_result(mask_contacts: bool, texts: list[str | None]) -> None:
     all_texts = pa.array(texts, pa.string())
-    each_worked_on = without_names(without_control_characters(all_texts))
+    each_worked_on = without_mentions(without_control_characters(all_texts))
     expected = without_contacts(each_worked_on) if mask_contacts else each_worked_on
     assert cleaned(all_texts, mask_contacts).to_pylist() == expected.to_pylist()
+
+
+@pytest.mark.parametrize("mask_contacts", [False, True])
+@given(text=st.lists(st.sampled_from(HOSTILE), max_size=12).map("".join))
+@settings(max_examples=300)
+def test_a_second_application_changes_nothing(mask_contacts: bool, text: str) -> None:
+    once = cleaned(pa.array([text]), mask_contacts)
+    assert cleaned(once, mask_contacts).to_pylist() == once.to_pylist()
+
+
+def test_words_in_attributes_are_masked_and_numbers_stay() -> None:
+    facts = {
+        "views": "4915112345678", "votes": "6174951551", "rating": "-6174951.551", "all": "6174951551, 6174951552", "score": "3", "flag": "true", "at": "2019-07-20",
+        "store": "u/some_name", "about": "me@example.org", "call": "+49 30 901820", "or": "617-495-1551", "bell": "a\x07b", "user_name": "ada@example.org",
+    }  # fmt: skip
+    masked = {"store": "u/[name]", "about": "[email]", "call": "[phone]", "or": "[phone]", "bell": "ab"}
+    attributes = pa.array([[("before", "u/some_name")], list(facts.items()), []], pa.map_(pa.string(), pa.string()))
+    assert cleaned_attributes(attributes, True).to_pylist(maps_as_pydicts="strict") == [{"before": "u/[name]"}, facts | masked, {}]
+    assert cleaned_attributes(attributes.slice(1), True).to_pylist(maps_as_pydicts="strict") == [facts | masked, {}]
+    assert cleaned_attributes(attributes.slice(3), True).to_pylist() == []
+    unasked = {"store": "u/[name]", "bell": "ab"}
+    assert cleaned_attributes(attributes, False).to_pylist(maps_as_pydicts="strict")[1] == facts | unasked
 
 
 def test_what_a_control_character_hid_is_masked_too() -> None:

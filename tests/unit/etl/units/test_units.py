@@ -116,6 +116,14 @@ def test_names_and_control_characters_go_from_own_and_context_texts() -> None:
     assert [entry["text"] for entry in units["b"]["context"]] == ["for u/[name]\n\nsee /u/[name]", "hi u/[name]"]
 
 
+def test_source_texts_and_attributes_are_masked_as_words_are() -> None:
+    row = act("a", "t", source_text="<p>u/somebody\x07, me@example.org or 617-495-1551</p>", attributes={"score": "6174951551", "tags": "by u/somebody"})
+    units, _ = make(row, mask_contacts=True)
+    assert units["a"]["source_text"] == "<p>u/[name], [email] or [phone]</p>"
+    assert dict(units["a"]["attributes"]) == {"score": "6174951551", "tags": "by u/[name]"}
+    assert make(act("a", "t", source_text=" \x07"))[0]["a"]["source_text"] is None
+
+
 def test_what_a_filter_leaves_out_is_counted_and_stands_in_contexts_all_the_same() -> None:
     acts = [act("a", "t", text="too short"), act("b", "a", text="long enough to be kept"), act("c", "b", text="so is what a bot says", user_id="bot")]
     units, counts = make(*acts, filters=UnitFilters(min_words=3, drop_bots=True), bots=frozenset({"bot"}))
