@@ -9,6 +9,8 @@ from lake.tables import Row, TableSpec
 
 # An act's attribute, "true" where the archive marks that it was deleted after it was fetched: no other copy of it may bring its words back.
 DELETED_LATER = "deleted_later"
+# An act's attribute, "true" where it has no words of its own and takes the title of the object that opened its thread. Its unit does not have it.
+WORDS_OF_OBJECT = "words_of_object"
 
 
 class Act(Row):

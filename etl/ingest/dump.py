@@ -41,6 +41,9 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     files = load_platform(reference).input_files(dump, replace(settings, key=key))
     if not files:
         raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; README says what each platform's files are called")
+    faults = [file.fault for file in files if file.fault]
+    if len(faults) == len(files):  # before a lake is made, and Spark started, for nothing
+        raise _not_taken(faults, len(files))
     listed = _listed_digests(checksums, files) if checksums else {}
     _open_lake(lake, key)
     tasks = plan_tasks(lake, config, reference, key_id(key), files, listed, settings)
@@ -60,7 +63,12 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     for spec in (REJECTS, ACTS, INGESTED_FILES):
         run.wrote(spec, arrow_tables.table_version(lake, spec))
     if failures:
-        raise ArchiveError(f"{len(failures)} of {len(files)} files could not be taken (all others are in): " + "; ".join(failures))
+        raise _not_taken(failures, len(files))
+
+
+def _not_taken(failures: Sequence[str], files: int) -> ArchiveError:
+    others = " (all others are in)" if len(failures) < files else ""
+    return ArchiveError(f"{len(failures)} of {files} files could not be taken{others}: " + "; ".join(failures))
 
 
 def parse_settings(lake: LakeConfig, config: EtlConfig, reference: str) -> ParseSettings:

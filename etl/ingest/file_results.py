@@ -20,7 +20,8 @@ def file_results(lake: LakeConfig, config: EtlConfig, tasks: Sequence[FileTask])
     """Results as files are finished; Spark is started only where there is something to do for it."""
     seems_known = {task.file.path: task.file.size for task in tasks if task.file.size == task.known_bytes}
     is_quick = sum(seems_known.values()) <= DIGESTED_BY_DRIVER_BYTES
-    checked = [check_file(task) if is_quick and task.file.path in seems_known else FileResult(task) for task in tasks]
+    is_soon_told = {task.file.path for task in tasks if task.file.fault or (is_quick and task.file.path in seems_known)}
+    checked = [check_file(task) if task.file.path in is_soon_told else FileResult(task) for task in tasks]
     yield from (result for result in checked if result.is_settled)
     rest = [result.task for result in checked if not result.is_settled]
     if rest:

@@ -38,7 +38,8 @@ class NoOptions(StageConfig):
 class InputFile:
     """One file of a dump. `source_file` is its path below the dump root; `kind` is None where a parser cannot tell it.
 
-    `sha256` is the digest of its bytes once somebody read them: a parser that finds others raises ArchiveError.
+    `sha256` is the digest of its bytes once somebody read them: a parser that finds others raises ArchiveError. `fault` is why it cannot be taken,
+    where its beginning showed that already when the files were listed.
     """
 
     path: str
@@ -46,6 +47,7 @@ class InputFile:
     kind: str | None
     size: int
     sha256: str | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True)

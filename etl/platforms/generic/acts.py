@@ -1,8 +1,10 @@
 """Rows of a source -> acts, and an act of nobody for what surrounded them."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -14,6 +16,7 @@ from etl.platforms.generic.rows import Row, value_at
 from etl.platforms.records import UNKNOWN_TIME, Parsed, ParsedAct, Refused
 from etl.platforms.streams import MAX_LINE_BYTES
 from etl.platforms.times import unix_time
+from lake.acts import WORDS_OF_OBJECT
 
 State = Literal["kept", "deleted", "removed"]
 OBJECTS_KEPT = 2**16
@@ -72,25 +75,35 @@ class SourceActs:
         """The act of a row; `context_id` is the id of what surrounded it, if the row holds that."""
         source, columns = self._source, self._source.columns
         account, title, text = self._text(row, columns.user), self._text(row, columns.title), self._texts(row, columns.text)
-        own_id = self._id(row, columns.id) or f"act_{_digest(self._users[account], source.action, created_at, title, text, context_id)}"
-        return ParsedAct(
-            native_id=own_id, account=account, action=source.action, created_at=created_at, title=title or source.constants.get("title"), text=text,
-            community=self._field(row, "community"), state=state,
-            thread_id=own_id if source.action == OBJECT else context_id or self._id(row, columns.thread),
-            parent_id=self._id(row, columns.parent) or context_id, session_id=self._id(row, columns.session), url=self._field(row, "url"),
-            language=self._field(row, "language"), attributes={name: self._text(row, name) for name in source.attributes}, raw=row.raw,
-            bytes=row.bytes, casts=row.casts,
+        attributes = {name: self._text(row, name) for name in source.attributes}
+        if source.words == OBJECT and title is None and text is None:
+            attributes[WORDS_OF_OBJECT] = "true"
+        act = ParsedAct(
+            native_id=self._id(row, columns.id), account=account, action=source.action, created_at=created_at,
+            title=title or source.constants.get("title"), text=text, community=self._field(row, "community"), state=state,
+            thread_id=context_id or self._id(row, columns.thread), parent_id=self._id(row, columns.parent) or context_id,
+            session_id=self._id(row, columns.session), url=self._field(row, "url"), language=self._field(row, "language"), attributes=attributes,
+            raw=row.raw, bytes=row.bytes, casts=row.casts,
         )  # fmt: skip
+        native_id = act.native_id or f"act_{self._digest_of(act)}"
+        return replace(act, native_id=native_id, thread_id=native_id if source.action == OBJECT else act.thread_id)
+
+    def _digest_of(self, act: ParsedAct) -> str:
+        """What tells an act without an id from all others: everything but its language, its state and its attributes, which may change later."""
+        who, when = self._users[act.account], act.created_at and act.created_at.isoformat()
+        where = (act.thread_id, act.parent_id, act.session_id, act.community, act.url)
+        return _digest(who, act.action, when, act.title, act.text, *where)
 
     def _context(self, row: Row, columns: ContextColumns) -> ParsedAct | None:
         """What surrounded the row's act; None where its columns are blank."""
         title, text = self._text(row, columns.title), self._texts(row, columns.text)
         if title is None and text is None:
             return None
-        own_id = f"{OBJECT}_{self._id(row, columns.id) or _digest(title, text)}"
+        community = self._field(row, "community")
+        own_id = f"{OBJECT}_{self._id(row, columns.id) or _digest(title, text, community)}"
         return ParsedAct(
             native_id=own_id, account=None, action=OBJECT, created_at=UNKNOWN_TIME, title=title, text=text, thread_id=own_id,
-            community=self._field(row, "community"), language=self._field(row, "language"), raw=row.raw,
+            community=community, language=self._field(row, "language"), raw=row.raw,
         )  # fmt: skip
 
     def _is_new(self, context_id: str) -> bool:
@@ -170,5 +183,5 @@ def _plain_text(value: Any, column: str) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256("\0".join("" if part is None else str(part) for part in parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()[:32]
