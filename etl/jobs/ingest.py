@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from conf.arguments import job_parser, parse_job_arguments
 from conf.logs import configure_logs
 from etl.config import EtlConfig
-from etl.ingest.dump import ingest_dump
+from etl.platforms import checked_options, find_platform
 from lake.config import LakeConfig
 from lake.job_runs import job_run
 
@@ -24,6 +24,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sha256", metavar="FILE", help="list of digests, as sha256sum writes it: a file that it names and that differs is not taken")
     args = parse_job_arguments(parser, argv)
     config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
+    platform = find_platform(args.values.platform)
+    checked_options(platform, config.platforms.get(platform.name, {}))
+    # Not before: what it needs takes seconds to load, and most mistakes are told by now.
+    from etl.ingest.dump import ingest_dump
+
     with job_run(lake, JOB, {"etl": config}) as run:
         ingest_dump(lake, config, args.values.dump, args.values.platform, run, args.values.sha256)
 

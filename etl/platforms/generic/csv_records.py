@@ -87,9 +87,7 @@ class _RecordLines:
                 self._chars += len(line)
                 self._is_sound &= is_sound
                 if self._chars > MAX_LINE_BYTES:
-                    raise ArchiveError(
-                        f"{self._file.source_file}: a row is longer than {MAX_LINE_BYTES:,} characters; look for a quote that is not closed"
-                    )
+                    raise ArchiveError(f"{self._file.source_file}: a row is longer than {MAX_LINE_BYTES:,} characters; look for a quote that is not closed")
                 yield line
         self.is_over = True
 

@@ -73,7 +73,9 @@ class Source(StageConfig):
     time_format: str = Field(ISO, description="'iso', 'seconds' or 'milliseconds' since 1970, or a pattern such as '%d.%m.%Y %H:%M'.")
     time_zone: str = Field("UTC", description="Of times that name none, e.g. 'Europe/Paris'.")
     constants: dict[Literal["title", "community", "url", "language"], str] = Field({}, description="Fields that are the same in all rows.")
-    attributes: tuple[str, ...] = Field((), description="Columns that are kept as further facts: numbers (a rating, a weight), places, ...; no text of the act.")
+    attributes: tuple[str, ...] = Field(
+        (), description="Columns that are kept as further facts: numbers (a rating, a weight), places, ...; no text of the act."
+    )
     words: Literal["own", "object"] = Field(
         "own",
         description="'object': a row without title and text takes the title of the object at the root of its thread, whichever file that comes from; "
