@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -75,24 +74,21 @@ class SourceActs:
         """The act of a row; `context_id` is the id of what surrounded it, if the row holds that."""
         source, columns = self._source, self._source.columns
         account, title, text = self._text(row, columns.user), self._text(row, columns.title), self._texts(row, columns.text)
-        attributes = {name: self._text(row, name) for name in source.attributes}
-        if source.words == OBJECT and title is None and text is None:
-            attributes[WORDS_OF_OBJECT] = "true"
-        act = ParsedAct(
-            native_id=self._id(row, columns.id), account=account, action=source.action, created_at=created_at,
-            title=title or source.constants.get("title"), text=text, community=self._field(row, "community"), state=state,
-            thread_id=context_id or self._id(row, columns.thread), parent_id=self._id(row, columns.parent) or context_id,
-            session_id=self._id(row, columns.session), url=self._field(row, "url"), language=self._field(row, "language"), attributes=attributes,
-            raw=row.raw, bytes=row.bytes, casts=row.casts,
+        has_words, title = bool(title or text), title or source.constants.get("title")
+        community, url, session_id = self._field(row, "community"), self._field(row, "url"), self._id(row, columns.session)
+        thread_id, parent_id = context_id or self._id(row, columns.thread), self._id(row, columns.parent) or context_id
+        # What may be told otherwise later is no part of it: language, state, attributes.
+        told = (source.action, created_at.isoformat(), title, text, thread_id, parent_id, session_id, community, url)
+        native_id = self._id(row, columns.id) or f"act_{_digest(self._users[account], *told)}"
+        return ParsedAct(
+            native_id=native_id, account=account, action=source.action, created_at=created_at, title=title, text=text, community=community, state=state,
+            thread_id=native_id if source.action == OBJECT else thread_id, parent_id=parent_id, session_id=session_id, url=url,
+            language=self._field(row, "language"), attributes=self._attributes(row, has_words), raw=row.raw, bytes=row.bytes, casts=row.casts,
         )  # fmt: skip
-        native_id = act.native_id or f"act_{self._digest_of(act)}"
-        return replace(act, native_id=native_id, thread_id=native_id if source.action == OBJECT else act.thread_id)
 
-    def _digest_of(self, act: ParsedAct) -> str:
-        """What tells an act without an id from all others: everything but its language, its state and its attributes, which may change later."""
-        who, when = self._users[act.account], act.created_at and act.created_at.isoformat()
-        where = (act.thread_id, act.parent_id, act.session_id, act.community, act.url)
-        return _digest(who, act.action, when, act.title, act.text, *where)
+    def _attributes(self, row: Row, has_words: bool) -> dict[str, str | None]:
+        attributes = {name: self._text(row, name) for name in self._source.attributes}
+        return attributes | {WORDS_OF_OBJECT: "true"} if self._source.words == OBJECT and not has_words else attributes
 
     def _context(self, row: Row, columns: ContextColumns) -> ParsedAct | None:
         """What surrounded the row's act; None where its columns are blank."""

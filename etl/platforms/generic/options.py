@@ -86,7 +86,7 @@ class Source(StageConfig):
     @classmethod
     def _is_delimiter(cls, given: str | None) -> str | None:
         if given is not None and (given == r"\t" or not {*given}.isdisjoint('"\r\n\0')):
-            raise ValueError(r"no delimiter: it has no quotes and no ends of lines, and a tab is written as \"\t\" in double quotes")
+            raise ValueError(r'no delimiter: it has no quotes and no ends of lines, and a tab is written as "\t" in double quotes')
         return given
 
     @field_validator("encoding")
