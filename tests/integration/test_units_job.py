@@ -180,7 +180,7 @@ def test_ids_of_several_units_are_counted_within_a_run_and_against_the_runs_befo
 ) -> None:  # fmt: skip
     def counted() -> int:
         caplog.clear()
-        make_units(lake)
+        job.main(["--lake", lake.path])
         run = last_done_run(lake, job.JOB)
         assert run is not None
         warned = [record.getMessage() for record in caplog.records if "unit_ids stand for several units" in record.getMessage()]
@@ -192,7 +192,7 @@ def test_ids_of_several_units_are_counted_within_a_run_and_against_the_runs_befo
     assert counted() == 2
     write_acts(lake, act("new", None, "t", source_file="RC_2020-02"), act("of t", None, "v", source_file="RC_2020-02"))
     assert counted() == 1
-    write_acts(lake, act("copy", None, "w", source_file="RC_2020-03"), act("copy", None, "w", source_file="RC_2020-04"))
+    write_acts(lake, act("copy", None, "w", source_file="RC_2020-03", line=1), act("copy", None, "w", source_file="RC_2020-03", line=2))
     assert counted() == 0
 
 

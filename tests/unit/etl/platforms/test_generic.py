@@ -7,7 +7,6 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,10 +23,13 @@ from etl.platforms import ParseSettings, checked_options
 from etl.platforms.generic import FILES_CHECKED, PLATFORM
 from etl.platforms.records import UNKNOWN_TIME
 from etl.platforms.streams import WHOLE_FILE, FileSlice
+from lake.acts import WORDS_OF_OBJECT
 from lake.pseudonyms import pseudonym
+from tests.pages import ROOT, files_of, section_of
+from tests.parsed_dumps import parse_dump
 from tests.unit.etl.platforms.any_lines import PIECES, fragments
 
-PAGE = Path(__file__).parents[4] / "PLATFORMS.md"
+PAGE = ROOT / "PLATFORMS.md"
 KEY = bytes(range(32))
 SETTINGS = ParseSettings(KEY, rejected_at=datetime(2024, 3, 1, tzinfo=UTC))
 NOON = datetime(2023, 5, 1, 12, tzinfo=UTC)
@@ -207,6 +209,25 @@ def test_a_table_without_names_of_columns_is_read_by_those_of_its_source(tmp_pat
     assert [(reject["line"], reject["reason"]) for reject in rejects] == [(3, "another number of cells than the header has"), (4, "empty line")]
     with_quotes, _ = parsed(tmp_path, "u.data", content.encode(), source(**settings))
     assert with_quotes[1]["text"] == ('"Quoted"' if len(delimiter) > 1 else "Quoted")
+
+
+def test_movielens_1m_is_read_as_it_is_published_by_the_settings_that_the_page_shows(tmp_path):
+    shown = files_of(section_of("PLATFORMS.md", "generic"))["movielens-1m.yaml"]
+    settings = replace(SETTINGS, options=checked_options(PLATFORM, yaml.safe_load(shown)["etl"]["platforms"]["generic"]))
+    films = {"1": 'Tea "Ceremony" (1995)', "30": "Été, L' (1996)"}
+    (tmp_path / "movies.dat").write_text("".join(f"{film}::{title}::Drama|Comedy\n" for film, title in films.items()), encoding="latin-1")
+    (tmp_path / "ratings.dat").write_text("7::30::5::1682942400\n7::1::4::1682942400\n")
+    parsed_files = parse_dump(PLATFORM, tmp_path, settings)
+    assert parsed_files.rejects == []
+    objects, ratings = ([act for act in parsed_files.acts if act["action"] == action] for action in ("object", "rating"))
+    assert [(act["unit_id"], act["title"], act["text"]) for act in objects] == [
+        (f"movielens-1m:{film}", title, "Drama|Comedy") for film, title in films.items()
+    ]  # fmt: skip
+    assert [(act["thread_id"], act["thread_group"], act["created_at"]) for act in ratings] == [
+        (act["unit_id"], act["thread_group"], NOON) for act in reversed(objects)
+    ]  # fmt: skip
+    assert [act["attributes"] for act in ratings] == [{"rating": "5", WORDS_OF_OBJECT: "true"}, {"rating": "4", WORDS_OF_OBJECT: "true"}]
+    assert len({act["unit_id"] for act in ratings}) == len({act["user_id"] for act in ratings}) + 1 == 2
 
 
 def test_a_row_without_words_asks_for_those_of_its_object_where_its_source_says_so(tmp_path):
