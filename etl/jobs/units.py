@@ -38,7 +38,7 @@ SETTINGS = {
 }  # fmt: skip
 TABLES = (UNITS, UNIT_SIGNATURES)
 NEAR_DUPLICATES = "units that say what an older one says"
-IDS_OF_SEVERAL = "unit_ids of several units"
+IDS_OF_SEVERAL = "unit_ids of several acts"
 
 
 def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
@@ -103,14 +103,14 @@ def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, vers
 
 
 def count_ids_of_several(lake: LakeConfig, made: Sequence[np.ndarray], files: Sequence[TableFile], of: int) -> int:
-    """About how many `unit_id`s stand for several units, those in `files` included that no run has changed; a word in the log where there are some."""
+    """About how many `unit_id`s stand for several acts, those of units in `files`, which no new act changed, included; a word in the log where some do."""
     known, known_share = ids_in_files(lake, files, of)
     count = ids_of_several(made, known, of, known_share)
     if count:
         exactly = "" if of == known_share == 1 else "about "
         logger.warning(
-            "%s%d unit_ids stand for several units each, in different threads: whoever asks for one of them, or labels it, means all. An id must be "
-            "of one act in all files of a platform: see to the parser's ids (generic: columns.id; without it, ids are made), and ingest again",
+            "%s%d unit_ids stand for several acts each, in different threads: whoever asks for one of them means all. An id must be of one act in all "
+            "files of a platform: see to the parser's ids (generic: columns.id; an act without it gets an id of its own), and ingest again",
             exactly, count,
         )  # fmt: skip
     return count

@@ -141,7 +141,9 @@ def units_of_threads(acts: pa.RecordBatch, settings: UnitSettings) -> Iterator[M
     counts.update(why_not[settled.is_new & ~settled.is_known & (why_not != "")].tolist())
     counts[CHANGED] = int(settled.is_known[ancestors.targets].sum())
     has_changed = settled.is_new | ((titled.objects != NOBODY) & settled.is_new[titled.objects])
-    yield Made(UNITS, arrow_schema(UNITS).empty_table(), counts, _replaced(rows, settled.is_known, has_changed & (why_not != ""), ancestors.targets))
+    replaced = _replaced(rows, settled.is_known, has_changed & (why_not != ""), ancestors.targets)
+    objects = rows["unit_id"].filter(pa.array(settled.is_new & (why_not == "object")))
+    yield Made(UNITS, arrow_schema(UNITS).empty_table(), counts, replaced, sampled_ids(objects, settings.one_id_in))
     for start in range(0, len(ancestors.targets), UNITS_AT_ONCE):
         units = _unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE)))
         yield Made(UNITS, units, sampled_ids=sampled_ids(units["unit_id"], settings.one_id_in))

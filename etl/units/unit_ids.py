@@ -1,6 +1,7 @@
-"""Whether each unit has a `unit_id` of its own: counted in a sample of the ids, the same in every task, which for small lakes is all of them.
+"""Whether each act has a `unit_id` of its own: counted in a sample of the ids, the same in every task, which for small lakes is all of them.
 
-Copies of an act inside one thread are settled as duplicates; what is counted here are units of one id in several threads.
+Copies of an act inside one thread are settled as duplicates; what is counted here are units and objects of one id in several threads. Objects of earlier
+runs are not looked at: they stand in no table that is cheap to read.
 """
 
 import hashlib
@@ -46,7 +47,7 @@ def ids_in_files(lake: LakeConfig, files: Sequence[TableFile], of: int) -> tuple
 
 
 def ids_of_several(made: Iterable[np.ndarray], known: np.ndarray, of: int, known_share: float) -> int:
-    """How many ids stand for several units, about: those made in one run, and those `known` of units that were there, a share of them all.
+    """How many ids stand for several acts, about: of units and objects met in one run, and of units `known` before, a share of them all.
 
     Exact where `of` and `known_share` are 1.
     """

@@ -72,7 +72,7 @@ def test_movielens_100k_is_read_as_it_is_published(spark: SparkSession, lake: La
     assert (len(people), sum(people.values())) == (943, 100_000)
     done = last_done_run(lake, "etl units")
     assert done is not None
-    assert done.rows["unit_ids of several units"] == 0
+    assert done.rows["unit_ids of several acts"] == 0
 
 
 def test_objects_of_a_later_file_make_the_units_that_wait_for_them_and_give_others_their_new_name(

@@ -175,7 +175,7 @@ def test_a_new_month_leaves_files_of_units_that_it_does_not_change_as_they_are(l
     assert run.rows == {"acts": 2, "units": 2, job.IDS_OF_SEVERAL: 0}
 
 
-def test_ids_of_several_units_are_counted_within_a_run_and_against_the_runs_before(
+def test_ids_of_several_acts_are_counted_within_a_run_and_against_the_runs_before(
     lake: LakeConfig, spark: SparkSession, caplog: pytest.LogCaptureFixture
 ) -> None:  # fmt: skip
     def counted() -> int:
@@ -183,7 +183,7 @@ def test_ids_of_several_units_are_counted_within_a_run_and_against_the_runs_befo
         job.main(["--lake", lake.path])
         run = last_done_run(lake, job.JOB)
         assert run is not None
-        warned = [record.getMessage() for record in caplog.records if "unit_ids stand for several units" in record.getMessage()]
+        warned = [record.getMessage() for record in caplog.records if "unit_ids stand for several acts" in record.getMessage()]
         count = run.rows[job.IDS_OF_SEVERAL]
         assert [message.split()[0] for message in warned] == [str(count)] * (count > 0)
         return count
@@ -194,6 +194,8 @@ def test_ids_of_several_units_are_counted_within_a_run_and_against_the_runs_befo
     assert counted() == 1
     write_acts(lake, act("copy", None, "w", source_file="RC_2020-03", line=1), act("copy", None, "w", source_file="RC_2020-03", line=2))
     assert counted() == 0
+    write_acts(lake, act("new", None, "new", action="object", user_id=None, source_file="RC_2020-04"), act("a", "b", "x", source_file="RC_2020-04"))
+    assert counted() == 2
 
 
 def test_filters_are_counted_by_reason_and_bots_are_found_again_with_every_month(lake: LakeConfig, spark: SparkSession, key_file: str) -> None:

@@ -496,13 +496,20 @@ json_rows = st.dictionaries(st.sampled_from(["who", "at", "words", "stars"]), fr
 )
 
 
-@given(content=pieces | st.lists(json_rows | pieces, max_size=4).map("".join), name=st.sampled_from(["a.csv", "a.jsonl"]), good=st.booleans())
-def test_whatever_a_file_holds_every_row_is_an_act_or_a_reject_or_the_file_is_named(tmp_path_factory, content, name, good):
+@given(
+    content=pieces | st.lists(json_rows | pieces, max_size=4).map("".join), odd=st.binary(max_size=3), name=st.sampled_from(["a.csv", "a.jsonl"]),
+    good=st.booleans(), encoding=st.sampled_from(["utf-8", "latin-1", "cp1252", "shift_jis"]), settings=st.sampled_from([{}, {"quotes": False}]),
+    block_bytes=st.sampled_from([1, 2**20]),
+)  # fmt: skip
+def test_whatever_a_file_holds_every_row_is_an_act_or_a_reject_or_the_file_is_named(
+    tmp_path_factory, content, odd, name, good, encoding, settings, block_bytes
+):  # fmt: skip
     folder = tmp_path_factory.mktemp("any")
-    everything = (WRITERS[name](ROW) if good else b"") + content.encode("utf-8", "surrogatepass")
+    everything = (WRITERS[name](ROW) if good else b"") + odd + content.encode("utf-8", "surrogatepass") + odd
     why = ""
     try:
-        acts, rejects = parsed(folder, name, everything, source(attributes=["stars"] if name == "a.jsonl" else []))
+        attributes = ["stars"] if name == "a.jsonl" else []
+        acts, rejects = parsed(folder, name, everything, source(attributes=attributes, encoding=encoding, **settings), block_bytes=block_bytes)
     except ArchiveError as error:
         why = str(error)
     assert name in why if why else sorted(row["line"] for row in (*acts, *rejects)) == list(range(1, len(acts) + len(rejects) + 1))
