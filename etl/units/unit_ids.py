@@ -36,8 +36,8 @@ def ids_in_files(lake: LakeConfig, files: Sequence[TableFile], of: int) -> tuple
     """Sampled ids (n,) among those that stand in files of `units`, and the share of the files' bytes that was read: all of it, where they are few."""
     ids: list[np.ndarray] = [np.empty(0, np.uint64)]
     rows = size = 0
-    # Names of files are random, so that the first ones are as good a choice as any.
-    for file in sorted(files, key=lambda file: file.path.rpartition("/")[2])[:FILES_READ]:
+    in_random_order = sorted(files, key=lambda file: zlib.crc32(file.path.encode()))  # not by name: files of one run have names alike
+    for file in in_random_order[:FILES_READ]:
         if rows >= IDS_IN_SAMPLE:
             break
         unit_ids = open_parquet(lake, UNITS, file.path).read(columns=["unit_id"])["unit_id"]

@@ -42,12 +42,12 @@ class GenericPlatform:
                 raise ConfigError(f"{where}: {source.files!r} is none of the {len(names)} files below {dump}, which are {there}")
         files, of_source = [], Counter[str]()
         for path, source_file, size in listed:
-            source = _source_of(source_file, options)
-            if source is None:
+            own = _source_of(source_file, options)
+            if own is None:
                 continue
-            of_source[source.files] += 1
-            file = InputFile(path, source_file, source.action, size)
-            files.append(_checked(file, source) if of_source[source.files] <= FILES_CHECKED else file)
+            of_source[own.files] += 1
+            file = InputFile(path, source_file, own.action, size)
+            files.append(_checked(file, own) if of_source[own.files] <= FILES_CHECKED else file)
         return files
 
     def parse(self, file: InputFile, settings: ParseSettings, part: FileSlice = WHOLE_FILE) -> Iterator[ParsedBatch]:
