@@ -11,6 +11,8 @@ from lake.tables import Row, TableSpec
 DELETED_LATER = "deleted_later"
 # An act's attribute, the account itself: there only where `lake.keep_names` asks for it.
 USER_NAME = "user_name"
+# An act's attribute, "true" where it has no words of its own and takes the title of the object that opened its thread. Its unit does not have it.
+WORDS_OF_OBJECT = "words_of_object"
 
 
 class Act(Row):

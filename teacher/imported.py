@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lake.labels import Label, LabelReject
@@ -11,6 +11,7 @@ from lake.rendering import RENDERING_VERSION, plain
 from teacher.answers import ANSWERS_VERSION, LabelTexts, Refused, judge
 
 RAW_CHARS = 500
+UNKNOWN, AMBIGUOUS = "unknown unit", "id of several units"
 
 
 class ImportedLine(NamedTuple):
@@ -51,9 +52,10 @@ def parse_line(line: str, native_ids: Sequence[str]) -> ImportedLine:
     return ImportedLine(line, "", fault="no id")
 
 
-def import_labels(lines: Iterable[ImportedLine], contents: Mapping[str, str], teacher_model: str, teacher_version: str) -> Imported:
-    """Labels and rejects of the lines. `contents` is unit_id -> the content that its label belongs to.
+def import_labels(lines: Iterable[ImportedLine], contents: Mapping[str, Collection[str]], teacher_model: str, teacher_version: str) -> Imported:
+    """Labels and rejects of the lines. `contents` is unit_id -> the content that its label belongs to: of an id that several units have, all of theirs.
 
+    A line whose id has several contents is a reject, since nobody knows which of them it is about.
     Of several lines of one content the first good one counts, the others are duplicates. A reject is known by its content, by the given id where
     there is no such unit, by a hash of the line where there is no id; a second one of the same is a duplicate too.
     """
@@ -61,11 +63,12 @@ def import_labels(lines: Iterable[ImportedLine], contents: Mapping[str, str], te
     rejects: dict[str, LabelReject] = {}
     duplicates: Counter[str] = Counter()
     for line in lines:
-        content = next((contents[unit_id] for unit_id in line.unit_ids if unit_id in contents), None)
+        named = next((contents[unit_id] for unit_id in line.unit_ids if unit_id in contents), ())
+        content = next(iter(named)) if len(named) == 1 else None
         if content in labels:
             duplicates["duplicate: content labelled by an earlier line"] += 1
             continue
-        judged = _judged(line, content)
+        judged = _judged(line, content, UNKNOWN if not named else AMBIGUOUS)
         if isinstance(judged, Refused):
             key = content or line.given_id[:RAW_CHARS] or hashlib.sha256(line.raw.encode(errors="replace")).hexdigest()
             if key in rejects:
@@ -89,7 +92,7 @@ def _with_labels(line: ImportedLine, values: Mapping[str, Any]) -> ImportedLine:
     return line._replace(specific=specific, broad=broad)
 
 
-def _judged(line: ImportedLine, content: str | None) -> LabelTexts | Refused:
+def _judged(line: ImportedLine, content: str | None, why_none: str) -> LabelTexts | Refused:
     if line.fault:
         return Refused(line.fault)
-    return Refused("unknown unit") if content is None else judge(line.specific, line.broad)
+    return Refused(why_none) if content is None else judge(line.specific, line.broad)

@@ -1,15 +1,14 @@
 """The package that ADDING_A_PLATFORM.md writes, built and unpacked as an installer would, without a network."""
 
-import re
 import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "ADDING_A_PLATFORM.md"
-_FILE = re.compile(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMMAND = re.compile(r"^\.venv/bin/kindred (.*)$", re.MULTILINE)
+from tests.pages import ROOT, commands_of, files_of, write_files
+
+PAGE = ROOT / "ADDING_A_PLATFORM.md"
 
 
 @dataclass(frozen=True)
@@ -23,15 +22,12 @@ class AddedPlatform:
 
 def page_commands() -> list[list[str]]:
     """The words of each `kindred` command on the page."""
-    return [command.split() for command in _COMMAND.findall(PAGE.read_text(encoding="utf-8"))]
+    return commands_of(PAGE.read_text(encoding="utf-8"))
 
 
 def add_platform(folder: Path) -> AddedPlatform:
     """Write the page's files below a folder, and build and unpack its package there."""
-    files = _FILE.findall(PAGE.read_text(encoding="utf-8"))
-    for name, content in files:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content, encoding="utf-8")
+    write_files(folder, files_of(PAGE.read_text(encoding="utf-8")))
     (project,) = folder.glob("*/pyproject.toml")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, project.parent]
     subprocess.run(build, check=True, capture_output=True)

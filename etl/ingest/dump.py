@@ -42,6 +42,9 @@ def ingest_dump(
     if not files:
         found = f"no files of platform {load_platform(reference).name!r} below this folder; PLATFORMS.md says what each platform's files are called"
         raise ArchiveError(f"{dump}: {found}", f"--dump: {found}")
+    faults = [_with_path(file.fault, file) for file in files if file.fault]
+    if len(faults) == len(files):  # before a lake is made, and Spark started, for nothing
+        raise _not_taken(faults, len(files))
     listed = _listed_digests(checksums, files) if checksums else {}
     _open_lake(lake, key)
     tasks = plan_tasks(lake, config, reference, key_id(key), files, listed, settings)
@@ -62,8 +65,13 @@ def ingest_dump(
     for spec in (REJECTS, ACTS, INGESTED_FILES):
         run.wrote(spec, arrow_tables.table_version(lake, spec))
     if failures:
-        count = f"{len(failures)} of {len(files)} files could not be taken (all others are in): "
-        raise ArchiveError(count + "; ".join(map(str, failures)), count + "; ".join(failure.public for failure in failures))
+        raise _not_taken(failures, len(files))
+
+
+def _not_taken(failures: Sequence[ArchiveError], files: int) -> ArchiveError:
+    others = " (all others are in)" if len(failures) < files else ""
+    count = f"{len(failures)} of {files} files could not be taken{others}: "
+    return ArchiveError(count + "; ".join(map(str, failures)), count + "; ".join(failure.public for failure in failures))
 
 
 def _with_path(failure: ArchiveError, file: InputFile) -> ArchiveError:

@@ -92,6 +92,8 @@ def parser_version(task: FileTask) -> str:
 
 def check_file(task: FileTask) -> FileResult:
     """The task with its file's digest; settled where the file is in the lake as it is now, or cannot be taken."""
+    if task.file.fault is not None:
+        return FileResult(task, failure=_with_source_file(task.file.fault, task.file))
     try:
         sha256 = task.file.sha256 or file_digest(task.file.path)
     except ArchiveError as failure:

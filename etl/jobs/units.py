@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.arguments import job_arguments
@@ -11,7 +12,7 @@ from conf.logs import configure_logs
 from etl.config import EtlConfig
 from etl.tasks.blocks import BLOCKS, files_by_task
 from etl.tasks.changes import ChangedActs, File, Partition, all_acts, changed_acts, partition_of
-from etl.tasks.files import TaskReport, rows_of_tasks, without_keys, write_files
+from etl.tasks.files import TableFile, TaskReport, rows_of_tasks, without_keys, write_files
 from etl.tasks.table_changes import TableChange
 from etl.units.acts import CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSettings, tasks_of_partitions, units_of_batches
 from etl.units.bots import listed_bots_of_lake, repeating_users
@@ -19,6 +20,7 @@ from etl.units.duplicates import set_groups
 from etl.units.filters import REASONS
 from etl.units.masking import MASKING_VERSION
 from etl.units.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files
+from etl.units.unit_ids import ids_in_files, ids_of_several, one_in
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
@@ -37,6 +39,7 @@ SETTINGS = {
 }  # fmt: skip
 TABLES = (UNITS, UNIT_SIGNATURES)
 NEAR_DUPLICATES = "units that say what an older one says"
+IDS_OF_SEVERAL = "unit_ids of several acts"
 
 
 def build_units(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
@@ -68,8 +71,9 @@ def make_units(lake: LakeConfig, config: EtlConfig, version: int, changed: Chang
             made = units_of_acts(spark, lake, config, version, changed)
             for table in tables:
                 table.replace(without_keys(spark, lake, table.spec, made.replaced.get(UNITS.name, {}), table.kept))
+            counts = {**made.counts, IDS_OF_SEVERAL: count_ids_of_several(lake, made.sampled_ids, units.files(), one_in(changed.rows))}
+            for table in tables:
                 table.add(made.files.get(table.spec.name, []))
-            counts = made.counts
             if config.find_duplicates:
                 partitions = changed.whole.keys() | changed.grown.keys()
                 grouped, duplicates = set_groups(spark, lake, config.duplicate_similarity, signatures.files(partitions), units.files(partitions))
@@ -85,7 +89,7 @@ def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, vers
     bots = known_bots(spark_tables.read(spark, lake, ACTS, version), lake, config) if config.filters.drop_bots else frozenset[str]()
     settings = UnitSettings(
         config.context_depth, config.context_chars, config.mask_contacts, config.identify_languages, config.filters, bots,
-        config.duplicate_min_words if config.find_duplicates else None,
+        config.duplicate_min_words if config.find_duplicates else None, one_in(changed.rows),
     )  # fmt: skip
     texts = ActTexts(config.text_chars, config.context_chars)
     files, tasks = files_and_tasks(arrow_tables.live_files(arrow_tables.open_table(lake, ACTS, version)), changed, spark.sparkContext.defaultParallelism)
@@ -97,6 +101,20 @@ def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, vers
     if made.counts["acts"] != changed.rows:
         raise ContractError(f"units: read {made.counts['acts']} acts, but the log of acts counts {changed.rows}; run 'kindred etl units' again")
     return made
+
+
+def count_ids_of_several(lake: LakeConfig, made: Sequence[np.ndarray], files: Sequence[TableFile], of: int) -> int:
+    """About how many `unit_id`s stand for several acts, those of units in `files`, which no new act changed, included; a word in the log where some do."""
+    known, known_share = ids_in_files(lake, files, of)
+    count = ids_of_several(made, known, of, known_share)
+    if count:
+        exactly = "" if of == known_share == 1 else "about "
+        logger.warning(
+            "%s%d unit_ids stand for several acts each, in different threads: whoever asks for one of them means all. An id must be of one act in all "
+            "files of a platform: see to the parser's ids (generic: columns.id; an act without it gets an id of its own), and ingest again",
+            exactly, count,
+        )  # fmt: skip
+    return count
 
 
 def files_and_tasks(live: Sequence[File], changed: ChangedActs, at_least: int) -> tuple[list[list[ActsFile]], ThreadTasks]:
@@ -125,6 +143,7 @@ def count(counts: Mapping[str, int], changed: ChangedActs, run: RunRecord) -> No
     run.dropped.update({reason: counts[reason] for reason in (*OBSTACLES, *REASONS) if counts.get(reason)})
     run.rows.update({"acts": changed.rows, "units": changed.rows - run.dropped.total()})
     run.rows.update({name: counts[name] for name in (CONFLICTS, CHANGED, NEAR_DUPLICATES) if counts.get(name)})
+    run.rows[IDS_OF_SEVERAL] = counts.get(IDS_OF_SEVERAL, 0)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

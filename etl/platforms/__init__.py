@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 from pydantic import ValidationError
 
-from conf.errors import ConfigError
+from conf.errors import ArchiveError, ConfigError
 from conf.settings import StageConfig, sentences
 from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice
 
@@ -38,7 +38,8 @@ class NoOptions(StageConfig):
 class InputFile:
     """One file of a dump. `source_file` is its path below the dump root; `kind` is None where a parser cannot tell it.
 
-    `sha256` is the digest of its bytes once somebody read them: a parser that finds others raises ArchiveError.
+    `sha256` is the digest of its bytes once somebody read them: a parser that finds others raises ArchiveError. `fault` is why it cannot be taken,
+    where its beginning showed that already when the files were listed.
     """
 
     path: str
@@ -46,6 +47,7 @@ class InputFile:
     kind: str | None
     size: int
     sha256: str | None = None
+    fault: ArchiveError | None = None
 
 
 @dataclass(frozen=True)

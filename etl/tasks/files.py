@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark import RDD, TaskContext
@@ -27,12 +28,16 @@ Piece = TypeVar("Piece")
 
 @dataclass
 class Made:
-    """A part of what a task makes: rows of a table, what was counted, and ids of rows that these come in place of, by partition."""
+    """A part of what a task makes: rows of a table, what was counted, and ids of rows that these come in place of, by partition.
+
+    `sampled_ids` are hashes of ids of rows that all tasks are compared by.
+    """
 
     spec: TableSpec
     rows: pa.Table
     counts: Counter[str] = field(default_factory=Counter)
     replaced: dict[Partition, set[str]] = field(default_factory=dict)
+    sampled_ids: np.ndarray | None = None
 
 
 @dataclass
@@ -42,6 +47,7 @@ class TaskReport:
     files: dict[str, list[WrittenFile]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     replaced: dict[str, dict[Partition, set[str]]] = field(default_factory=dict)
+    sampled_ids: list[np.ndarray] = field(default_factory=list)
 
     def add(self, other: "TaskReport") -> None:
         """Take in another report."""
@@ -51,6 +57,7 @@ class TaskReport:
         for name, by_partition in other.replaced.items():
             for partition, ids in by_partition.items():
                 self.replaced.setdefault(name, {}).setdefault(partition, set()).update(ids)
+        self.sampled_ids += other.sampled_ids
 
 
 Maker = Callable[[Iterable[pa.RecordBatch]], Iterator[Made]]
@@ -87,7 +94,8 @@ def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
                 if made.spec.name not in tables:
                     tables[made.spec.name] = TableFiles(lake, made.spec, _name(run), name_is_unique=True)
                 tables[made.spec.name].write(made.rows)
-                report.add(TaskReport(counts=made.counts, replaced={made.spec.name: made.replaced}))
+                sampled_ids = [] if made.sampled_ids is None else [made.sampled_ids]
+                report.add(TaskReport(counts=made.counts, replaced={made.spec.name: made.replaced}, sampled_ids=sampled_ids))
             report.files = {name: table.finish() for name, table in tables.items()}
         except BaseException:
             for table in tables.values():

@@ -36,10 +36,10 @@ class TableChange:
         remove_files(self._lake, self.spec, [file for file in self._added if file.path in rewritten.removed])
         self._added = [*(file for file in self._added if file.path not in rewritten.removed), *rewritten.files]
 
-    def files(self, partitions: Collection[Partition]) -> list[TableFile]:
-        """The files of some partitions, as they will be."""
+    def files(self, partitions: Collection[Partition] | None = None) -> list[TableFile]:
+        """The files of some partitions (None: of all), as they will be."""
         added = (TableFile(file.path, tuple(file.partition_values[name] for name in self.spec.partition_by), file.size) for file in self._added)
-        return [file for file in (*(table_file(file, self.spec) for file in self.kept), *added) if file.partition in partitions]
+        return [file for file in (*(table_file(file, self.spec) for file in self.kept), *added) if partitions is None or file.partition in partitions]
 
     def commit(self) -> None:
         """Make it so, in one commit."""

@@ -16,16 +16,18 @@ import pyarrow.compute as pc
 from etl.config import UnitFilters
 from etl.tasks.changes import Partition
 from etl.tasks.files import Made
-from etl.units.contexts import OBJECT, Ancestors, context_column, find_ancestors, whole_threads, words_as_context
+from etl.units.contexts import NOBODY, OBJECT, Ancestors, context_column, find_ancestors, whole_threads, words_as_context
 from etl.units.filters import filtered_out
 from etl.units.languages import with_languages
 from etl.units.masking import cleaned, cleaned_attributes
+from etl.units.object_titles import titled_by_objects, without_marks
 from etl.units.signatures import signature_rows
+from etl.units.unit_ids import sampled_ids
 from lake.acts import DELETED_LATER
 from lake.schema import arrow_schema
 from lake.units import UNIT_SIGNATURES, UNITS
 
-OBSTACLES = ("duplicate", "object", "deleted", "removed", "no user", "no words")
+OBSTACLES = ("duplicate", "object", "deleted", "removed", "no user", "no words", "no title of its object")
 CONFLICTS = "duplicates that differ"
 CHANGED = "units changed"
 
@@ -42,7 +44,7 @@ _CONTENT = ("user_id", "parent_unit_id", "title", "text")
 class UnitSettings:
     """What decides the units of acts: parents in a context, characters of its texts, and the settings of the same names.
 
-    Units of so many words (`signature_min_words`) get a row of `unit_signatures`; None: none does.
+    Units of so many words (`signature_min_words`) get a row of `unit_signatures`; None: none does. Of `unit_id`s, one in `one_id_in` is told to the driver.
     """
 
     context_depth: int
@@ -52,6 +54,7 @@ class UnitSettings:
     filters: UnitFilters = field(default_factory=UnitFilters)
     bots: frozenset[str] = frozenset()
     signature_min_words: int | None = None
+    one_id_in: int = 1
 
 
 def tasks_of_partitions(rows: Mapping[Partition, int], at_least: int) -> dict[Partition, range]:
@@ -112,23 +115,25 @@ def clean_words(acts: pa.RecordBatch, mask_contacts: bool) -> pa.RecordBatch:
     return acts.set_column(acts.schema.get_field_index("attributes"), "attributes", attributes)
 
 
-def obstacles(acts: pa.RecordBatch, has_words: np.ndarray) -> np.ndarray:
-    """Why each act makes no unit, as one of OBSTACLES; empty where it makes one."""
+def obstacles(acts: pa.RecordBatch, has_words: np.ndarray, asks_object: np.ndarray) -> np.ndarray:
+    """Why each act makes no unit, as one of OBSTACLES; empty where it makes one. `asks_object` is of acts that take the title of an object."""
     deleted, removed = (pc.equal(acts["state"], state).to_numpy(zero_copy_only=False) for state in ("deleted", "removed"))
     is_object = pc.equal(acts["action"], OBJECT).to_numpy(zero_copy_only=False)
-    reasons = [is_object, deleted, removed & ~has_words, pc.is_null(acts["user_id"]).to_numpy(zero_copy_only=False), ~has_words]
-    return np.select(reasons, ["object", "deleted", "removed", "no user", "no words"], default="")
+    no_user = pc.is_null(acts["user_id"]).to_numpy(zero_copy_only=False)
+    reasons = [is_object, deleted, removed & ~has_words, no_user, ~has_words & ~asks_object, ~has_words]
+    return np.select(reasons, ["object", "deleted", "removed", "no user", "no words", "no title of its object"], default="")
 
 
 def units_of_threads(acts: pa.RecordBatch, settings: UnitSettings) -> Iterator[Made]:
     """Units of acts whose threads are whole, as far as new acts change them, and what became of the new acts."""
     settled = settle_duplicates(acts)
-    rows = clean_words(settled.acts, settings.mask_contacts)
+    titled = titled_by_objects(clean_words(settled.acts, settings.mask_contacts))
+    rows = titled.acts
     if settings.identify_languages or settings.filters.languages:
         rows = with_languages(rows)
     words = words_as_context(rows["title"], rows["text"], settings.context_chars)
     has_words = words.is_valid().to_numpy(zero_copy_only=False)
-    why_not = obstacles(rows, has_words)
+    why_not = obstacles(rows, has_words, titled.asks)
     if not settings.filters.are_off:
         why_not = np.where(why_not == "", filtered_out(rows, settings.filters, pa.array(settings.bots, pa.string())), why_not)
     ancestors = find_ancestors(rows, has_words, np.flatnonzero(why_not == ""), settings.context_depth, settled.is_new)
@@ -136,10 +141,13 @@ def units_of_threads(acts: pa.RecordBatch, settings: UnitSettings) -> Iterator[M
     counts = Counter(acts=int(acts["is_new"].true_count), duplicate=settled.duplicates, **{CONFLICTS: settled.conflicts})
     counts.update(why_not[settled.is_new & ~settled.is_known & (why_not != "")].tolist())
     counts[CHANGED] = int(settled.is_known[ancestors.targets].sum())
-    yield Made(UNITS, arrow_schema(UNITS).empty_table(), counts, _replaced(rows, settled, why_not, ancestors.targets))
+    has_changed = settled.is_new | ((titled.objects != NOBODY) & settled.is_new[titled.objects])
+    replaced = _replaced(rows, settled.is_known, has_changed & (why_not != ""), ancestors.targets)
+    objects = rows["unit_id"].filter(pa.array(settled.is_new & (why_not == "object")))
+    yield Made(UNITS, arrow_schema(UNITS).empty_table(), counts, replaced, sampled_ids(objects, settings.one_id_in))
     for start in range(0, len(ancestors.targets), UNITS_AT_ONCE):
         units = _unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE)))
-        yield Made(UNITS, units)
+        yield Made(UNITS, units, sampled_ids=sampled_ids(units["unit_id"], settings.one_id_in))
         if settings.signature_min_words is not None:
             yield Made(UNIT_SIGNATURES, signature_rows(units, settings.signature_min_words))
 
@@ -164,6 +172,7 @@ def _unit_rows(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) -> p
     context = context_column(acts, words, ancestors)
     made = {
         "text": units["text"].fill_null(""),
+        "attributes": without_marks(units["attributes"]),
         "context": context,
         "root_state": pa.array(ancestors.root_states, pa.string()),
         "chain_state": pa.array(ancestors.chain_states, pa.string()),
@@ -174,11 +183,11 @@ def _unit_rows(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) -> p
     return pa.table([made[name] if name in made else units[name] for name in schema.names], schema=schema)
 
 
-def _replaced(acts: pa.RecordBatch, settled: SettledActs, why_not: np.ndarray, targets: np.ndarray) -> dict[Partition, set[str]]:
-    """Ids whose units of an earlier run are no longer right, by partition."""
+def _replaced(acts: pa.RecordBatch, is_known: np.ndarray, is_none: np.ndarray, targets: np.ndarray) -> dict[Partition, set[str]]:
+    """Ids whose units of an earlier run are no longer right, by partition: they are made again, or there is none by what is new."""
     is_made = np.zeros(acts.num_rows, dtype=bool)
     is_made[targets] = True
-    outdated = acts.filter(pa.array(settled.is_known & (is_made | (settled.is_new & (why_not != "")))))
+    outdated = acts.filter(pa.array(is_known & (is_made | is_none)))
     replaced: dict[Partition, set[str]] = {}
     for *partition, unit_id in zip(*(outdated[name].to_pylist() for name in (*UNITS.partition_by, "unit_id")), strict=True):
         replaced.setdefault(tuple(partition), set()).add(unit_id)

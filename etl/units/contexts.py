@@ -112,6 +112,11 @@ def context_column(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) 
     return pa.ListArray.from_arrays(pa.array(offsets), structs, type=CONTEXT_TYPE)
 
 
+def root_rows(acts: pa.RecordBatch) -> np.ndarray:
+    """Row number of what opened each act's thread; -1 where the batch has no such act. Shape: (N,)."""
+    return _rows_of(_joined(acts, "thread_id"), _joined(acts, "unit_id"))
+
+
 def words_as_context(titles: pa.Array, texts: pa.Array, max_chars: int) -> pa.Array:
     """Title and text of each act as others see them, cut; null where there is neither. Empty strings must be null."""
     both = pc.binary_join_element_wise(titles, texts, "\n\n")  # null where one is; null_handling="skip" loses rows of two nulls

@@ -15,7 +15,7 @@ from conf.logs import configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import job_run
-from lake.labels import LABEL_REJECTS, LABELS
+from lake.labels import LABEL_REJECTS, LABELS, LabelReject
 from lake.units import UNITS
 from teacher.answers import ANSWERS_VERSION
 from teacher.config import TeacherConfig
@@ -58,7 +58,7 @@ def import_file(lake: LakeConfig, config: TeacherConfig, file: Path) -> None:
         record.dropped.update(imported.duplicates)
         if len(lines) != len(imported.labels) + len(imported.rejects) + imported.duplicates.total():
             raise ContractError(f"{file}: {len(lines)} lines, but {record.rows} and {record.dropped} after the import; this is a defect of Kindred")
-        _check_share(file, len(lines), len(imported.rejects), config.max_reject_share)
+        _check_share(file, len(lines), imported.rejects, config.max_reject_share)
         record.wrote(LABEL_REJECTS, arrow_tables.append(lake, LABEL_REJECTS, imported.rejects, transaction))
         record.wrote(LABELS, arrow_tables.append(lake, LABELS, imported.labels, transaction))
         record.dropped.update(Counter(f"reject: {reject.reason}" for reject in imported.rejects))
@@ -73,18 +73,22 @@ def _read_lines(file: Path, native_ids: Sequence[str]) -> list[ImportedLine]:
         raise TeacherError(f"{file}: cannot read the labels: {error.strerror}") from None
 
 
-def _contents(lake: LakeConfig, lines: Sequence[ImportedLine], version: int) -> dict[str, str]:
-    """unit_id -> content, for the units that the lines name."""
+def _contents(lake: LakeConfig, lines: Sequence[ImportedLine], version: int) -> dict[str, set[str]]:
+    """unit_id -> contents of all units that have it, for the units that the lines name."""
     named = pa.array(sorted({unit_id for line in lines for unit_id in line.unit_ids}), pa.string())
     rows = arrow_tables.read(lake, UNITS, ("unit_id", "unit_hash", "duplicate_group"), ds.field("unit_id").isin(named), version)
     units = contents_of(rows)
-    return dict(zip(units["unit_id"].to_pylist(), units["content"].to_pylist(), strict=True))
+    contents: dict[str, set[str]] = {}
+    for unit_id, content in zip(units["unit_id"].to_pylist(), units["content"].to_pylist(), strict=True):
+        contents.setdefault(unit_id, set()).add(content)
+    return contents
 
 
-def _check_share(file: Path, lines: int, rejects: int, max_share: float) -> None:
-    if lines and rejects / lines > max_share:
+def _check_share(file: Path, lines: int, rejects: Sequence[LabelReject], max_share: float) -> None:
+    if lines and len(rejects) / lines > max_share:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in Counter(reject.reason for reject in rejects).most_common(3))
         raise TeacherError(
-            f"{file}: {rejects} of {lines} lines would be rejects, more than teacher.max_reject_share={max_share}; nothing was imported. "
+            f"{file}: {len(rejects)} of {lines} lines would be rejects, more than teacher.max_reject_share={max_share}: {reasons}; nothing was imported. "
             "Are the units of this archive in the lake, and is a line {'unit_id' or 'id', 'specific', 'broad'}?"
         )
 

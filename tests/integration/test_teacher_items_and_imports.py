@@ -43,6 +43,20 @@ def test_labels_are_imported_once_and_every_line_is_accounted_for(lake: LakeConf
     assert (written(lake, LABELS), written(lake, LABEL_REJECTS)) == (labels, rejects)
 
 
+def test_a_label_of_an_id_that_units_of_different_contents_have_is_refused_and_one_of_equal_contents_is_not(lake: LakeConfig, tmp_path: Path) -> None:
+    rows = [unit_row(f"reddit:t1_{name}", "ann", text) for name, text in (("two", "a bridge"), ("two", "a tunnel"), ("same", "a road"), ("same", "a road"))]
+    write_units(lake, rows)
+    file = tmp_path / "labels.jsonl"
+    lines = [{"id": name, "specific": f"crossing {number}", "broad": "Roads"} for number, name in enumerate(("two", "same"))]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    import_file(lake, TeacherConfig(), file)
+    assert [(row["unit_hash"], row["specific"]) for row in written(lake, LABELS)] == [(rows[2]["unit_hash"], "Crossing 1")]
+    assert [(row["unit_hash"], row["reason"]) for row in written(lake, LABEL_REJECTS)] == [("two", "id of several units")]
+    file.write_text(json.dumps(lines[0]))
+    with pytest.raises(TeacherError, match=r"1 of 1 lines would be rejects, .*: id of several units \(1\); nothing was imported"):
+        import_file(lake, TeacherConfig(), file)
+
+
 def test_a_kill_between_rejects_and_labels_is_mended_by_a_second_import(lake: LakeConfig, labels_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_units(lake)
     append = arrow_tables.append

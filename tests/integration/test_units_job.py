@@ -71,7 +71,7 @@ def test_winner_of_duplicates_is_the_one_with_text_then_the_latest_then_the_grea
     run = last_done_run(lake, job.JOB)
     assert run is not None
     assert run.dropped == {"duplicate": 6, "deleted": 1}
-    assert run.rows == {"acts": 11, "units": 4, "duplicates that differ": 6}
+    assert run.rows == {"acts": 11, "units": 4, "duplicates that differ": 6, job.IDS_OF_SEVERAL: 0}
 
 
 def test_batch_borders_change_nothing_and_the_second_run_writes_nothing(lake: LakeConfig, spark: SparkSession, tmp_path: Path) -> None:
@@ -172,7 +172,30 @@ def test_a_new_month_leaves_files_of_units_that_it_does_not_change_as_they_are(l
     assert all(after[group] >= before[group] for group in before)
     run = last_done_run(lake, job.JOB)
     assert run is not None
-    assert run.rows == {"acts": 2, "units": 2}
+    assert run.rows == {"acts": 2, "units": 2, job.IDS_OF_SEVERAL: 0}
+
+
+def test_ids_of_several_acts_are_counted_within_a_run_and_against_the_runs_before(
+    lake: LakeConfig, spark: SparkSession, caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    def counted() -> int:
+        caplog.clear()
+        job.main(["--lake", lake.path])
+        run = last_done_run(lake, job.JOB)
+        assert run is not None
+        warned = [record.getMessage() for record in caplog.records if "unit_ids stand for several acts" in record.getMessage()]
+        count = run.rows[job.IDS_OF_SEVERAL]
+        assert [message.split()[0] for message in warned] == [str(count)] * (count > 0)
+        return count
+
+    write_acts(lake, *(act(name, None, thread, source_file="RC_2020-01") for thread in ("t", "u") for name in ("a", "b", f"of {thread}")))
+    assert counted() == 2
+    write_acts(lake, act("new", None, "t", source_file="RC_2020-02"), act("of t", None, "v", source_file="RC_2020-02"))
+    assert counted() == 1
+    write_acts(lake, act("copy", None, "w", source_file="RC_2020-03", line=1), act("copy", None, "w", source_file="RC_2020-03", line=2))
+    assert counted() == 0
+    write_acts(lake, act("new", None, "new", action="object", user_id=None, source_file="RC_2020-04"), act("a", "b", "x", source_file="RC_2020-04"))
+    assert counted() == 2
 
 
 def test_filters_are_counted_by_reason_and_bots_are_found_again_with_every_month(lake: LakeConfig, spark: SparkSession, key_file: str) -> None:

@@ -1,6 +1,7 @@
 """Rows of a source -> acts, and an act of nobody for what surrounded them."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -14,6 +15,7 @@ from etl.platforms.generic.rows import Row, value_at
 from etl.platforms.records import UNKNOWN_TIME, Parsed, ParsedAct, Refused
 from etl.platforms.streams import MAX_LINE_BYTES
 from etl.platforms.times import unix_time
+from lake.acts import WORDS_OF_OBJECT
 
 State = Literal["kept", "deleted", "removed"]
 OBJECTS_KEPT = 2**16
@@ -71,25 +73,32 @@ class SourceActs:
         """The act of a row; `context_id` is the id of what surrounded it, if the row holds that."""
         source, columns = self._source, self._source.columns
         account, title, text = self._text(row, columns.user), self._text(row, columns.title), self._texts(row, columns.text)
-        own_id = self._id(row, columns.id) or f"act_{_digest(self._users[account], source.action, created_at, title, text, context_id)}"
+        has_words, title = bool(title or text), title or source.constants.get("title")
+        community, url, session_id = self._field(row, "community"), self._field(row, "url"), self._id(row, columns.session)
+        thread_id, parent_id = context_id or self._id(row, columns.thread), self._id(row, columns.parent) or context_id
+        # What may be told otherwise later is no part of it: language, state, attributes.
+        told = (source.action, created_at.isoformat(), title, text, thread_id, parent_id, session_id, community, url)
+        native_id = self._id(row, columns.id) or f"act_{_digest(self._users[account], *told)}"
         return ParsedAct(
-            native_id=own_id, account=account, action=source.action, created_at=created_at, title=title or source.constants.get("title"), text=text,
-            community=self._field(row, "community"), state=state,
-            thread_id=own_id if source.action == OBJECT else context_id or self._id(row, columns.thread),
-            parent_id=self._id(row, columns.parent) or context_id, session_id=self._id(row, columns.session), url=self._field(row, "url"),
-            language=self._field(row, "language"), attributes={name: self._text(row, name) for name in source.attributes}, raw=row.raw,
-            bytes=row.bytes, casts=row.casts,
+            native_id=native_id, account=account, action=source.action, created_at=created_at, title=title, text=text, community=community, state=state,
+            thread_id=native_id if source.action == OBJECT else thread_id, parent_id=parent_id, session_id=session_id, url=url,
+            language=self._field(row, "language"), attributes=self._attributes(row, has_words), raw=row.raw, bytes=row.bytes, casts=row.casts,
         )  # fmt: skip
+
+    def _attributes(self, row: Row, has_words: bool) -> dict[str, str | None]:
+        attributes = {name: self._text(row, name) for name in self._source.attributes}
+        return attributes | {WORDS_OF_OBJECT: "true"} if self._source.words == OBJECT and not has_words else attributes
 
     def _context(self, row: Row, columns: ContextColumns) -> ParsedAct | None:
         """What surrounded the row's act; None where its columns are blank."""
         title, text = self._text(row, columns.title), self._texts(row, columns.text)
         if title is None and text is None:
             return None
-        own_id = f"{OBJECT}_{self._id(row, columns.id) or _digest(title, text)}"
+        community = self._field(row, "community")
+        own_id = f"{OBJECT}_{self._id(row, columns.id) or _digest(title, text, community)}"
         return ParsedAct(
             native_id=own_id, account=None, action=OBJECT, created_at=UNKNOWN_TIME, title=title, text=text, thread_id=own_id,
-            community=self._field(row, "community"), language=self._field(row, "language"), raw=row.raw,
+            community=community, language=self._field(row, "language"), raw=row.raw,
         )  # fmt: skip
 
     def _is_new(self, context_id: str) -> bool:
@@ -169,5 +178,5 @@ def _plain_text(value: Any, column: str) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256("\0".join("" if part is None else str(part) for part in parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()[:32]

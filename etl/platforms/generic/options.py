@@ -1,5 +1,7 @@
 """What a user says of tables that no parser knows: which files there are, and which of their columns is what."""
 
+import codecs
+import string
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -9,6 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from conf.settings import StageConfig
 from etl.platforms import installed_platforms
+from lake.acts import WORDS_OF_OBJECT
 
 Format = Literal["csv", "jsonl", "parquet"]
 UNIX_FORMATS = {"seconds": 1, "milliseconds": 1000}
@@ -26,7 +29,9 @@ class Columns(StageConfig):
     time: str | None = Field(None, description="When it was done, written as `time_format` says.")
     title: str | None = Field(None, description="A title of the user's own.")
     text: Names = Field((), description="The user's own words; of several columns, joined by blank lines.")
-    id: str | None = Field(None, description="What tells it from all other acts of all sources; without it a hash of user, time and words does.")
+    id: str | None = Field(
+        None, description="What tells it from all other acts of all sources; without it a hash does, of all that is given here but language and state."
+    )
     thread: str | None = Field(None, description="The id of what opened the thread.")
     parent: str | None = Field(None, description="The id of what was answered.")
     session: str | None = Field(None, description="What the acts of one sitting share.")
@@ -55,14 +60,47 @@ class Source(StageConfig):
 
     files: str = Field(description="Their paths below the dump; `*` stands for any characters, also `/`.")
     format: Format | None = Field(None, description="None: as the suffix says (.csv, .tsv, .jsonl, .ndjson, .json, .parquet, the first five also compressed).")
-    delimiter: str | None = Field(None, min_length=1, max_length=1, description="Of csv; None: a tab in .tsv, else a comma.")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=20,
+        description="Of csv; None: a tab in .tsv, else a comma. One of several characters ('::') parts cells wherever it stands: such tables know no quotes.",
+    )  # fmt: skip
+    quotes: bool = Field(True, description="Of csv: whether double quotes enclose cells; if not, they are characters like others.")
+    header: tuple[str, ...] | None = Field(None, min_length=1, description="Of csv without a line of names: the names of all its columns, in order.")
+    encoding: str = Field("utf-8", description="Of csv and JSON lines, e.g. 'latin-1', 'cp1252'; a row with bytes that are none of it is a reject.")
     action: str = Field(pattern="^[a-z][a-z-]*$", description="What people did: review, search, comment, ...; 'object' for what others act on.")
     columns: Columns
     context: ContextColumns | None = Field(None, description="What surrounded the act.")
     time_format: str = Field(ISO, description="'iso', 'seconds' or 'milliseconds' since 1970, or a pattern such as '%d.%m.%Y %H:%M'.")
     time_zone: str = Field("UTC", description="Of times that name none, e.g. 'Europe/Paris'.")
     constants: dict[Literal["title", "community", "url", "language"], str] = Field({}, description="Fields that are the same in all rows.")
-    attributes: tuple[str, ...] = Field((), description="Columns that are kept as further facts.")
+    attributes: tuple[str, ...] = Field(
+        (), description="Columns that are kept as further facts: numbers (a rating, a weight), places, ...; no text of the act."
+    )
+    words: Literal["own", "object"] = Field(
+        "own",
+        description="'object': a row without title and text takes the title of the object at the root of its thread, whichever file that comes from; "
+        "without such a title it makes no unit, unless `constants` have a title for it.",
+    )  # fmt: skip
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_delimiter(cls, given: str | None) -> str | None:
+        if given is not None and (given == r"\t" or not {*given}.isdisjoint('"\r\n\0')):
+            raise ValueError(r'no delimiter: it has no quotes and no ends of lines, and a tab is written as "\t" in double quotes')
+        return given
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_encoding(cls, given: str) -> str:
+        """The codec's own name; utf-8-sig is utf-8, whose mark at the beginning of a file is passed over anyway."""
+        try:
+            name = codecs.lookup(given).name.removesuffix("-sig")
+            parts_lines = string.printable.encode(name) == string.printable.encode("ascii")
+        except (LookupError, ValueError):
+            raise ValueError("no encoding; expected a name such as 'utf-8', 'latin-1', 'cp1252', 'shift_jis'") from None
+        if not parts_lines:
+            raise ValueError(f"lines cannot be told in it; convert the file first (iconv -f {given} -t utf-8) and take the setting away")
+        return name
 
     @field_validator("time_format")
     @classmethod
@@ -93,14 +131,30 @@ class Source(StageConfig):
             raise ValueError("expected columns.user and columns.time")
         if self.action == OBJECT and not self.columns.id:
             raise ValueError("expected columns.id of an object, since others name it by that")
-        if not self.columns.title and not self.columns.text:
-            raise ValueError("expected columns.title or columns.text: an act without words is no unit")
+        if self.words == OBJECT and (self.action == OBJECT or not (self.columns.thread or self.context)):
+            raise ValueError("words: object is of acts whose thread an object opens: expected columns.thread or context")
+        if not self.columns.title and not self.columns.text and self.words != OBJECT:
+            raise ValueError("expected columns.title or columns.text: an act without words is no unit (or words: object, those of what was acted on)")
         if self.context and self.columns.thread:
             raise ValueError("columns.thread and context exclude each other: the context opens the thread")
         if self.columns.user in self._others():
             raise ValueError("columns.user is another column, too: the lake has no names of accounts")
         if both := sorted(name for name in self.constants if getattr(self.columns, name)):
             raise ValueError(f"both a column and a constant: {', '.join(both)}")
+        if WORDS_OF_OBJECT in self.attributes:
+            raise ValueError(f"attributes: {WORDS_OF_OBJECT!r} is kept for what `words` says; give that column another name")
+        return self
+
+    @model_validator(mode="after")
+    def _has_columns(self) -> Self:
+        if self.header is None:
+            return self
+        if self.format not in (None, "csv"):
+            raise ValueError("header: only csv comes without names of columns")
+        if twice := sorted({name for name in self.header if self.header.count(name) > 1}):
+            raise ValueError(f"header: {twice[0]!r} stands there twice; give its columns different names")
+        if missing := sorted(self.all_columns() - {*self.header}):
+            raise ValueError(f"no column {missing[0]!r} in header, which names {', '.join(map(repr, self.header))}")
         return self
 
     def always_there(self) -> set[str]:

@@ -1,8 +1,7 @@
 """Files of tables -> their rows, one after the other, whatever the format (edge)."""
 
-import csv
-import io
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,15 +11,17 @@ import pyarrow.parquet as pq
 
 from conf.errors import ArchiveError
 from etl.platforms import InputFile
+from etl.platforms.generic.csv_records import CsvRecords
 from etl.platforms.generic.options import Format, Source
-from etl.platforms.json_lines import json_objects
+from etl.platforms.generic.texts import text_runs
+from etl.platforms.json_lines import JsonLine, json_objects
 from etl.platforms.records import Refused
-from etl.platforms.streams import COMPRESSED_SUFFIXES, MAX_LINE_BYTES, check_digest, line_blocks, open_seekable
+from etl.platforms.streams import COMPRESSED_SUFFIXES, check_digest, open_seekable
 
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"
 }  # fmt: skip
-_OTHER_DELIMITERS = ",;\t|"
+_OTHER_DELIMITERS = (",", ";", "\t", "|", "::")
 _PARQUET_ROWS, _PARQUET_BYTES = 1000, 4 * 2**20
 """Rows that are decoded at once at most, and the bytes that they take by the average of their row group."""
 
@@ -60,67 +61,40 @@ def value_at(values: Mapping[str, Any], column: str) -> Any:
     return value_at(inside, rest) if isinstance(inside, Mapping) else None
 
 
-class _RecordLines:
-    """The lines of a csv file, and those that were taken since the last record. Raises ArchiveError where a record does not end."""
+def check_columns(file: InputFile, source: Source) -> None:
+    """Raise ArchiveError where a file that names its columns before its rows, as csv and Parquet do, lacks one; no row is read."""
+    match format_of(source, file.source_file):
+        case "csv":
+            _open_csv(file, source, block_bytes=1)
+        case "parquet":
+            with _open_parquet(file, source):
+                pass
 
-    def __init__(self, file: InputFile, block_bytes: int) -> None:
-        self._file, self._lines = file, self._read(file, block_bytes)
-        self._taken: list[str] = []
-        self._chars = 0
-        self.is_over = False
 
-    def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self._taken.append(line)
-            self._chars += len(line)
-            if self._chars > MAX_LINE_BYTES:
-                raise ArchiveError(f"{self._file.source_file}: a row is longer than {MAX_LINE_BYTES:,} characters; look for a quote that is not closed")
-            yield line
-        self.is_over = True
-
-    def record(self) -> str:
-        """The lines of the record that was just read."""
-        raw = "".join(self._taken)
-        self._taken, self._chars = [], 0
-        return raw
-
-    @staticmethod
-    def _read(file: InputFile, block_bytes: int) -> Iterator[str]:
-        encoding = "utf-8-sig"
-        for block in line_blocks(file.path, block_bytes, file.sha256):
-            yield from io.StringIO(block.decode(encoding, "replace"), newline="")
-            encoding = "utf-8"
+def _open_csv(file: InputFile, source: Source, block_bytes: int) -> CsvRecords:
+    delimiter = source.delimiter or ("\t" if _suffix(file.source_file) == ".tsv" else ",")
+    records = CsvRecords(file, source, delimiter, block_bytes)
+    _check_header(file, source, records.header, delimiter)
+    return records
 
 
 def _csv_rows(file: InputFile, source: Source, block_bytes: int) -> Iterator[Row | Refused]:
-    delimiter = source.delimiter or ("\t" if _suffix(file.source_file) == ".tsv" else ",")
-    lines = _RecordLines(file, block_bytes)
-    csv.field_size_limit(MAX_LINE_BYTES)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header = next(reader, [])
-    lines.record()
-    _check_header(file, source, header, delimiter)
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            if lines.is_over:
-                raise ArchiveError(f"{file.source_file}: ends inside a quoted cell, of which no other end was found; fetch it again") from None
-            yield _refused(f"not csv: {error}", lines.record())
-            continue
-        raw = lines.record()
-        if cells is None:
-            return
-        if len(cells) != len(header):
-            yield _refused("another number of cells than the header has" if cells else "empty line", raw)
+    records = _open_csv(file, source, block_bytes)
+    for record in records:
+        if record.fault:
+            yield _refused(record.fault, record.raw)
         else:
-            yield Row(dict(zip(header, cells, strict=True)), raw.rstrip("\r\n"), _bytes(raw))
+            yield Row(dict(zip(records.header, record.cells, strict=True)), record.raw.rstrip("\r\n"), _bytes(record.raw))
 
 
 def _check_header(file: InputFile, source: Source, header: list[str], delimiter: str) -> None:
+    missing = sorted(source.all_columns() - {*header})
+    if missing and any(name.strip().isdigit() for name in header):  # no name of a column: and what stands in a row is not told
+        change = "its first line seems to be a row: give the names of its columns as the source's header"
+        raise ArchiveError(f"{file.source_file}: has no column {missing[0]!r}; {change}")
     others = [other for other in _OTHER_DELIMITERS if other != delimiter and len(header) == 1 and other in header[0]]
     hint = f"; its first line has {others[0]!r} in it: set the source's delimiter" if others else ""
-    _check_columns(file, source.all_columns(), header, hint)
+    _check_columns(file, missing, header, hint)
     if twice := sorted(name for name in source.all_columns() if header.count(name) > 1):
         raise ArchiveError(f"{file.source_file}: several columns are called {twice[0]!r}; give them different names")
 
@@ -128,24 +102,30 @@ def _check_header(file: InputFile, source: Source, header: list[str], delimiter:
 def _json_rows(file: InputFile, source: Source, block_bytes: int) -> Iterator[Row | Refused]:
     """Rows of JSON lines, which leave out what they do not have: a column that none of them has is told at the end."""
     missing, names = source.always_there(), dict[str, None]()
-    for block in line_blocks(file.path, block_bytes, file.sha256):
-        for line in json_objects(block):
-            if isinstance(line, Refused):
-                yield line
-                continue
-            if missing:
-                missing = {column for column in missing if value_at(line.row, column) is None}
-                names.update(dict.fromkeys(list(line.row)[:100]))
-            yield Row(line.row, line.raw, line.bytes, line.casts)
+    for line in _json_lines(file, source.encoding, block_bytes):
+        if isinstance(line, Refused):
+            yield line
+            continue
+        if missing:
+            missing = {column for column in missing if value_at(line.row, column) is None}
+            names.update(dict.fromkeys(list(line.row)[:100]))
+        yield Row(line.row, line.raw, line.bytes, line.casts)
     if names:
         _check_columns(file, missing, [name for name in names if name not in missing])
 
 
+def _json_lines(file: InputFile, encoding: str, block_bytes: int) -> Iterator[JsonLine | Refused]:
+    for run, is_sound in text_runs(file, encoding, block_bytes):
+        if is_sound:
+            yield from json_objects(run.encode("utf-8", "surrogatepass"))
+        else:
+            yield _refused(f"not {encoding}", run)
+
+
 def _parquet_rows(file: InputFile, source: Source) -> Iterator[Row]:
-    with open_seekable(file.path) as raw, pq.ParquetFile(raw, buffer_size=2**20, pre_buffer=False) as table:
-        schema = table.schema_arrow
-        _check_columns(file, {name for name in source.all_columns() if not _is_in(schema, name)}, schema.names)
-        columns = [name if name in schema.names else name.partition(".")[0] for name in sorted(source.all_columns())]
+    with _open_parquet(file, source) as table:
+        names = table.schema_arrow.names
+        columns = [name if name in names else name.partition(".")[0] for name in sorted(source.all_columns())]
         for number in range(table.num_row_groups):
             group = table.metadata.row_group(number)
             bytes_per_row = max(1, group.total_byte_size // max(1, group.num_rows))
@@ -153,6 +133,14 @@ def _parquet_rows(file: InputFile, source: Source) -> Iterator[Row]:
             for batch in table.iter_batches(rows_at_once, row_groups=[number], columns=columns, use_threads=False):
                 yield from (Row(values, str(values), bytes_per_row) for values in _values(file, batch))
     check_digest(file.path, file.sha256)
+
+
+@contextmanager
+def _open_parquet(file: InputFile, source: Source) -> Iterator[pq.ParquetFile]:
+    with open_seekable(file.path) as raw, pq.ParquetFile(raw, buffer_size=2**20, pre_buffer=False) as table:
+        schema = table.schema_arrow
+        _check_columns(file, {name for name in source.all_columns() if not _is_in(schema, name)}, schema.names)
+        yield table
 
 
 def _values(file: InputFile, batch: pa.RecordBatch) -> list[dict[str, Any]]:

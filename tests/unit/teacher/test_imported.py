@@ -10,7 +10,7 @@ from conf.settings import load_settings
 from teacher.config import TeacherConfig
 from teacher.imported import Imported, import_labels, parse_line
 
-CONTENTS = {"reddit:t1_a": "hash-a", "reddit:t3_b": "hash-b", "reddit:t1_copy": "hash-a"}
+CONTENTS = {"reddit:t1_a": {"hash-a"}, "reddit:t3_b": {"hash-b"}, "reddit:t1_copy": {"hash-a"}, "reddit:t1_two": {"hash-c", "hash-d"}}
 
 
 def line(**values: Any) -> str:
@@ -47,6 +47,7 @@ def test_patterns_say_what_a_platforms_own_id_means() -> None:
         (line(id=7), "no id"),
         (line(id="a", broad=None), "no labels"),
         (line(id="zz"), "unknown unit"),
+        (line(id="two"), "id of several units"),
         (line(id="a", specific="Is an expert trader"), "specific: what a person is"),
         ("[" * 100_000, "not json"),
     ],

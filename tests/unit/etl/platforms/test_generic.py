@@ -7,7 +7,6 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,13 +20,16 @@ from hypothesis import strategies as st
 from conf.errors import ArchiveError, ConfigError
 from etl.ingest.file_counts import FileCounts
 from etl.platforms import ParseSettings, checked_options
-from etl.platforms.generic import PLATFORM
+from etl.platforms.generic import FILES_CHECKED, PLATFORM
 from etl.platforms.records import UNKNOWN_TIME
 from etl.platforms.streams import WHOLE_FILE, FileSlice
+from lake.acts import WORDS_OF_OBJECT
 from lake.pseudonyms import pseudonym
+from tests.pages import ROOT, files_of, section_of
+from tests.parsed_dumps import parse_dump
 from tests.unit.etl.platforms.any_lines import PIECES, fragments
 
-PAGE = Path(__file__).parents[4] / "PLATFORMS.md"
+PAGE = ROOT / "PLATFORMS.md"
 KEY = bytes(range(32))
 SETTINGS = ParseSettings(KEY, rejected_at=datetime(2024, 3, 1, tzinfo=UTC))
 NOON = datetime(2023, 5, 1, 12, tzinfo=UTC)
@@ -51,8 +53,8 @@ def as_csv(*rows: dict[str, Any], **dialect) -> bytes:
     return text.getvalue().encode()
 
 
-def as_json_lines(*rows: dict[str, Any]) -> bytes:
-    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+def as_json_lines(*rows: dict[str, Any], ascii_only: bool = True) -> bytes:
+    return b"".join(json.dumps(row, ensure_ascii=ascii_only).encode() + b"\n" for row in rows)
 
 
 def as_parquet(*rows: dict[str, Any]) -> bytes:
@@ -132,6 +134,147 @@ def test_without_an_id_a_copy_of_a_row_is_the_same_act_and_gives_no_account_away
     assert ids[0] == ids[1]
     assert len(set(ids)) == 4
     assert parsed(tmp_path, "a.csv", content, key=b"another key" * 3)[0][0]["unit_id"] not in ids
+
+
+@pytest.mark.parametrize("column", ["thread", "parent", "session", "community", "url"])
+def test_without_an_id_whatever_makes_an_act_goes_into_its_id(tmp_path, column):
+    content = as_csv(ROW | {"of": "1", "stars": "5"}, ROW | {"of": "2", "stars": "5"}, ROW | {"of": "2", "stars": "4"})
+    acts, _ = parsed(tmp_path, "a.csv", content, source(columns=COLUMNS | {column: "of"}, attributes=["stars"]))
+    one, two, same_with_another_fact = [act["unit_id"] for act in acts]
+    assert one != two == same_with_another_fact
+
+
+def test_without_ids_acts_and_objects_of_the_same_words_in_two_communities_are_two(tmp_path):
+    rows = [ROW | {"product": "Sencha", "shop": "Uji"}, ROW | {"product": "Sencha", "shop": "Kyoto"}]
+    acts, _ = parsed(tmp_path, "a.csv", as_csv(*rows), source(columns=COLUMNS | {"community": "shop"}, context={"title": "product"}))
+    assert [act["action"] for act in acts] == ["object", "review"] * 2
+    assert len({act["unit_id"] for act in acts}) == 4
+    as_search, _ = parsed(tmp_path, "a.csv", as_csv(*rows), source(action="search", columns=COLUMNS | {"community": "shop"}, context={"title": "product"}))
+    assert {act["unit_id"] for act in as_search} & {act["unit_id"] for act in acts} == {act["unit_id"] for act in acts if act["action"] == "object"}
+
+
+def test_where_one_value_ends_and_the_next_begins_makes_another_id(tmp_path):
+    rows = [ROW | {"head": "a\0b", "words": "c"}, ROW | {"head": "a", "words": "b\0c"}]
+    first, second = parsed(tmp_path, "a.jsonl", as_json_lines(*rows), source(columns=COLUMNS | {"title": "head"}))[0]
+    assert first["unit_id"] != second["unit_id"]
+
+
+@pytest.mark.parametrize(("name", "write"), [("a.csv", as_csv), ("a.jsonl", lambda *rows: as_json_lines(*rows, ascii_only=False))])
+def test_other_encodings_are_read_and_rows_that_are_not_of_theirs_are_rejects(tmp_path, name, write):
+    rows = [ROW | {"words": "Thé vert."}, ROW | {"words": "Good."}, ROW | {"words": "Été"}]
+    in_utf_8 = write(*rows)
+    assert [act["text"] for act in parsed(tmp_path, name, in_utf_8)[0]] == ["Thé vert.", "Good.", "Été"]
+    in_latin_1 = in_utf_8.decode().encode("latin-1")
+    assert [act["text"] for act in parsed(tmp_path, name, in_latin_1, source(encoding="latin-1"))[0]] == ["Thé vert.", "Good.", "Été"]
+    acts, rejects = parsed(tmp_path, name, in_latin_1)
+    assert [(act["text"], act["line"]) for act in acts] == [("Good.", 2)]
+    assert [(reject["line"], reject["reason"]) for reject in rejects] == [(1, "not utf-8"), (3, "not utf-8")]
+    assert "Th\ufffd vert." in rejects[0]["raw"]
+    assert parsed(tmp_path, name, in_latin_1, block_bytes=1) == (acts, rejects)
+
+
+def test_a_quoted_cell_over_several_lines_is_refused_with_the_line_that_cannot_be_decoded(tmp_path):
+    content = b'who,at,words\nAda,2023-05-01,"two\nl\xeenes\n"\nAda,2023-05-01,good\n'
+    acts, rejects = parsed(tmp_path, "a.csv", content)
+    assert [(act["text"], act["line"]) for act in acts] == [("good", 2)]
+    assert [(reject["line"], reject["reason"], reject["raw"]) for reject in rejects] == [(1, "not utf-8", 'Ada,2023-05-01,"two\nl\ufffdnes\n"')]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "UTF8"])
+def test_the_mark_of_utf_8_is_passed_over_at_the_beginning_alone(tmp_path, encoding):
+    (act,), _ = parsed(tmp_path, "a.csv", b"\xef\xbb\xbf" + as_csv(ROW | {"words": "\ufefftea"}), source(encoding=encoding), block_bytes=1)
+    assert act["text"] == "\ufefftea"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "shift_jis", "gb18030", "iso2022_jp", "koi8-r"])
+def test_encodings_of_one_and_of_several_bytes_are_read_line_by_line(tmp_path, encoding):
+    words = {"cp1252": "Crème – brûlée", "koi8-r": "Зелёный чай"}.get(encoding, "緑茶|ソ表\\")
+    content = as_csv(*[ROW | {"words": f"{words} {number}"} for number in range(3)]).decode().encode(encoding)
+    acts, _ = parsed(tmp_path, "a.csv", content, source(encoding=encoding), block_bytes=1)
+    assert [act["text"] for act in acts] == [f"{words} {number}" for number in range(3)]
+
+
+RATINGS = {"format": "csv", "header": ["user", "film", "stars", "at"], "columns": {"user": "user", "time": "at", "text": "film"}, "time_format": "seconds"}
+
+
+@pytest.mark.parametrize("delimiter", ["\t", "|", "::", "<->"])
+def test_a_table_without_names_of_columns_is_read_by_those_of_its_source(tmp_path, delimiter):
+    rows = [["Ada", 'Tea "for" two', "5", "1682942400"], ["Bo", '"Quoted"', "3", "1682942400"], ["Ada", "Tea"], [""]]
+    content = "\r\n".join(delimiter.join(row) for row in rows) + "\r\n"
+    settings = RATINGS | {"delimiter": delimiter, "attributes": ["stars"]}
+    acts, rejects = parsed(tmp_path, "u.data", content.encode(), source(quotes=False, **settings))
+    assert [(act["line"], act["text"], act["attributes"], act["created_at"]) for act in acts] == [
+        (1, 'Tea "for" two', {"stars": "5"}, NOON), (2, '"Quoted"', {"stars": "3"}, NOON)
+    ]  # fmt: skip
+    assert [(reject["line"], reject["reason"]) for reject in rejects] == [(3, "another number of cells than the header has"), (4, "empty line")]
+    with_quotes, _ = parsed(tmp_path, "u.data", content.encode(), source(**settings))
+    assert with_quotes[1]["text"] == ('"Quoted"' if len(delimiter) > 1 else "Quoted")
+
+
+def test_movielens_1m_is_read_as_it_is_published_by_the_settings_that_the_page_shows(tmp_path):
+    shown = files_of(section_of("PLATFORMS.md", "generic"))["movielens-1m.yaml"]
+    settings = replace(SETTINGS, options=checked_options(PLATFORM, yaml.safe_load(shown)["etl"]["platforms"]["generic"]))
+    films = {"1": 'Tea "Ceremony" (1995)', "30": "Été, L' (1996)"}
+    (tmp_path / "movies.dat").write_text("".join(f"{film}::{title}::Drama|Comedy\n" for film, title in films.items()), encoding="latin-1")
+    (tmp_path / "ratings.dat").write_text("7::30::5::1682942400\n7::1::4::1682942400\n")
+    parsed_files = parse_dump(PLATFORM, tmp_path, settings)
+    assert parsed_files.rejects == []
+    objects, ratings = ([act for act in parsed_files.acts if act["action"] == action] for action in ("object", "rating"))
+    assert [(act["unit_id"], act["title"], act["text"]) for act in objects] == [
+        (f"movielens-1m:{film}", title, "Drama|Comedy") for film, title in films.items()
+    ]  # fmt: skip
+    assert [(act["thread_id"], act["thread_group"], act["created_at"]) for act in ratings] == [
+        (act["unit_id"], act["thread_group"], NOON) for act in reversed(objects)
+    ]  # fmt: skip
+    assert [act["attributes"] for act in ratings] == [{"rating": "5", WORDS_OF_OBJECT: "true"}, {"rating": "4", WORDS_OF_OBJECT: "true"}]
+    assert len({act["unit_id"] for act in ratings}) == len({act["user_id"] for act in ratings}) + 1 == 2
+
+
+def test_a_row_without_words_asks_for_those_of_its_object_where_its_source_says_so(tmp_path):
+    rows = [ROW | {"words": "", "film": "1"}, ROW | {"film": "1"}, ROW | {"words": " ", "film": ""}]
+    usual = source(columns=COLUMNS | {"thread": "film"})
+    asking = parsed(tmp_path, "a.csv", as_csv(*rows), usual | {"words": "object"})[0]
+    assert [act["attributes"] for act in asking] == [{"words_of_object": "true"}, {}, {"words_of_object": "true"}]
+    stand_in = parsed(tmp_path, "a.csv", as_csv(*rows), usual | {"words": "object", "constants": {"title": "a film"}})[0]
+    assert [(act["title"], act["attributes"]) for act in stand_in[:2]] == [("a film", {"words_of_object": "true"}), ("a film", {})]
+    assert [act["attributes"] for act in parsed(tmp_path, "a.csv", as_csv(*rows), usual)[0]] == [{}, {}, {}]
+
+
+def faults(folder, *sources):
+    """Fault of each file by its name, as the listing of the dump tells it."""
+    return {file.source_file: file.fault and str(file.fault) for file in PLATFORM.input_files(str(folder), replace(SETTINGS, options=options(*sources)))}
+
+
+def test_files_that_lack_a_column_are_known_when_they_are_listed(tmp_path):
+    for name, write in WRITERS.items():
+        (tmp_path / f"good-{name}").write_bytes(write(ROW))
+        (tmp_path / f"bad-{name}").write_bytes(write({"who": "Ada", "at": "2023-05-01", "wods": "tea"}))
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1")
+    (tmp_path / "latin.csv").write_bytes("who,at,words,prénom\n".encode("latin-1"))
+    (tmp_path / "excel.csv").write_bytes("who,at,words\n".encode("utf-16"))
+    told = faults(tmp_path, source())
+    assert {name for name, fault in told.items() if fault is None} == {
+        "good-a.csv", "good-a.jsonl", "good-a.parquet", "bad-a.jsonl", "damaged.parquet"
+    }  # fmt: skip
+    assert told["bad-a.csv"] == "bad-a.csv: has no column 'words'; there are 'who', 'at', 'wods'"
+    assert told["bad-a.parquet"] == "bad-a.parquet: has no column 'words'; there are 'who', 'at', 'wods'"
+    assert "is empty" in told["empty.csv"]
+    assert told["latin.csv"] == "latin.csv: its first line is not utf-8; set the source's encoding, e.g. latin-1"
+    assert told["excel.csv"] == "excel.csv: its first line is not utf-8; convert it (iconv -f utf-16 -t utf-8)"
+
+
+def test_of_a_source_with_many_files_the_first_are_looked_at(tmp_path):
+    for number in range(FILES_CHECKED + 5):
+        (tmp_path / f"{number:03}.csv").write_bytes(b"who,at\n")
+    assert [fault is not None for fault in faults(tmp_path, source()).values()] == [True] * FILES_CHECKED + [False] * 5
+
+
+def test_a_row_in_the_place_of_names_of_columns_is_told_without_what_stands_in_it(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"Ada Lovelace,42,1682942400\n")
+    assert faults(tmp_path, source())["a.csv"] == (
+        "a.csv: has no column 'at'; its first line seems to be a row: give the names of its columns as the source's header"
+    )
 
 
 @pytest.mark.parametrize(
@@ -286,6 +429,11 @@ def test_files_and_sources_must_fit(tmp_path, sources, message):
         parsed(tmp_path, "a.csv", as_csv(ROW), *sources)
 
 
+def test_only_csv_has_a_header_of_its_source(tmp_path):
+    with pytest.raises(ConfigError, match=r"header is of csv alone, which a\.jsonl is not by its suffix"):
+        parsed(tmp_path, "a.jsonl", as_json_lines(ROW), source(header=["who", "at", "words"]))
+
+
 def test_a_suffix_that_tells_no_format_needs_a_setting(tmp_path):
     with pytest.raises(ConfigError, match=r"the suffix of a\.log tells no format; set the source's format"):
         parsed(tmp_path, "a.log", as_csv(ROW))
@@ -314,6 +462,22 @@ def test_a_suffix_that_tells_no_format_needs_a_setting(tmp_path):
         ({"sources": [source(time_format="%d.%Q")]}, "time_format: .*no pattern of a time"),
         ({"sources": [source(time_zone="Paris")]}, r"time_zone: .*no time zone"),
         ({"sources": [source(format="xlsx")]}, r"format: .*'csv', 'jsonl' or 'parquet'"),
+        ({"sources": [source(encoding="latin-9000")]}, r"encoding: .*no encoding; expected a name such as 'utf-8', 'latin-1'"),
+        ({"sources": [source(encoding="rot13")]}, r"encoding: .*no encoding"),
+        ({"sources": [source(encoding="idna")]}, r"encoding: .*no encoding"),
+        ({"sources": [source(encoding="utf-16")]}, r"encoding: .*lines cannot be told in it; convert the file first \(iconv -f utf-16 -t utf-8\)"),
+        ({"sources": [source(delimiter=r"\t")]}, r'delimiter: .*a tab is written as "\\t" in double quotes'),
+        ({"sources": [source(delimiter="\n")]}, r"delimiter: .*no delimiter"),
+        ({"sources": [source(delimiter='"')]}, r"delimiter: .*no delimiter"),
+        ({"sources": [source(delimiter="")]}, r"delimiter: "),
+        ({"sources": [source(header=[])]}, r"header: "),
+        ({"sources": [source(header=["who", "at", "words", "who"])]}, r"header: 'who' stands there twice"),
+        ({"sources": [source(header=["who", "at"])]}, r"no column 'words' in header, which names 'who', 'at'"),
+        ({"sources": [source(header=["who", "at", "words"], format="parquet")]}, r"header: only csv comes without names of columns"),
+        ({"sources": [source(words="objects")]}, r"words: .*'own' or 'object'"),
+        ({"sources": [source(words="object")]}, r"words: object is of acts whose thread an object opens"),
+        ({"sources": [source(action="object", columns={"id": "no", "title": "t"}, words="object")]}, r"words: object is of acts"),
+        ({"sources": [source(attributes=["words_of_object"])]}, r"attributes: 'words_of_object' is kept for"),
     ],
 )
 def test_settings_that_cannot_be_right_are_told_by_their_key(changes, message):
@@ -321,10 +485,9 @@ def test_settings_that_cannot_be_right_are_told_by_their_key(changes, message):
         options(source(), **changes)
 
 
-def test_the_settings_that_the_page_shows_are_right():
-    (shown,) = [block for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL) if "generic:" in block]
-    given = yaml.safe_load(shown)["etl"]["platforms"]["generic"]
-    assert [source.action for source in checked_options(PLATFORM, given).sources] == ["review", "comment"]
+@pytest.mark.parametrize("shown", re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+def test_the_settings_that_the_page_shows_are_right(shown):
+    assert len(checked_options(PLATFORM, yaml.safe_load(shown)["etl"]["platforms"]["generic"]).sources) == 2
 
 
 pieces = st.lists(st.sampled_from([*PIECES, '"', ",", "\n", "\r\n", "Ada,2023-05-01,tea\n", 'Ada,2023-05-01,"tea\n"\n', "\ud800"]), max_size=12).map("".join)
@@ -333,13 +496,20 @@ json_rows = st.dictionaries(st.sampled_from(["who", "at", "words", "stars"]), fr
 )
 
 
-@given(content=pieces | st.lists(json_rows | pieces, max_size=4).map("".join), name=st.sampled_from(["a.csv", "a.jsonl"]), good=st.booleans())
-def test_whatever_a_file_holds_every_row_is_an_act_or_a_reject_or_the_file_is_named(tmp_path_factory, content, name, good):
+@given(
+    content=pieces | st.lists(json_rows | pieces, max_size=4).map("".join), odd=st.binary(max_size=3), name=st.sampled_from(["a.csv", "a.jsonl"]),
+    good=st.booleans(), encoding=st.sampled_from(["utf-8", "latin-1", "cp1252", "shift_jis"]), settings=st.sampled_from([{}, {"quotes": False}]),
+    block_bytes=st.sampled_from([1, 2**20]),
+)  # fmt: skip
+def test_whatever_a_file_holds_every_row_is_an_act_or_a_reject_or_the_file_is_named(
+    tmp_path_factory, content, odd, name, good, encoding, settings, block_bytes
+):  # fmt: skip
     folder = tmp_path_factory.mktemp("any")
-    everything = (WRITERS[name](ROW) if good else b"") + content.encode("utf-8", "surrogatepass")
+    everything = (WRITERS[name](ROW) if good else b"") + odd + content.encode("utf-8", "surrogatepass") + odd
     why = ""
     try:
-        acts, rejects = parsed(folder, name, everything, source(attributes=["stars"] if name == "a.jsonl" else []))
+        attributes = ["stars"] if name == "a.jsonl" else []
+        acts, rejects = parsed(folder, name, everything, source(attributes=attributes, encoding=encoding, **settings), block_bytes=block_bytes)
     except ArchiveError as error:
         why = str(error)
     assert name in why if why else sorted(row["line"] for row in (*acts, *rejects)) == list(range(1, len(acts) + len(rejects) + 1))
