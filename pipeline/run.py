@@ -6,17 +6,15 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-
-import pyarrow.dataset as ds
+from typing import TYPE_CHECKING
 
 from conf.arguments import job_parser, parse_job_arguments
 from conf.errors import KindredError
-from conf.logs import NOTICE, configure_logs
-from lake import arrow_tables
-from lake.config import LakeConfig
-from lake.job_runs import JOB_RUNS
-from pipeline.check_config import check_config
+from conf.logs import NOTICE
 from pipeline.commands import COMMANDS, Command
+
+if TYPE_CHECKING:
+    from lake.config import LakeConfig
 
 DESCRIPTION = """All stages in a row, on a folder of archive files: from dumps to answers out of Milvus.
 
@@ -29,18 +27,20 @@ AFTER_LABELS = ("teacher items", "trainer examples", "trainer train", "trainer e
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run all stages; progress goes to stderr, the table of metrics to stdout."""
-    configure_logs(NOTICE)
     parser = job_parser(DESCRIPTION)
     parser.add_argument("--dump", required=True, metavar="DIR", help="folder of archive files")
     parser.add_argument("--platform", default="reddit", help="parser of the files (default: reddit)")
     parser.add_argument("--sha256", metavar="FILE", help="list of the files' digests, as sha256sum writes it")
     parser.add_argument("--labels", metavar="FILE", help="labels made elsewhere (JSON lines); without it the teacher model labels")
-    arguments = parse_job_arguments(parser, argv)
+    arguments = parse_job_arguments(parser, argv, NOTICE)
+    from lake.config import LakeConfig
+    from pipeline.check_config import check_config
+
     check_config(arguments.values.config, arguments.values.overrides)
     run_all(arguments.section("lake", LakeConfig), arguments.values)
 
 
-def run_all(lake: LakeConfig, values: argparse.Namespace) -> None:
+def run_all(lake: "LakeConfig", values: argparse.Namespace) -> None:
     """Call each stage's main in the order of the flow; a KindredError of a stage stops the run."""
     from lake.spark_tables import shared_session
 
@@ -58,14 +58,14 @@ def run_all(lake: LakeConfig, values: argparse.Namespace) -> None:
         _run_step(lake, words, arguments, f"[{number}/{steps}]")
 
 
-def _run_step(lake: LakeConfig, words: str, arguments: list[str], place: str) -> None:
+def _run_step(lake: "LakeConfig", words: str, arguments: list[str], place: str) -> None:
     (command,) = (command for command in COMMANDS if command.words == words)
     started_at, clock = datetime.now(UTC), time.monotonic()
     _say(f"{place} {command.words}: {command.help}")
     if command.words == "teacher label":
         _run_apart(command, arguments)
     else:
-        command.main()(arguments)
+        command.run(arguments)
     _say(f"{'':>{len(place)}} {_what_happened(lake, command, started_at)} ({time.monotonic() - clock:.0f} s)")
 
 
@@ -76,8 +76,13 @@ def _run_apart(command: Command, arguments: list[str]) -> None:
         raise KindredError(f"'kindred {command.words}' ended with status {result.returncode}; its message stands above")
 
 
-def _what_happened(lake: LakeConfig, command: Command, started_at: datetime) -> str:
+def _what_happened(lake: "LakeConfig", command: Command, started_at: datetime) -> str:
     """Rows and drops of the job's last run, as it noted them in `job_runs`."""
+    import pyarrow.dataset as ds
+
+    from lake import arrow_tables
+    from lake.job_runs import JOB_RUNS
+
     where = (ds.field("job") == command.words) & (ds.field("started_at") >= started_at)
     runs = arrow_tables.read(lake, JOB_RUNS, where=where).to_pylist()
     if not runs:

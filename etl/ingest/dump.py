@@ -6,8 +6,6 @@ committed already is recognised by the names of its files and the transaction of
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,35 +13,25 @@ import pyarrow.compute as pc
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
 from etl.config import EtlConfig
-from etl.ingest.checksums import listed_digests, read_checksums
 from etl.ingest.file_results import file_results
+from etl.ingest.inputs import Inputs
 from etl.ingest.parsed_files import FileResult, FileTask, file_prefix
-from etl.platforms import InputFile, ParseSettings, checked_options, load_platform, platform_reference
+from etl.platforms import InputFile, ParseSettings, load_platform
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord
-from lake.pseudonyms import KEY_ID_PROPERTY, key_id, load_or_make_key
+from lake.pseudonyms import KEY_ID_PROPERTY, key_id
 from lake.table_files import remove_drafts, remove_files
 from lake.tables import TableSpec
 
 logger = logging.getLogger(__name__)
 
 
-def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, run: RunRecord, checksums: str | None = None) -> None:
-    """Bring every new or changed file of a dump into the lake. `checksums` is the path of a list of SHA-256 digests that they must have.
-
-    Raises ArchiveError, naming each file that could not be taken.
-    """
-    reference = platform_reference(platform)
-    settings = parse_settings(lake, config, reference)
-    key = load_or_make_key(lake.pseudonym_key_file)
-    files = load_platform(reference).input_files(dump, replace(settings, key=key))
-    if not files:
-        raise ArchiveError(f"{dump}: no files of platform {platform!r} below this folder; README says what each platform's files are called")
-    listed = _listed_digests(checksums, files) if checksums else {}
-    _open_lake(lake, key)
-    tasks = plan_tasks(lake, config, reference, key_id(key), files, listed, settings)
+def ingest_files(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
+    """Bring every new or changed file of a dump into the lake. Raises ArchiveError, naming each file that could not be taken."""
+    _make_tables(lake, inputs.key)
+    tasks = plan_tasks(lake, config, inputs.reference, key_id(inputs.key), inputs.files, inputs.listed, inputs.settings)
     failures, pace = [], Pace()
     for number, result in enumerate(file_results(lake, config, tasks), start=1):
         place = f"[{number}/{len(tasks)}] {result.task.file.source_file}"
@@ -60,16 +48,7 @@ def ingest_dump(lake: LakeConfig, config: EtlConfig, dump: str, platform: str, r
     for spec in (REJECTS, ACTS, INGESTED_FILES):
         run.wrote(spec, arrow_tables.table_version(lake, spec))
     if failures:
-        raise ArchiveError(f"{len(failures)} of {len(files)} files could not be taken (all others are in): " + "; ".join(failures))
-
-
-def parse_settings(lake: LakeConfig, config: EtlConfig, reference: str) -> ParseSettings:
-    """What every parse of this run is told, without the key: a task loads that itself. Raises ConfigError where options of a platform are wrong."""
-    platform = load_platform(reference)
-    for name in config.platforms:
-        platform_reference(name)
-    options = checked_options(platform, config.platforms.get(platform.name, {}))
-    return ParseSettings(b"", datetime.now(UTC), config.honour_deletions, lake.keep_names, config.reject_chars, options=options)
+        raise ArchiveError(f"{len(failures)} of {len(inputs.files)} files could not be taken (all others are in): " + "; ".join(failures))
 
 
 def plan_tasks(
@@ -99,15 +78,6 @@ def plan_tasks(
     return tasks
 
 
-def _listed_digests(checksums: str, files: Sequence[InputFile]) -> Mapping[str, str]:
-    """Digest of each file that a list names; those that it does not name are told. Raises ArchiveError."""
-    listed = listed_digests(read_checksums(checksums), [file.source_file for file in files], checksums)
-    unnamed = [file.source_file for file in files if file.source_file not in listed]
-    if unnamed:
-        logger.warning("%d of %d files are not in %s and are taken unchecked: %s", len(unnamed), len(files), checksums, ", ".join(unnamed))
-    return listed
-
-
 def _check_names(files: Sequence[InputFile], platforms: Mapping[str, str], platform: str) -> None:
     """Raise ArchiveError where a file would take the place of another platform's."""
     taken = [file.source_file for file in files if platforms.get(file.source_file, platform) != platform]
@@ -118,9 +88,8 @@ def _check_names(files: Sequence[InputFile], platforms: Mapping[str, str], platf
         )
 
 
-def _open_lake(lake: LakeConfig, key: bytes) -> None:
-    """Make the tables where they are absent. Raises ConfigError where the lake has another key."""
-    arrow_tables.check_lake_key(lake, key)
+def _make_tables(lake: LakeConfig, key: bytes) -> None:
+    """Make the tables where they are absent."""
     arrow_tables.create_table(lake, ACTS, {KEY_ID_PROPERTY: key_id(key)})
     arrow_tables.create_table(lake, REJECTS)
     arrow_tables.create_table(lake, INGESTED_FILES)

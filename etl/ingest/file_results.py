@@ -3,14 +3,15 @@
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-
-from pyspark import SparkContext
+from typing import TYPE_CHECKING
 
 from etl.config import EtlConfig
 from etl.ingest.decoders import GB, MemoryBudget, decoder_bytes, free_bytes
 from etl.ingest.parsed_files import FileResult, FileTask, check_file, joined, parse_file, parse_slice, sliced
-from lake import spark_tables
 from lake.config import LakeConfig
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
 
 # To see that nothing changed, the driver itself reads about as much as it could while a Spark session starts.
 DIGESTED_BY_DRIVER_BYTES = 4 * 2**30
@@ -24,7 +25,9 @@ def file_results(lake: LakeConfig, config: EtlConfig, tasks: Sequence[FileTask])
     yield from (result for result in checked if result.is_settled)
     rest = [result.task for result in checked if not result.is_settled]
     if rest:
-        with spark_tables.spark_session("ingest", lake, jvm_idles=True) as spark:
+        from lake.spark_tables import spark_session
+
+        with spark_session("ingest", lake, jvm_idles=True) as spark:
             yield from _results_of_spark(spark.sparkContext, config, rest)
 
 
@@ -38,7 +41,7 @@ def slice_count(file_bytes: int, all_bytes: int, split_file_bytes: int | None, c
     return math.ceil(file_bytes * cores / all_bytes)
 
 
-def _results_of_spark(context: SparkContext, config: EtlConfig, tasks: Sequence[FileTask]) -> Iterator[FileResult]:
+def _results_of_spark(context: "SparkContext", config: EtlConfig, tasks: Sequence[FileTask]) -> Iterator[FileResult]:
     """Results as files are finished. Each file is a Spark job of its own, so that it is committed without waiting for the others."""
     memory, cores = _decoder_memory(context, config.decoder_memory_gb), context.defaultParallelism
     all_bytes = sum(task.file.size for task in tasks)
@@ -60,7 +63,7 @@ def _results_of_spark(context: SparkContext, config: EtlConfig, tasks: Sequence[
                 job.cancel()
 
 
-def _parse(context: SparkContext, task: FileTask, count: int) -> FileResult:
+def _parse(context: "SparkContext", task: FileTask, count: int) -> FileResult:
     if count == 1:
         return context.parallelize([task], 1).map(parse_file).first()
     checked = context.parallelize([task], 1).map(check_file).first()
@@ -70,7 +73,7 @@ def _parse(context: SparkContext, task: FileTask, count: int) -> FileResult:
     return joined(checked.task, context.parallelize(slices, count).map(parse_slice).collect())
 
 
-def _decoder_memory(context: SparkContext, gigabytes: float | None) -> MemoryBudget:
+def _decoder_memory(context: "SparkContext", gigabytes: float | None) -> MemoryBudget:
     """The memory that all tasks share; without a setting there is a limit on one machine alone."""
     if gigabytes is not None:
         return MemoryBudget(gigabytes * GB)

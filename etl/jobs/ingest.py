@@ -2,30 +2,29 @@
 
 from collections.abc import Sequence
 
-from conf.arguments import job_parser, parse_job_arguments
-from conf.logs import configure_logs
+from conf.arguments import JobArguments
+from etl import arguments as etl_arguments
 from etl.config import EtlConfig
-from etl.ingest.dump import ingest_dump
+from etl.ingest.inputs import find_inputs
 from lake.config import LakeConfig
 from lake.job_runs import job_run
 
 JOB = "etl ingest"
-DESCRIPTION = """Parses archive files that are new or have changed. Reads the files below --dump; writes acts, rejects, ingested_files.
-
-A file that cannot be taken is named and costs no other; the exit status is 1 then, 0 where every file is in."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the job with command line arguments."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    parser.add_argument("--dump", required=True, metavar="DIR", help="folder (or URI) of archive files; folders below it are read, too")
-    parser.add_argument("--platform", default="reddit", help="parser of the files (default: reddit)")
-    parser.add_argument("--sha256", metavar="FILE", help="list of digests, as sha256sum writes it: a file that it names and that differs is not taken")
-    args = parse_job_arguments(parser, argv)
-    config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
+    run_job(etl_arguments.ingest(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
+    """Take in every new or changed file of the dump."""
+    config, lake, values = arguments.section("etl", EtlConfig), arguments.section("lake", LakeConfig), arguments.values
     with job_run(lake, JOB, {"etl": config}) as run:
-        ingest_dump(lake, config, args.values.dump, args.values.platform, run, args.values.sha256)
+        inputs = find_inputs(lake, config, values.dump, values.platform, values.sha256)
+        from etl.ingest.dump import ingest_files  # brings the tables: what is wrong with the dump is told without
+
+        ingest_files(lake, config, inputs, run)
 
 
 if __name__ == "__main__":
