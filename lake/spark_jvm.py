@@ -40,7 +40,7 @@ def start_context(settings: Mapping[str, str], cache_dir: str) -> "SparkContext"
     from pyspark.java_gateway import launch_gateway
 
     is_verbose, kept_paths = logger.isEnabledFor(logging.DEBUG), _paths_file(settings, cache_dir)
-    conf = SparkConf().setAll(list(_with_delta(settings, kept_paths).items()))
+    conf = SparkConf().setAll(list(with_delta(settings, kept_paths).items()))
     if SparkContext._gateway is not None:
         return SparkContext(conf=conf)
     if conf.contains(PACKAGES):
@@ -63,9 +63,12 @@ def start_context(settings: Mapping[str, str], cache_dir: str) -> "SparkContext"
     return context
 
 
-def _with_delta(settings: Mapping[str, str], kept_paths: Path) -> dict[str, str]:
+def with_delta(settings: Mapping[str, str], kept_paths: Path) -> dict[str, str]:
     """The settings with jars by the paths that are kept, else (also where a jar is gone) by the coordinates."""
-    paths = json.loads(kept_paths.read_text(encoding="utf-8")) if kept_paths.exists() else []
+    try:
+        paths = json.loads(kept_paths.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        paths = []
     if not paths or not all(Path(path).exists() for path in paths):
         return {**settings, PACKAGES: _coordinates(settings)}
     own = [settings[JARS]] if JARS in settings else []
