@@ -1,16 +1,18 @@
 """`kindred run --dump DIR`: all stages in a row. Each stage is the same `main` that its own command calls."""
 
 import argparse
-import subprocess
+import logging
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from conf.arguments import job_parser, parse_job_arguments
 from conf.errors import KindredError
-from conf.logs import NOTICE
+from conf.logs import NOTICE, configure_logs
+from pipeline.cli import report_errors
 from pipeline.commands import COMMANDS, Command
 
 if TYPE_CHECKING:
@@ -71,9 +73,16 @@ def _run_step(lake: "LakeConfig", words: str, arguments: list[str], place: str) 
 
 def _run_apart(command: Command, arguments: list[str]) -> None:
     """A process of its own: vLLM takes memory and torch's process group, and gives back neither."""
-    result = subprocess.run([sys.executable, "-m", "pipeline.cli", *command.words.split(), *arguments], check=False)
-    if result.returncode:
-        raise KindredError(f"'kindred {command.words}' ended with status {result.returncode}; its message stands above")
+    process = get_context("spawn").Process(target=_work_apart, args=(command, arguments, logging.getLogger(__name__).getEffectiveLevel()))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise KindredError(f"'kindred {command.words}' ended with status {process.exitcode}; its message stands above")
+
+
+def _work_apart(command: Command, arguments: list[str], log_level: int) -> None:
+    configure_logs(log_level)
+    sys.exit(report_errors(f"kindred {command.words}", lambda: command.run(arguments)))
 
 
 def _what_happened(lake: "LakeConfig", command: Command, started_at: datetime) -> str:
@@ -88,15 +97,16 @@ def _what_happened(lake: "LakeConfig", command: Command, started_at: datetime) -
     if not runs:
         return "nothing to do"
     rows, dropped = (dict(runs[-1][column]) for column in ("rows", "dropped"))
+    left_out = [f"{count:,} {reason}" for reason, count in dropped.items() if count]
     counted = ", ".join(f"{count:,} {name}" for name, count in rows.items()) or "nothing to do"
-    return counted + (f"; left out: {', '.join(f'{count:,} {reason}' for reason, count in dropped.items())}" if dropped else "")
+    return counted + (f"; left out: {', '.join(left_out)}" if left_out else "")
 
 
 def _shared_arguments(values: argparse.Namespace) -> list[str]:
     shared = ["--config", values.config] if values.config else []
     for override in values.overrides:
         shared += ["--set", override]
-    return shared + (["--lake", values.lake] if values.lake else [])
+    return shared + (["--lake", values.lake] if values.lake else []) + (["--verbose"] if values.verbose else [])
 
 
 def _say(line: str) -> None:
