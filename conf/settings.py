@@ -102,7 +102,7 @@ def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
 class _Loader(yaml.SafeLoader):
     """Plain YAML in which a key that stands twice is an error, as the format has it: PyYAML lets the last one win in silence."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         mapping = super().compose_mapping_node(anchor)
         first: dict[tuple[str, str], yaml.Mark] = {}
         for key, _ in mapping.value:

@@ -105,7 +105,7 @@ def start_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> "Spark
     settings |= lake.spark_settings
     if not submitted:
         start_context(settings, lake.cache_dir)
-    session = SparkSession.builder.config(map=settings).getOrCreate()
+    session = SparkSession.builder.config(map=dict(settings)).getOrCreate()
     if submitted and not logger.isEnabledFor(logging.DEBUG):
         session.sparkContext.setLogLevel("ERROR")
     return session
