@@ -1,12 +1,18 @@
 """Logging of a process, set once: to stderr, so that stdout carries results alone."""
 
 import logging
+import os
 import sys
 import time
+import warnings
 
 NOTICE = 25
 """Level between INFO and WARNING: what somebody wants to read who runs all stages in a row, such as how far a long one is."""
 SECONDS_BETWEEN_LINES = 15.0
+QUIET_LIBRARIES = {
+    "MLFLOW_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "VLLM_LOGGING_LEVEL": "ERROR",
+}  # fmt: skip
+"""Environment of libraries that speak on their own of what nobody asked, read when they are imported; our own progress bars say themselves when to be seen."""
 PACKAGES = ("__main__", "conf", "lake", "etl", "teacher", "trainer", "serving", "pipeline")
 
 
@@ -30,7 +36,7 @@ class _StderrHandler(logging.StreamHandler):
 
 
 def configure_logs(level: int = logging.INFO) -> None:
-    """Send our own loggers to stderr, one line an event; libraries speak from warnings on. The first call of a process decides."""
+    """Send our own loggers to stderr, one line an event; libraries speak from warnings on, and freely at DEBUG. The first call of a process decides."""
     root = logging.getLogger()
     if any(isinstance(handler, _StderrHandler) for handler in root.handlers):
         return
@@ -39,5 +45,14 @@ def configure_logs(level: int = logging.INFO) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
+    if level > logging.DEBUG:
+        _quieten_libraries()
     for package in PACKAGES:
         logging.getLogger(package).setLevel(level)
+
+
+def _quieten_libraries() -> None:
+    for name, value in QUIET_LIBRARIES.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries among themselves
+    logging.getLogger("vllm").setLevel(logging.ERROR)

@@ -75,7 +75,7 @@ class IngestedFile(Row):
 
 
 ACTS = TableSpec(
-    name="acts", row=Act, key=("source_file", "line"), partition_by=("platform", "thread_group"), write_mode="append", written_by="etl",
+    name="acts", row=Act, key=("source_file", "line"), partition_by=("platform", "thread_group"), write_mode="append", written_by=("etl ingest",),
     stats_columns=("unit_id", "action", "community", "created_at", "state", "thread_id", "parent_unit_id", "retrieved_at", "source_file", "line"),
     repeating_columns=(
         "user_id", "action", "community", "title", "state", "thread_id", "session_id", "url", "language", "source_file",
@@ -83,7 +83,7 @@ ACTS = TableSpec(
     ),
 )  # fmt: skip
 REJECTS = TableSpec(
-    name="rejects", row=Reject, key=("source_file", "line"), write_mode="append", written_by="etl",
+    name="rejects", row=Reject, key=("source_file", "line"), write_mode="append", written_by=("etl ingest",),
     stats_columns=("source_file", "line", "reason", "rejected_at"), repeating_columns=("platform", "source_file", "reason"),
 )  # fmt: skip
-INGESTED_FILES = TableSpec(name="ingested_files", row=IngestedFile, key=("source_file",), write_mode="append", written_by="etl")
+INGESTED_FILES = TableSpec(name="ingested_files", row=IngestedFile, key=("source_file",), write_mode="append", written_by=("etl ingest",))

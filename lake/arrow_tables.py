@@ -16,10 +16,8 @@ from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs
 
-from conf.errors import ContractError
-from lake.acts import ACTS
 from lake.config import LakeConfig
-from lake.pseudonyms import KEY_ID_PROPERTY, check_key_id
+from lake.presence import no_table
 from lake.schema import arrow_schema, check_columns, checked_table, rows_table
 from lake.table_files import WrittenFile
 from lake.tables import Row, TableSpec, table_uri
@@ -39,7 +37,7 @@ def open_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) ->
     """The Delta table, its columns checked. Raises ContractError where it is absent or does not fit."""
     table = find_table(lake, spec, version)
     if table is None:
-        raise ContractError(f"{spec.name}: no table at {table_uri(lake.path, spec)}; it is written by 'kindred {spec.written_by} ...'")
+        raise no_table(lake, spec)
     found = {field.name: _type_name(field.type) for field in pa.schema(table.schema())}
     check_columns(spec, found, {field.name: _type_name(field.type) for field in arrow_schema(spec)})
     return table
@@ -177,13 +175,6 @@ def live_files(table: DeltaTable) -> list[dict[str, Any]]:
     prefixes = ("partition.", "min.", "max.")
     wanted = [name for name in actions.column_names if name in ("path", "size_bytes", "num_records") or name.startswith(prefixes)]
     return actions.select(wanted).to_pylist()
-
-
-def check_lake_key(lake: LakeConfig, key: bytes) -> None:
-    """Raise ConfigError where the acts of this lake were made with another pseudonym key."""
-    acts = find_table(lake, ACTS)
-    if acts is not None:
-        check_key_id(acts.metadata().configuration.get(KEY_ID_PROPERTY), key, ACTS.name)
 
 
 def _as_table(spec: TableSpec, rows: pa.Table | Sequence[Row]) -> pa.Table:

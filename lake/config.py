@@ -10,7 +10,7 @@ from conf.settings import StageConfig
 class LakeConfig(StageConfig):
     """The `lake` section."""
 
-    path: str = Field("lake-local", description="Folder or URI that holds one Delta table per folder.")
+    path: str = Field("lake-local", min_length=1, description="Folder or URI that holds one Delta table per folder.")
     storage_options: dict[str, str] = Field({}, description="Options of the object store for readers without Spark (delta-rs names).")
     spark_master: str | None = Field(None, description="Spark master; None leaves it to spark-submit, or local[*] without one.")
     spark_settings: dict[str, str] = Field({}, description="Further Spark settings, e.g. spark.executor.memory.")

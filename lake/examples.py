@@ -55,4 +55,4 @@ class Example(Row):
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
 
 
-EXAMPLES = TableSpec(name="examples", row=Example, key=("person_id",), write_mode="overwrite", written_by="trainer")
+EXAMPLES = TableSpec(name="examples", row=Example, key=("person_id",), write_mode="overwrite", written_by=("trainer examples",))

@@ -42,7 +42,7 @@ class JobRun(Row):
     ended_at: datetime
 
 
-JOB_RUNS = TableSpec(name="job_runs", row=JobRun, key=("run_id",), write_mode="append", written_by="every job")
+JOB_RUNS = TableSpec(name="job_runs", row=JobRun, key=("run_id",), write_mode="append", written_by=("etl ingest",))
 
 
 class RunRecord:
@@ -142,12 +142,13 @@ def _holds_what_was_left(lake: LakeConfig, spec: TableSpec, version: int | None)
 
 @contextmanager
 def job_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel]) -> Iterator[RunRecord]:
-    """Log start and end of a job and append its row to `job_runs`; `config` is section -> model."""
-    from lake import arrow_tables
+    """Log start and end of a job and append its row to `job_runs`; `config` is section -> model. What fails before there is a lake makes none."""
+    from lake.presence import is_made
 
     record, started_at, clock = RunRecord(), datetime.now(UTC), time.monotonic()
     resolved = _as_json(config)
-    logger.info("%s starts: %s", job, resolved)
+    logger.info("%s starts", job)
+    logger.debug("%s: settings %s", job, resolved)
     error: str | None = None
     try:
         yield record
@@ -162,7 +163,10 @@ def job_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel]) -> Iter
             versions_written=record.versions_written, rows=dict(record.rows), dropped=dict(record.dropped), seconds=seconds,
             started_at=started_at, ended_at=datetime.now(UTC),
         )  # fmt: skip
-        arrow_tables.append(lake, JOB_RUNS, [row])
+        if not error or is_made(lake):
+            from lake import arrow_tables
+
+            arrow_tables.append(lake, JOB_RUNS, [row])
         logger.info("%s %s: rows %s, dropped %s, %.1f s", job, status, dict(record.rows), dict(record.dropped), seconds)
 
 

@@ -53,9 +53,11 @@ class Item(Row):
     label_count: int | None = Field(description="Contents that carry this label; null for an app's own item.")
 
 
-LABELS = TableSpec(name="labels", row=Label, key=("unit_hash", "teacher_version"), write_mode="append", written_by="teacher")
-LABEL_REJECTS = TableSpec(name="label_rejects", row=LabelReject, key=("unit_hash", "teacher_version"), write_mode="append", written_by="teacher")
-ITEMS = TableSpec(name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by="teacher")
+LABELS = TableSpec(name="labels", row=Label, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels"))
+LABEL_REJECTS = TableSpec(
+    name="label_rejects", row=LabelReject, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels")
+)
+ITEMS = TableSpec(name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by=("teacher items",))
 
 
 def normalised(text: str) -> str:

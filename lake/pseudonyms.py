@@ -40,14 +40,21 @@ def load_key(key_file: str) -> bytes:
     return key
 
 
-def load_or_make_key(key_file: str) -> bytes:
-    """The configured key; where there is none, a new one, kept in the file (mode 600) for this OS account."""
+def load_or_new_key(key_file: str) -> bytes:
+    """The configured key; where there is none, a new one, which `keep_key` keeps."""
+    if KEY_VARIABLE not in os.environ and not Path(key_file).expanduser().exists():
+        return secrets.token_bytes(32)
+    return load_key(key_file)
+
+
+def keep_key(key: bytes, key_file: str) -> bytes:
+    """The configured key; where there is none, this one, kept in the file (mode 600) for this OS account."""
     path = Path(key_file).expanduser()
     if KEY_VARIABLE not in os.environ and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+        draft.write_text(key.hex() + "\n", encoding="ascii")
         try:
             os.link(draft, path)  # fails where another process was first: then theirs is the key
             logger.warning("made a pseudonym key in %s; keep it, without it no name can be looked up", path)

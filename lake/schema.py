@@ -60,9 +60,9 @@ def check_columns(spec: TableSpec, found: dict[str, str], expected: dict[str, st
     for name, type_name in expected.items():
         if name not in found:
             if name not in spec.later_columns:
-                raise ContractError(f"{spec.name}: column {name!r} is missing, expected {type_name}; rebuild with 'kindred {spec.written_by} ...'")
+                raise ContractError(f"{spec.name}: column {name!r} is missing, expected {type_name}; rebuild with {spec.writers}")
         elif found[name] != type_name:
-            raise ContractError(f"{spec.name}: column {name!r} is {found[name]}, expected {type_name}; rebuild with 'kindred {spec.written_by} ...'")
+            raise ContractError(f"{spec.name}: column {name!r} is {found[name]}, expected {type_name}; rebuild with {spec.writers}")
 
 
 def _arrow_field(name: str, row: type[Row]) -> pa.Field:

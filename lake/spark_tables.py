@@ -1,20 +1,23 @@
 """Spark sessions, and reading Delta tables with Spark (edge). Tables are made and written without Spark: `lake.arrow_tables`, `lake.table_files`."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-from delta import configure_spark_with_delta_pip
-from pyspark.sql import DataFrame, SparkSession
-
-from conf.errors import ContractError
-from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.java import ensure_java
-from lake.schema import check_columns, spark_schema
+from lake.presence import has_table, no_table
+from lake.spark_jvm import start_context
 from lake.tables import TableSpec, table_uri
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+logger = logging.getLogger(__name__)
 
 BYTES_OF_BATCH = 64 * 2**20
 """Rows that Spark hands to Python at once: a row may be a block of many."""
@@ -25,24 +28,24 @@ _KEEPS_SESSION: ContextVar[bool] = ContextVar("a session outlives the job that s
 @contextmanager
 def shared_session() -> Iterator[None]:
     """Several jobs in a row: the first that needs a session starts it, the others find it, and it is stopped at the end."""
-    is_own = SparkSession.getActiveSession() is None
+    is_own = _running_session() is None
     token = _KEEPS_SESSION.set(True)
     try:
         yield
     finally:
         _KEEPS_SESSION.reset(token)
-        session = SparkSession.getActiveSession()
+        session = _running_session()
         if is_own and session is not None:
             session.stop()
 
 
 @contextmanager
-def spark_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> Iterator[SparkSession]:
+def spark_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> Iterator["SparkSession"]:
     """A session that knows the lake's Delta tables: the running one if there is one, else its own, stopped at the end unless it is shared.
 
     `jvm_idles` as in `start_session`; a session that others share is never such a one.
     """
-    running = SparkSession.getActiveSession()
+    running = _running_session()
     if running is not None:
         yield running
         return
@@ -54,12 +57,23 @@ def spark_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> Iterat
             session.stop()
 
 
-def start_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> SparkSession:
+def _running_session() -> "SparkSession | None":
+    """This process's session; where nobody has imported PySpark there is none."""
+    if "pyspark" not in sys.modules:
+        return None
+    from pyspark.sql import SparkSession
+
+    return SparkSession.getActiveSession()
+
+
+def start_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> "SparkSession":
     """A new session in UTC with Delta. Under spark-submit, master and jars are spark-submit's.
 
     `jvm_idles` is for a job whose work is done by Python alone: on one machine its JVM then compiles no code thoroughly, which would take most of its time.
     Otherwise it collects garbage by the collector that costs least (a tenth less than Java's default took for units); nobody waits for its pauses.
     """
+    from pyspark.sql import SparkSession
+
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     settings = {
         "spark.app.name": f"kindred {job}",
@@ -88,31 +102,36 @@ def start_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> SparkS
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     elif lake.shuffle_partitions:
         settings["spark.sql.shuffle.partitions"] = str(lake.shuffle_partitions)
-    builder = SparkSession.builder
-    for key, value in (settings | lake.spark_settings).items():
-        builder = builder.config(key, value)
-    session = (builder if submitted else configure_spark_with_delta_pip(builder)).getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
+    settings |= lake.spark_settings
+    if not submitted:
+        start_context(settings, lake.cache_dir)
+    session = SparkSession.builder.config(map=dict(settings)).getOrCreate()
+    if submitted and not logger.isEnabledFor(logging.DEBUG):
+        session.sparkContext.setLogLevel("ERROR")
     return session
 
 
-def read(spark: SparkSession, lake: LakeConfig, spec: TableSpec, version: int | None = None) -> DataFrame:
+def read(spark: "SparkSession", lake: LakeConfig, spec: TableSpec, version: int | None = None) -> "DataFrame":
     """Rows of a table, its columns checked. Raises ContractError where it is absent or does not fit."""
-    if arrow_tables.find_table(lake, spec) is None:
-        raise ContractError(f"{spec.name}: no table at {table_uri(lake.path, spec)}; it is written by 'kindred {spec.written_by} ...'")
+    if not has_table(lake, spec):
+        raise no_table(lake, spec)
     reader = spark.read.format("delta")
     rows = (reader if version is None else reader.option("versionAsOf", version)).load(table_uri(lake.path, spec))
     _check(spec, rows)
     return rows
 
 
-def read_or_empty(spark: SparkSession, lake: LakeConfig, spec: TableSpec) -> DataFrame:
+def read_or_empty(spark: "SparkSession", lake: LakeConfig, spec: TableSpec) -> "DataFrame":
     """Rows of an optional table; no rows where it is absent."""
-    if arrow_tables.find_table(lake, spec) is None:
+    if not has_table(lake, spec):
+        from lake.schema import spark_schema
+
         return spark.createDataFrame([], spark_schema(spec))
     return read(spark, lake, spec)
 
 
-def _check(spec: TableSpec, rows: DataFrame) -> None:
+def _check(spec: TableSpec, rows: "DataFrame") -> None:
+    from lake.schema import check_columns, spark_schema
+
     found = {field.name: field.dataType.simpleString() for field in rows.schema}
     check_columns(spec, found, {field.name: field.dataType.simpleString() for field in spark_schema(spec)})

@@ -18,7 +18,7 @@ class Row(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class TableSpec:
-    """One table of the lake. `later_columns` are nullable columns that an older table may lack.
+    """One table of the lake. `later_columns` are nullable columns that an older table may lack; `written_by` are commands, none where it is yours to write.
 
     Of files that tasks write (`lake.table_files`): `stats_columns` are those whose minima and maxima stand in the log, none that tells words or people.
     Values of `repeating_columns` alone are looked up in a dictionary (None: of all columns): one of what hardly repeats would be built and thrown
@@ -29,7 +29,7 @@ class TableSpec:
     row: type[Row]
     key: tuple[str, ...]
     write_mode: WriteMode
-    written_by: str
+    written_by: tuple[str, ...]
     partition_by: tuple[str, ...] = ()
     later_columns: tuple[str, ...] = ()
     stats_columns: tuple[str, ...] = ()
@@ -39,6 +39,11 @@ class TableSpec:
     def columns(self) -> Sequence[str]:
         """Column names in the table's order."""
         return tuple(self.row.model_fields)
+
+    @property
+    def writers(self) -> str:
+        """Who writes it, in words for an error message, e.g. "'kindred etl units'"."""
+        return " or ".join(f"'kindred {command}'" for command in self.written_by) or "you"
 
 
 def table_uri(lake: str, spec: TableSpec) -> str:

@@ -103,7 +103,7 @@ class SequenceChunk(Row):
 
 
 UNITS = TableSpec(
-    name="units", row=Unit, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by="etl",
+    name="units", row=Unit, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by=("etl units",),
     stats_columns=("unit_id", "action", "community", "created_at", "root_state", "chain_state", "thread_id"),
     repeating_columns=(
         "user_id", "action", "community", "title", "thread_id", "url", "language", "root_state", "chain_state", "session_id", "duplicate_group",
@@ -112,11 +112,11 @@ UNITS = TableSpec(
     ),
 )  # fmt: skip
 UNIT_SIGNATURES = TableSpec(
-    name="unit_signatures", row=UnitSignature, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by="etl",
+    name="unit_signatures", row=UnitSignature, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by=("etl units",),
     repeating_columns=(),
 )  # fmt: skip
 SIGNATURE_BYTES = 64
-IDENTITIES = TableSpec(name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by="people")
+IDENTITIES = TableSpec(name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by=())
 _REPEATING_IN_CHUNKS = (
     "units.list.element.platform", "units.list.element.action", "units.list.element.community", "units.list.element.title",
     "units.list.element.thread_id", "units.list.element.duplicate_group", "units.list.element.context.list.element.role",
@@ -124,11 +124,11 @@ _REPEATING_IN_CHUNKS = (
     "units.list.element.context.list.element.unit_id", "units.list.element.context.list.element.text",
 )  # fmt: skip
 SEQUENCES = TableSpec(
-    name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by="etl",
+    name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by=("etl sequences",),
     stats_columns=("person_id", "chunk", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS,
 )  # fmt: skip
 SHORT_SEQUENCES = TableSpec(
-    name="short_sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by="etl",
+    name="short_sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by=("etl sequences",),
     stats_columns=("person_id", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS,
 )  # fmt: skip
 """People with too few units for a sequence, until they have enough; read by `etl sequences` alone."""

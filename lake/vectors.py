@@ -35,5 +35,5 @@ class ItemVector(Row):
     label_count: int | None
 
 
-USER_VECTORS = TableSpec(name="user_vectors", row=UserVector, key=("person_id", "encoder_version"), write_mode="merge", written_by="serving")
-ITEM_VECTORS = TableSpec(name="item_vectors", row=ItemVector, key=("item_id", "encoder_version"), write_mode="merge", written_by="serving")
+USER_VECTORS = TableSpec(name="user_vectors", row=UserVector, key=("person_id", "encoder_version"), write_mode="merge", written_by=("serving embed",))
+ITEM_VECTORS = TableSpec(name="item_vectors", row=ItemVector, key=("item_id", "encoder_version"), write_mode="merge", written_by=("serving embed",))

@@ -1,32 +1,51 @@
 """`kindred check-config FILE`: check every section of a configuration file without running anything."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from conf.settings import StageConfig, load_settings
-from etl.config import EtlConfig
-from etl.platforms import checked_options, find_platform
-from lake.config import LakeConfig
-from serving.config import ServingConfig
-from teacher.config import TeacherConfig
-from trainer.config import TrainerConfig
+from conf.errors import ConfigError
 
-SECTION_MODELS: dict[str, type[StageConfig]] = {
-    "lake": LakeConfig,
-    "etl": EtlConfig,
-    "teacher": TeacherConfig,
-    "trainer": TrainerConfig,
-    "serving": ServingConfig,
-}
+if TYPE_CHECKING:
+    from conf.settings import StageConfig
 
 
-def check_config(path: str | None, overrides: Sequence[str] = ()) -> dict[str, StageConfig]:
-    """Every section's checked model. Raises ConfigError that names each wrong key of the first wrong section, or of the first wrong platform's options."""
+def section_models() -> "dict[str, type[StageConfig]]":
+    """The model of each section."""
+    from etl.config import EtlConfig
+    from lake.config import LakeConfig
+    from serving.config import ServingConfig
+    from teacher.config import TeacherConfig
+    from trainer.config import TrainerConfig
+
+    return {"lake": LakeConfig, "etl": EtlConfig, "teacher": TeacherConfig, "trainer": TrainerConfig, "serving": ServingConfig}
+
+
+def check_config(path: str | None, overrides: Sequence[str] = ()) -> None:
+    """Raise ConfigError that names each wrong key of all sections, and of the options of all platforms."""
+    from conf.settings import load_settings
+
     settings = load_settings(path, overrides)
-    sections = {name: settings.section(name, model) for name, model in SECTION_MODELS.items()}
-    for name, given in settings.section("etl", EtlConfig).platforms.items():
-        checked_options(find_platform(name), given)
-    return sections
+    wrong = settings.unknown_sections()
+    for name, model in section_models().items():
+        wrong += settings.mistakes(name, model)
+    wrong += _mistakes_of_platforms(settings.given("etl").get("platforms"))
+    if wrong:
+        raise ConfigError(f"{settings.origin}:" + (f" {wrong[0]}" if len(wrong) == 1 else "".join(f"\n  {mistake}" for mistake in wrong)))
+
+
+def _mistakes_of_platforms(given: Any) -> Iterator[str]:
+    """What is wrong with the options of each platform; what is no mapping of options is left to the section's own model."""
+    options = {name: values for name, values in given.items() if isinstance(values, dict)} if isinstance(given, dict) else {}
+    if not options:
+        return
+    from etl.platforms import checked_options, find_platform  # brings Arrow: a file without options of platforms is checked without
+
+    for name, values in options.items():
+        try:
+            checked_options(find_platform(str(name)), values)
+        except ConfigError as error:
+            yield str(error)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 from conf.errors import KindredError
-from pipeline.commands import find_command, usage
+from pipeline.commands import COMMANDS, find_command, meant_command, usage
+
+HELP = ("-h", "--help", "help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -13,17 +15,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     An ingest that takes some files and not others has failed: its message names those that it did not take.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(usage())
+    groups = {command.words.split()[0] for command in COMMANDS if " " in command.words}
+    if not arguments or arguments[0] in HELP or (arguments[0] in groups and arguments[1:2] and arguments[1] in HELP):
+        print(usage(arguments[0] if arguments and arguments[0] in groups else None))
         return 0
     found = find_command(arguments)
     if found is None:
-        group = usage(arguments[0])
-        print(group if "\n  kindred" in group else f"kindred: no command {' '.join(arguments[:2])!r}\n\n{usage()}", file=sys.stderr)
+        group = arguments[0] if arguments[0] in groups else None
+        print(("" if arguments == [group] else f"{_no_command(arguments)}\n\n") + usage(group), file=sys.stderr)
         return 2
     command, rest = found
     sys.argv = [f"kindred {command.words}", *rest]  # what --help shows as the program
-    return report_errors(f"kindred {command.words}", lambda: command.main()(rest))
+    return report_errors(f"kindred {command.words}", lambda: command.run(rest))
+
+
+def _no_command(arguments: Sequence[str]) -> str:
+    meant = meant_command(arguments)
+    return f"kindred: no command {' '.join(arguments[:2])!r}" + (f"; did you mean 'kindred {meant}'?" if meant else "")
 
 
 def report_errors(name: str, work: Callable[[], None]) -> int:

@@ -1,31 +1,35 @@
-"""Every command: its words, the module whose `main` it calls, and one line of help."""
+"""Every command: its words, the module that does its work, and one line of help."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
 from conf.errors import ConfigError
-
-Main = Callable[[Sequence[str]], None]
+from conf.logs import PACKAGES
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of `kindred`."""
+    """One command of `kindred`. Of a job (STAGE.jobs.JOB), what it takes stands in STAGE.arguments, so that --help and most errors need not import it."""
 
     words: str
     module: str
     help: str
     extra: str
 
-    def main(self) -> Main:
-        """The command's `main`. Raises ConfigError where the stage's packages are not installed."""
+    def run(self, arguments: Sequence[str]) -> None:
+        """Do its work. Raises ConfigError where the stage's packages are not installed."""
+        stage, is_job, job = self.module.partition(".jobs.")
         try:
-            return import_module(self.module).main
+            if is_job:
+                checked = getattr(import_module(f"{stage}.arguments"), job)(arguments)
+                import_module(self.module).run_job(checked)
+            else:
+                import_module(self.module).main(arguments)
         except ModuleNotFoundError as error:
-            if error.name and error.name.split(".")[0] in ("pipeline", "conf", "lake", "etl", "teacher", "trainer", "serving"):
+            if error.name and error.name.split(".")[0] in PACKAGES:
                 raise
-            raise ConfigError(f"kindred {self.words} needs {error.name!r}, which is not installed: install kindred[{self.extra}]") from None
+            raise ConfigError(f"kindred {self.words} needs {error.name!r}, which is not installed: install kindred[{self.extra}]") from error
 
 
 COMMANDS = tuple(
@@ -62,6 +66,15 @@ def find_command(arguments: Sequence[str]) -> tuple[Command, Sequence[str]] | No
             if command.words == " ".join(arguments[:length]):
                 return command, arguments[length:]
     return None
+
+
+def meant_command(arguments: Sequence[str]) -> str | None:
+    """The command that wrong words are closest to; None where none is close."""
+    from conf.mistakes import closest
+
+    by_words = {command.words.split()[-1]: command.words for command in COMMANDS} | {command.words: command.words for command in COMMANDS}
+    found = closest(" ".join(arguments[:2]), by_words) or closest(arguments[0], by_words)
+    return by_words[found] if found else None
 
 
 def usage(group: str | None = None) -> str:

@@ -69,7 +69,7 @@ def ask(*words: str) -> list[dict[str, Any]]:
     command, arguments = found
     answer = io.StringIO()
     with redirect_stdout(answer):
-        command.main()([*arguments, "--json"])
+        command.run([*arguments, "--json"])
     return json.loads(answer.getvalue())
 
 

@@ -1,22 +1,22 @@
 """`kindred run --dump DIR`: all stages in a row. Each stage is the same `main` that its own command calls."""
 
 import argparse
-import subprocess
+import logging
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-
-import pyarrow.dataset as ds
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 from conf.arguments import job_parser, parse_job_arguments
 from conf.errors import KindredError
 from conf.logs import NOTICE, configure_logs
-from lake import arrow_tables
-from lake.config import LakeConfig
-from lake.job_runs import JOB_RUNS
-from pipeline.check_config import check_config
+from pipeline.cli import report_errors
 from pipeline.commands import COMMANDS, Command
+
+if TYPE_CHECKING:
+    from lake.config import LakeConfig
 
 DESCRIPTION = """All stages in a row, on a folder of archive files: from dumps to answers out of Milvus.
 
@@ -29,18 +29,20 @@ AFTER_LABELS = ("teacher items", "trainer examples", "trainer train", "trainer e
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run all stages; progress goes to stderr, the table of metrics to stdout."""
-    configure_logs(NOTICE)
     parser = job_parser(DESCRIPTION)
     parser.add_argument("--dump", required=True, metavar="DIR", help="folder of archive files")
     parser.add_argument("--platform", default="reddit", help="parser of the files (default: reddit)")
     parser.add_argument("--sha256", metavar="FILE", help="list of the files' digests, as sha256sum writes it")
     parser.add_argument("--labels", metavar="FILE", help="labels made elsewhere (JSON lines); without it the teacher model labels")
-    arguments = parse_job_arguments(parser, argv)
+    arguments = parse_job_arguments(parser, argv, NOTICE)
+    from lake.config import LakeConfig
+    from pipeline.check_config import check_config
+
     check_config(arguments.values.config, arguments.values.overrides)
     run_all(arguments.section("lake", LakeConfig), arguments.values)
 
 
-def run_all(lake: LakeConfig, values: argparse.Namespace) -> None:
+def run_all(lake: "LakeConfig", values: argparse.Namespace) -> None:
     """Call each stage's main in the order of the flow; a KindredError of a stage stops the run."""
     from lake.spark_tables import shared_session
 
@@ -58,40 +60,53 @@ def run_all(lake: LakeConfig, values: argparse.Namespace) -> None:
         _run_step(lake, words, arguments, f"[{number}/{steps}]")
 
 
-def _run_step(lake: LakeConfig, words: str, arguments: list[str], place: str) -> None:
+def _run_step(lake: "LakeConfig", words: str, arguments: list[str], place: str) -> None:
     (command,) = (command for command in COMMANDS if command.words == words)
     started_at, clock = datetime.now(UTC), time.monotonic()
     _say(f"{place} {command.words}: {command.help}")
     if command.words == "teacher label":
         _run_apart(command, arguments)
     else:
-        command.main()(arguments)
+        command.run(arguments)
     _say(f"{'':>{len(place)}} {_what_happened(lake, command, started_at)} ({time.monotonic() - clock:.0f} s)")
 
 
 def _run_apart(command: Command, arguments: list[str]) -> None:
     """A process of its own: vLLM takes memory and torch's process group, and gives back neither."""
-    result = subprocess.run([sys.executable, "-m", "pipeline.cli", *command.words.split(), *arguments], check=False)
-    if result.returncode:
-        raise KindredError(f"'kindred {command.words}' ended with status {result.returncode}; its message stands above")
+    process = get_context("spawn").Process(target=_work_apart, args=(command, arguments, logging.getLogger(__name__).getEffectiveLevel()))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise KindredError(f"'kindred {command.words}' ended with status {process.exitcode}; its message stands above")
 
 
-def _what_happened(lake: LakeConfig, command: Command, started_at: datetime) -> str:
+def _work_apart(command: Command, arguments: list[str], log_level: int) -> None:
+    configure_logs(log_level)
+    sys.exit(report_errors(f"kindred {command.words}", lambda: command.run(arguments)))
+
+
+def _what_happened(lake: "LakeConfig", command: Command, started_at: datetime) -> str:
     """Rows and drops of the job's last run, as it noted them in `job_runs`."""
+    import pyarrow.dataset as ds
+
+    from lake import arrow_tables
+    from lake.job_runs import JOB_RUNS
+
     where = (ds.field("job") == command.words) & (ds.field("started_at") >= started_at)
     runs = arrow_tables.read(lake, JOB_RUNS, where=where).to_pylist()
     if not runs:
         return "nothing to do"
     rows, dropped = (dict(runs[-1][column]) for column in ("rows", "dropped"))
+    left_out = [f"{count:,} {reason}" for reason, count in dropped.items() if count]
     counted = ", ".join(f"{count:,} {name}" for name, count in rows.items()) or "nothing to do"
-    return counted + (f"; left out: {', '.join(f'{count:,} {reason}' for reason, count in dropped.items())}" if dropped else "")
+    return counted + (f"; left out: {', '.join(left_out)}" if left_out else "")
 
 
 def _shared_arguments(values: argparse.Namespace) -> list[str]:
     shared = ["--config", values.config] if values.config else []
     for override in values.overrides:
         shared += ["--set", override]
-    return shared + (["--lake", values.lake] if values.lake else [])
+    return shared + (["--lake", values.lake] if values.lake else []) + (["--verbose"] if values.verbose else [])
 
 
 def _say(line: str) -> None:

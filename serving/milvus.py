@@ -17,6 +17,7 @@ from lake.config import LakeConfig
 from serving import filters
 from serving.collections import METRIC, VECTOR, CollectionSpec, ScalarField
 from serving.config import ServingConfig
+from serving.presence import lite_file
 
 MAX_HITS = 16_384
 Entity = dict[str, Any]
@@ -126,9 +127,7 @@ def open_store(lake: LakeConfig, config: ServingConfig) -> Iterator[VectorStore]
         with _closing(client):
             yield VectorStore(client, config.milvus_uri, False, config)
         return
-    if "://" in lake.path:
-        raise ConfigError(f"serving.milvus_uri: the lake {lake.path} is no local folder, so Milvus Lite has no place; give the URI of a server")
-    path = str(lake.local_dir() / "milvus.db")
+    path = str(lite_file(lake))
     lake.local_dir().mkdir(parents=True, exist_ok=True)
     with _milvus_lite(path, config) as client:
         yield VectorStore(client, path, True, config)

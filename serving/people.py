@@ -1,23 +1,12 @@
-"""Who a query is about, and what the person's own labels are: looked up in the lake."""
+"""What a person's own labels are: looked up in the lake."""
 
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from conf.errors import ConfigError
-from lake import arrow_tables, pseudonyms
+from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.labels import LABELS, LEVELS, label_item_id
 from lake.units import SEQUENCES
-
-
-def user_id_of_name(lake: LakeConfig, platform_and_name: str) -> str:
-    """The `user_id` of 'PLATFORM:NAME'. Raises ConfigError without the key, or where the lake was made with another one."""
-    platform, colon, name = platform_and_name.partition(":")
-    if not (platform and colon and name):
-        raise ConfigError(f"--name {platform_and_name}: expected PLATFORM:NAME, e.g. reddit:some_name")
-    key = pseudonyms.load_key(lake.pseudonym_key_file)
-    arrow_tables.check_lake_key(lake, key)
-    return pseudonyms.pseudonym(key, platform, name)
 
 
 def known_items(lake: LakeConfig, person_id: str) -> set[str]:

@@ -56,6 +56,7 @@ class VllmEngine:
             raise TeacherError(f"vLLM cannot be imported ({error}); run make setup, or install kindred[teacher] on a machine with GPUs") from error
         arguments: dict[str, Any] = {
             "max_model_len": max_model_tokens, "enable_prefix_caching": True, "seed": 0, "disable_log_stats": True,
+            "use_tqdm_on_load": logger.isEnabledFor(logging.DEBUG),
             "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
         }  # fmt: skip
         if current_platform.is_cpu():
@@ -103,7 +104,7 @@ def _set_environment(kv_cache_gigabytes: int) -> None:
     Threads that wait sleep instead of spinning, so that they leave the cores to other work.
     """
     defaults = {
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
         "VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gigabytes), "OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false",
     }  # fmt: skip
     for name, value in defaults.items():

@@ -21,6 +21,7 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.utils.logging_utils import disable_logging, enable_logging
 
 from lake import registry
 from lake.config import LakeConfig
@@ -112,8 +113,22 @@ def register(lake: LakeConfig, encoder: "Encoder", tags: Mapping[str, str]) -> s
         inner.mkdir()
         (inner / CARD_FILE).write_text(encoder.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         mlflow.MlflowClient().log_model_artifacts(logged.model_id, folder)
-    registered = mlflow.register_model(logged.model_uri, lake.registered_model, tags={**tags, "kindred.encoder_version": encoder.version})
+    with _quiet_mlflow():
+        registered = mlflow.register_model(logged.model_uri, lake.registered_model, tags={**tags, "kindred.encoder_version": encoder.version})
     return str(registered.version)
+
+
+@contextmanager
+def _quiet_mlflow() -> Iterator[None]:
+    """MLflow prints lines of its own on what it registers; they are heard with --verbose alone."""
+    if logger.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    disable_logging()
+    try:
+        yield
+    finally:
+        enable_logging()
 
 
 def champion_version(lake: LakeConfig) -> str | None:

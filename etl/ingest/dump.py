@@ -6,8 +6,6 @@ committed already is recognised by the names of its files and the transaction of
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,39 +13,25 @@ import pyarrow.compute as pc
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
 from etl.config import EtlConfig
-from etl.ingest.checksums import LIST, listed_digests, read_checksums
 from etl.ingest.file_results import file_results
+from etl.ingest.inputs import DumpFiles, failure_with_path, not_taken
 from etl.ingest.parsed_files import FileResult, FileTask, file_prefix
-from etl.platforms import InputFile, ParseSettings, checked_options, find_platform, load_platform
+from etl.platforms import InputFile, ParseSettings, load_platform
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord
-from lake.pseudonyms import KEY_ID_PROPERTY, key_id, load_or_make_key
+from lake.pseudonyms import KEY_ID_PROPERTY, key_id
 from lake.table_files import remove_drafts, remove_files
 from lake.tables import TableSpec
 
 logger = logging.getLogger(__name__)
 
 
-def ingest_dump(
-    lake: LakeConfig, config: EtlConfig, dump: str, reference: str, settings: ParseSettings, run: RunRecord, checksums: str | None = None
-) -> None:  # fmt: skip
-    """Bring every new or changed file of a dump into the lake. `checksums` is the path of a list of SHA-256 digests that they must have.
-
-    Raises ArchiveError, naming each file that could not be taken.
-    """
-    key = load_or_make_key(lake.pseudonym_key_file)
-    files = load_platform(reference).input_files(dump, replace(settings, key=key))
-    if not files:
-        found = f"no files of platform {load_platform(reference).name!r} below this folder; PLATFORMS.md says what each platform's files are called"
-        raise ArchiveError(f"{dump}: {found}", f"--dump: {found}")
-    faults = [_with_path(file.fault, file) for file in files if file.fault]
-    if len(faults) == len(files):  # before a lake is made, and Spark started, for nothing
-        raise _not_taken(faults, len(files))
-    listed = _listed_digests(checksums, files) if checksums else {}
-    _open_lake(lake, key)
-    tasks = plan_tasks(lake, config, reference, key_id(key), files, listed, settings)
+def ingest_files(lake: LakeConfig, config: EtlConfig, found: DumpFiles, run: RunRecord) -> None:
+    """Bring every new or changed file of a dump into the lake. Raises ArchiveError, naming each file that could not be taken."""
+    _make_tables(lake, found.key)
+    tasks = plan_tasks(lake, config, found.reference, key_id(found.key), found.files, found.listed, found.settings)
     failures: list[ArchiveError] = []
     pace = Pace()
     for number, result in enumerate(file_results(lake, config, tasks), start=1):
@@ -55,7 +39,7 @@ def ingest_dump(
         if isinstance(result.failure, ArchiveError):
             for spec in (REJECTS, ACTS):
                 remove_files(lake, spec, result.written.get(spec.name, []))
-            failures.append(_with_path(result.failure, result.task.file))
+            failures.append(failure_with_path(result.failure, result.task.file))
             logger.error("%s: not taken: %s", place, result.failure.public)
         elif result.failure:
             raise result.failure
@@ -65,28 +49,7 @@ def ingest_dump(
     for spec in (REJECTS, ACTS, INGESTED_FILES):
         run.wrote(spec, arrow_tables.table_version(lake, spec))
     if failures:
-        raise _not_taken(failures, len(files))
-
-
-def _not_taken(failures: Sequence[ArchiveError], files: int) -> ArchiveError:
-    others = " (all others are in)" if len(failures) < files else ""
-    count = f"{len(failures)} of {files} files could not be taken{others}: "
-    return ArchiveError(count + "; ".join(map(str, failures)), count + "; ".join(failure.public for failure in failures))
-
-
-def _with_path(failure: ArchiveError, file: InputFile) -> ArchiveError:
-    """A failure that tells whoever runs the job, and nobody else, where the file is, if the lake calls it otherwise."""
-    is_told = file.path.endswith(file.source_file) or file.path in str(failure)
-    return failure if is_told else ArchiveError(f"{failure} (the file is {file.path})", failure.public)
-
-
-def parse_settings(lake: LakeConfig, config: EtlConfig, reference: str) -> ParseSettings:
-    """What every parse of this run is told, without the key: a task loads that itself. Raises ConfigError where options of a platform are wrong."""
-    for name, given in config.platforms.items():
-        checked_options(find_platform(name), given)
-    platform = load_platform(reference)
-    options = checked_options(platform, config.platforms.get(platform.name, {}))
-    return ParseSettings(b"", datetime.now(UTC), config.honour_deletions, lake.keep_names, config.reject_chars, options=options)
+        raise not_taken(failures, len(found.files))
 
 
 def plan_tasks(
@@ -116,15 +79,6 @@ def plan_tasks(
     return tasks
 
 
-def _listed_digests(checksums: str, files: Sequence[InputFile]) -> Mapping[str, str]:
-    """Digest of each file that a list names; those that it does not name are told. Raises ArchiveError."""
-    listed = listed_digests(read_checksums(checksums), files, checksums)
-    unnamed = [file.source_file for file in files if file.source_file not in listed]
-    if unnamed:
-        logger.warning("%d of %d files are not in %s and are taken unchecked: %s", len(unnamed), len(files), LIST, ", ".join(unnamed))
-    return listed
-
-
 def _check_names(files: Sequence[InputFile], platforms: Mapping[str, str], platform: str) -> None:
     """Raise ArchiveError where a file would take the place of another, of this dump (two spellings of one account) or of another platform's."""
     paths: dict[str, str] = {}
@@ -141,9 +95,8 @@ def _check_names(files: Sequence[InputFile], platforms: Mapping[str, str], platf
         )
 
 
-def _open_lake(lake: LakeConfig, key: bytes) -> None:
-    """Make the tables where they are absent. Raises ConfigError where the lake has another key."""
-    arrow_tables.check_lake_key(lake, key)
+def _make_tables(lake: LakeConfig, key: bytes) -> None:
+    """Make the tables where they are absent."""
     arrow_tables.create_table(lake, ACTS, {KEY_ID_PROPERTY: key_id(key)})
     arrow_tables.create_table(lake, REJECTS)
     arrow_tables.create_table(lake, INGESTED_FILES)

@@ -29,9 +29,9 @@ def file_results(lake: LakeConfig, config: EtlConfig, tasks: Sequence[FileTask])
     yield from (result for result in checked if result.is_settled)
     rest = [result.task for result in checked if not result.is_settled]
     if rest:
-        from lake import spark_tables
+        from lake.spark_tables import spark_session
 
-        with spark_tables.spark_session("ingest", lake, jvm_idles=True) as spark:
+        with spark_session("ingest", lake, jvm_idles=True) as spark:
             yield from _results_of_spark(spark.sparkContext, config, rest)
 
 

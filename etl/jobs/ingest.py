@@ -2,33 +2,32 @@
 
 from collections.abc import Sequence
 
-from conf.arguments import job_parser, parse_job_arguments
-from conf.logs import configure_logs
+from conf.arguments import JobArguments
+from etl import arguments as etl_arguments
 from etl.config import EtlConfig
-from etl.ingest.dump import ingest_dump, parse_settings
+from etl.ingest.inputs import find_files, parse_settings
 from etl.platforms import platform_reference
 from lake.config import LakeConfig
 from lake.job_runs import job_run
 
 JOB = "etl ingest"
-DESCRIPTION = """Parses archive files that are new or have changed. Reads the files below --dump; writes acts, rejects, ingested_files.
-
-A file that cannot be taken is named and costs no other; the exit status is 1 then, 0 where every file is in."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the job with command line arguments."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    parser.add_argument("--dump", required=True, metavar="DIR", help="folder (or URI) of archive files; folders below it are read, too")
-    parser.add_argument("--platform", default="reddit", help="parser of the files (default: reddit)")
-    parser.add_argument("--sha256", metavar="FILE", help="list of digests, as sha256sum writes it: a file that it names and that differs is not taken")
-    args = parse_job_arguments(parser, argv)
-    config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
-    reference = platform_reference(args.values.platform)
+    run_job(etl_arguments.ingest(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
+    """Take in every new or changed file of the dump."""
+    config, lake, values = arguments.section("etl", EtlConfig), arguments.section("lake", LakeConfig), arguments.values
+    reference = platform_reference(values.platform)
     settings = parse_settings(lake, config, reference)  # before a run is on record: a wrong option may be somebody's account
     with job_run(lake, JOB, {"etl": config}) as run:
-        ingest_dump(lake, config, args.values.dump, reference, settings, run, args.values.sha256)
+        found = find_files(lake, reference, settings, values.dump, values.sha256)
+        from etl.ingest.dump import ingest_files  # brings the tables: what is wrong with the dump is told without
+
+        ingest_files(lake, config, found, run)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from conf.arguments import job_parser, parse_job_arguments
-from conf.logs import configure_logs
+from conf.arguments import JobArguments
+from etl import arguments as etl_arguments
 from etl.config import EtlConfig
 from etl.report.figures import read_figures
 from etl.report.findings import find_all
@@ -15,20 +15,16 @@ from lake.config import LakeConfig
 
 logger = logging.getLogger(__name__)
 
-DESCRIPTION = """Write one self-contained HTML page on a lake: rows, gaps, rejects, contexts, histories, communities and what stands out.
-
-Reads acts, rejects, ingested_files, units, sequences and job_runs, those that are there (and identities); writes no table."""
-FILE_NAME = "report.html"
-
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(etl_arguments.report(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Write the page and print where it is."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    parser.add_argument("--out", metavar="FILE", help=f"where to write the page (default: {FILE_NAME} in a local lake, else in the folder at hand)")
-    args = parse_job_arguments(parser, argv)
-    config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
-    print(write_report(lake, config, Path(args.values.out) if args.values.out else default_path(lake)))
+    config, lake = arguments.section("etl", EtlConfig), arguments.section("lake", LakeConfig)
+    print(write_report(lake, config, Path(arguments.values.out) if arguments.values.out else default_path(lake)))
 
 
 def write_report(lake: LakeConfig, config: EtlConfig, path: Path) -> Path:
@@ -36,7 +32,6 @@ def write_report(lake: LakeConfig, config: EtlConfig, path: Path) -> Path:
     started_at = datetime.now(UTC)
     figures = read_figures(lake)
     findings = find_all(figures, config.max_reject_share)
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render_page(figures, findings, lake.path, started_at), encoding="utf-8")
     seconds = (datetime.now(UTC) - started_at).total_seconds()
     logger.info("etl report done: %d findings, %d bytes, %.1f s", len(findings), path.stat().st_size, seconds)
@@ -45,7 +40,7 @@ def write_report(lake: LakeConfig, config: EtlConfig, path: Path) -> Path:
 
 def default_path(lake: LakeConfig) -> Path:
     """Beside the tables of a local lake; a report on an object store's lake stays in the folder at hand."""
-    return Path(FILE_NAME) if "://" in lake.path else Path(lake.path).expanduser() / FILE_NAME
+    return Path(etl_arguments.REPORT_FILE) if "://" in lake.path else Path(lake.path).expanduser() / etl_arguments.REPORT_FILE
 
 
 if __name__ == "__main__":

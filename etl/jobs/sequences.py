@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from conf.arguments import job_arguments
+from conf.arguments import JobArguments
 from conf.errors import ConfigError
-from conf.logs import configure_logs
+from etl import arguments as etl_arguments
 from etl.config import EtlConfig
 from etl.sequences.chunks import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits
 from etl.sequences.histories import COUNTED_BLOCKS, OF_BOTS, KnownFiles, People, blocks_of_files, chunks_of_blocks
@@ -26,7 +26,6 @@ from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNITS
 logger = logging.getLogger(__name__)
 
 JOB = "etl sequences"
-DESCRIPTION = "Cuts each person's units into chunks, oldest first. Reads units and, where there are any, identities; writes sequences."
 SETTINGS = {
     "units_per_chunk", "chunk_bytes", "min_units_per_person", "sequence_buckets", "session_minutes", "history_text_chars", "history_context_chars",
     "history_parents",
@@ -118,9 +117,12 @@ def listed_accounts(lake: LakeConfig, platforms: Iterable[str]) -> frozenset[str
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the job with command line arguments."""
-    configure_logs()
-    args = job_arguments(argv, DESCRIPTION)
-    config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
+    run_job(etl_arguments.sequences(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
+    """Bring sequences up to the units."""
+    config, lake = arguments.section("etl", EtlConfig), arguments.section("lake", LakeConfig)
     inputs = inputs_now(lake, reads=(UNITS,), optional=(IDENTITIES,), settings=config.model_dump(include=SETTINGS))
     with job_run(lake, JOB, {"etl": config, "inputs": inputs}) as run:
         build_sequences(lake, config, inputs, run)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from conf.arguments import job_parser, parse_job_arguments
+from conf.arguments import JobArguments
 from conf.errors import UnknownIdError
-from conf.logs import configure_logs
+from etl import arguments as etl_arguments
 from etl.report.threads import ThreadAct, thread_tree
 from etl.units.masking import cleaned
 from lake import arrow_tables
@@ -17,9 +17,6 @@ from lake.config import LakeConfig
 from lake.rendering import plain
 from lake.units import UNITS
 
-DESCRIPTION = """Print one thread: who answered whom, in what words, and how whole the context of each unit is.
-
-Reads `acts` and, where it is there, `units`; writes nothing. ID is that of any act of the thread, e.g. reddit:t3_87 or reddit:t1_c13."""
 TEXT_CHARS = 160
 INDENT, DEEPEST_INDENT = "  ", 12
 _OF_ACTS = ("unit_id", "parent_unit_id", "thread_id", "action", "community", "user_id", "created_at", "title", "text", "state")
@@ -27,12 +24,12 @@ _OF_UNITS = ("unit_id", "title", "text", "root_state", "chain_state", "context")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(etl_arguments.thread(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Print the thread."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    parser.add_argument("id", metavar="ID", help="unit_id of any act of the thread")
-    parser.add_argument("--json", action="store_true", help="one JSON list on stdout, in the order of the tree, and nothing else")
-    arguments = parse_job_arguments(parser, argv)
     tree = find_thread(arguments.section("lake", LakeConfig), arguments.values.id)
     print(json.dumps([act.model_dump(mode="json") for act in tree]) if arguments.values.json else thread_text(tree))
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
-from conf.arguments import job_arguments
+from conf.arguments import JobArguments
 from conf.errors import ContractError
-from conf.logs import configure_logs
+from etl import arguments as etl_arguments
 from etl.config import EtlConfig
 from etl.tasks.blocks import BLOCKS, files_by_task
 from etl.tasks.changes import ChangedActs, File, Partition, all_acts, changed_acts, partition_of
@@ -30,9 +30,6 @@ from lake.units import UNIT_SIGNATURES, UNITS
 logger = logging.getLogger(__name__)
 
 JOB = "etl units"
-DESCRIPTION = (
-    "Settles duplicates of acts, attaches their context and finds units that say the same. Reads acts; writes units and unit_signatures, as acts changed."
-)
 SETTINGS = {
     "context_depth", "context_chars", "text_chars", "filters", "identify_languages", "mask_contacts", "bot_min_acts", "bot_repeated_share",
     "find_duplicates", "duplicate_min_words", "duplicate_similarity",
@@ -148,9 +145,12 @@ def count(counts: Mapping[str, int], changed: ChangedActs, run: RunRecord) -> No
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the job with command line arguments."""
-    configure_logs()
-    args = job_arguments(argv, DESCRIPTION)
-    config, lake = args.section("etl", EtlConfig), args.section("lake", LakeConfig)
+    run_job(etl_arguments.units(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
+    """Bring units up to the acts."""
+    config, lake = arguments.section("etl", EtlConfig), arguments.section("lake", LakeConfig)
     inputs = inputs_now(lake, reads=(ACTS,), settings=config.model_dump(include=SETTINGS) | {"masking_version": MASKING_VERSION})
     with job_run(lake, JOB, {"etl": config, "inputs": inputs}) as run:
         build_units(lake, config, inputs, run)

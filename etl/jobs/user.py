@@ -6,27 +6,24 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from conf.arguments import job_parser, parse_job_arguments
+from conf.arguments import JobArguments
 from conf.errors import UnknownIdError
-from conf.logs import configure_logs
+from etl import arguments as etl_arguments
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.rendering import render_history_unit
 from lake.units import IDENTITIES, SEQUENCES
 
-DESCRIPTION = """Print one person's history, oldest first: each unit in one line, with the context that the encoder reads before the person's own words.
-
-Reads `sequences` and, where it is there, `identities`; writes nothing. ID is a person_id or any user_id of the person ('kindred user-id' tells that of a name)."""
 OWN_CHARS, CONTEXT_CHARS = 160, 60
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(etl_arguments.user(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Print the history."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    parser.add_argument("id", metavar="ID", help="a person_id, or any user_id of the person")
-    parser.add_argument("--json", action="store_true", help="one JSON list on stdout, oldest first, and nothing else")
-    arguments = parse_job_arguments(parser, argv)
     history = find_history(arguments.section("lake", LakeConfig), arguments.values.id)
     print(json.dumps(history, default=lambda at: at.isoformat()) if arguments.values.json else history_text(history))
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from conf.errors import ArchiveError, ConfigError
-from conf.settings import StageConfig, sentences
+from conf.mistakes import did_you_mean, sentences
+from conf.settings import StageConfig
 from etl.platforms.streams import BLOCK_BYTES, WHOLE_FILE, FileSlice
 
 ENTRY_POINT_GROUP = "kindred.platforms"
@@ -28,6 +29,8 @@ BUILT_IN = {
     "stackexchange": "etl.platforms.stackexchange:PLATFORM",
     "takeout": "etl.platforms.takeout:PLATFORM",
 }
+ACTS_OF_ANOTHER_NAME = {"generic", "reddit-export"}
+"""Platforms whose acts bear the name that settings give them, or that of the platform whose data they are."""
 
 
 class NoOptions(StageConfig):
@@ -106,11 +109,17 @@ def installed_platforms() -> dict[str, str]:
     return BUILT_IN | {entry.name: entry.value for entry in entry_points(group=ENTRY_POINT_GROUP)}
 
 
+def names_of_acts(options: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """What ids and pseudonyms may begin with: names of installed platforms, and the one that options give the tables of `generic`."""
+    own = options.get("generic", {}).get("name")
+    return (installed_platforms().keys() - ACTS_OF_ANOTHER_NAME) | ({str(own)} if own else set())
+
+
 def platform_reference(name: str) -> str:
     """'module:attribute' of an installed platform. Raises ConfigError that lists those there are."""
     references = installed_platforms()
     if name not in references:
-        raise ConfigError(f"platform {name!r} is not installed; installed are {', '.join(sorted(references))}")
+        raise ConfigError(f"platform {name!r} is not installed; installed are {', '.join(sorted(references))}{did_you_mean(name, references)}")
     return references[name]
 
 
@@ -123,9 +132,9 @@ def load_platform(reference: str) -> Platform:
 def checked_options(platform: Platform, given: Mapping[str, Any]) -> StageConfig:
     """A platform's options as its own model. Raises ConfigError that names each wrong key."""
     try:
-        return platform.options(**given)
+        return platform.options.model_validate(given)
     except ValidationError as error:
-        raise ConfigError(sentences(f"etl.platforms.{platform.name}", error)) from None
+        raise ConfigError("; ".join(sentences(f"etl.platforms.{platform.name}", error, platform.options))) from None
 
 
 def find_platform(name: str) -> Platform:

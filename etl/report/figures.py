@@ -8,13 +8,13 @@ import pyarrow.dataset as ds
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
-from conf.errors import ContractError
 from etl.report.aggregates import acts_by_month, histories, largest, people_by_length, rejects_by_reason, units_by_community, units_by_context, with_person_id
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS
 from lake.config import LakeConfig
 from lake.job_runs import JOB_RUNS
-from lake.tables import TableSpec, table_uri
+from lake.presence import require_any_table
+from lake.tables import TableSpec
 from lake.units import IDENTITIES, SEQUENCES, UNITS
 
 Rows = list[dict[str, Any]]
@@ -70,13 +70,9 @@ class LakeFigures:
 
 def read_figures(lake: LakeConfig) -> LakeFigures:
     """The figures of a lake. Raises ContractError where it has none of the tables, or one does not fit its row model."""
+    require_any_table(lake, [spec.name for spec in TABLES])
     states = [_state(lake, spec) for spec in TABLES]
     versions = {state.name: state.version for state in states if state.version is not None}
-    if not versions:
-        names = ", ".join(spec.name for spec in TABLES)
-        raise ContractError(
-            f"no table at {table_uri(lake.path, ACTS).rpartition('/')[0]}; expected one or more of {names}; 'kindred etl ingest' makes the first"
-        )
     files = _arrow_rows(lake, INGESTED_FILES, _OF_FILES, versions)
     runs = _arrow_rows(lake, JOB_RUNS, _OF_RUNS, versions, ds.field("job").isin(["etl ingest", "etl units", "etl sequences"]))
     return LakeFigures(

@@ -6,8 +6,8 @@ from importlib.resources import files
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lake import arrow_tables
 from lake.config import LakeConfig
+from lake.presence import check_lake_key
 from lake.pseudonyms import load_key, pseudonym
 
 # What changes from one text of a bot to the next: links, names of accounts (also masked ones), digits, and all else that is no letter.
@@ -32,7 +32,7 @@ def listed_bots(platform: str, key: bytes) -> frozenset[str]:
 def listed_bots_of_lake(lake: LakeConfig, platforms: Iterable[str]) -> frozenset[str]:
     """`user_id`s of all listed accounts of these platforms. Raises ConfigError where the lake's pseudonym key is not at hand."""
     key = load_key(lake.pseudonym_key_file)
-    arrow_tables.check_lake_key(lake, key)
+    check_lake_key(lake, key)
     return frozenset[str]().union(*(listed_bots(platform, key) for platform in platforms))
 
 

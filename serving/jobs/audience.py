@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 
-from conf.arguments import job_parser, parse_job_arguments
+from conf.arguments import JobArguments
 from conf.errors import VectorStoreError
-from conf.logs import configure_logs
 from lake.config import LakeConfig
 from lake.encoder import load_registered
+from serving import arguments as serving_arguments
 from serving.config import ServingConfig
 from serving.milvus import open_store
-from serving.queries import Columns, add_output_arguments, print_hits
+from serving.queries import Columns, print_hits
 from serving.search import Index, PersonHit
 
-DESCRIPTION = """The people nearest to a text, which is read as a specific item.
-
-Reads the registered encoder and the Milvus collections `users` and `items`; writes nothing."""
 COLUMNS: Columns = {
     "score": lambda hit: f"{hit.score:.3f}",
     "person": lambda hit: hit.person_id,
@@ -24,15 +21,14 @@ COLUMNS: Columns = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(serving_arguments.audience(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Print the hits."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    parser.add_argument("text", metavar="TEXT", help="what they should care about, e.g. 'Repairing old bicycles'")
-    add_output_arguments(parser)
-    arguments = parse_job_arguments(parser, argv)
-    lake, config = arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig)
-    hits = audience(lake, config, arguments.values.text, arguments.values.top_k or config.top_k)
-    print_hits(hits, COLUMNS, arguments.values.json)
+    lake, config, values = arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig), arguments.values
+    print_hits(audience(lake, config, values.text, values.top_k or config.top_k), COLUMNS, values.json)
 
 
 def audience(lake: LakeConfig, config: ServingConfig, text: str, top_k: int) -> list[PersonHit]:

@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from conf.arguments import job_arguments
-from conf.logs import configure_logs
+from conf.arguments import JobArguments
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, encoder_version, load_encoder, registered_folder
@@ -16,23 +15,23 @@ from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
 from lake.labels import ITEMS, LEVELS
 from lake.units import SEQUENCES
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
+from serving import arguments as serving_arguments
 from serving.config import ServingConfig
 from serving.vector_tables import Row, VectorTable
 from serving.vectors import Person, describe_person, persons
 
-DESCRIPTION = """Encode people and items with the registered encoder.
-
-Reads `sequences`, `items` and the registered encoder; writes `user_vectors` and `item_vectors`.
-Who is unchanged is not encoded again; who vanished is removed. A killed run goes on from what is written."""
 JOB = "serving embed"
 
 logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(serving_arguments.embed(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Bring both tables of vectors up to date."""
-    configure_logs()
-    arguments = job_arguments(argv, DESCRIPTION)
     embed(arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig))
 
 

@@ -7,22 +7,19 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from conf.arguments import job_arguments
+from conf.arguments import JobArguments
 from conf.errors import ContractError, VectorStoreError
-from conf.logs import NOTICE, Pace, configure_logs
+from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import encoder_version, registered_folder
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
+from serving import arguments as serving_arguments
 from serving.collections import COLLECTIONS, VECTOR, CollectionSpec, as_entity, collection_name, load_fingerprint, load_id, parse_name
 from serving.config import ServingConfig
 from serving.milvus import VectorStore, open_store
 
-DESCRIPTION = """Load the vectors of the registered encoder into Milvus and let apps see them.
-
-Reads `user_vectors` and `item_vectors`; writes fresh Milvus collections, checks them, and moves the aliases `users` and `items`.
-A load that fails or is killed leaves the old collections in place; the next one drops its leftovers."""
 JOB = "serving load"
 SAME_VECTOR = 0.999  # cosine of a vector with itself, with room for an index that rounds
 
@@ -30,9 +27,12 @@ logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(serving_arguments.load(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Load both collections, or do nothing where they hold these vectors already."""
-    configure_logs()
-    arguments = job_arguments(argv, DESCRIPTION)
     load(arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig))
 
 

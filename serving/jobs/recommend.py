@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 
-from conf.arguments import job_parser, parse_job_arguments
-from conf.logs import configure_logs
+from conf.arguments import JobArguments
 from lake.config import LakeConfig
-from lake.labels import LEVELS, Level
+from lake.labels import Level
+from serving import arguments as serving_arguments
 from serving.config import ServingConfig
 from serving.milvus import open_store
 from serving.people import known_items
-from serving.queries import Columns, add_output_arguments, add_person_arguments, identifier, print_hits
+from serving.queries import Columns, print_hits
 from serving.search import Index, Recommendation
 
-DESCRIPTION = """The items nearest to a person, at a level.
-
-Reads the Milvus collections `users` and `items`, and `sequences` and `labels` for what the person did already; writes nothing."""
 COLUMNS: Columns = {
     "score": lambda hit: f"{hit.score:.3f}",
     "": lambda hit: "known" if hit.known else "new",
@@ -24,16 +21,14 @@ COLUMNS: Columns = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(serving_arguments.recommend(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Print the hits."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    add_person_arguments(parser)
-    parser.add_argument("--level", choices=LEVELS, default="specific", help="how specific the items are (default: specific)")
-    parser.add_argument("--new", action="store_true", help="leave out what the person's own units are labelled with")
-    add_output_arguments(parser)
-    arguments = parse_job_arguments(parser, argv)
     lake, config, values = arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig), arguments.values
-    hits = recommend(lake, config, identifier(lake, values), values.level, values.top_k or config.top_k, values.new)
+    hits = recommend(lake, config, values.user, values.level, values.top_k or config.top_k, values.new)
     print_hits(hits, COLUMNS, values.json)
 
 

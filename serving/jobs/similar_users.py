@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 
-from conf.arguments import job_parser, parse_job_arguments
-from conf.logs import configure_logs
+from conf.arguments import JobArguments
 from lake.config import LakeConfig
+from serving import arguments as serving_arguments
 from serving.config import ServingConfig
 from serving.milvus import open_store
-from serving.queries import Columns, add_output_arguments, add_person_arguments, identifier, print_hits
+from serving.queries import Columns, print_hits
 from serving.search import Index, SimilarPerson
 
-DESCRIPTION = """The people most like a person, and the topics near to both.
-
-Reads the Milvus collections `users` and `items`; writes nothing."""
 COLUMNS: Columns = {
     "score": lambda hit: f"{hit.score:.3f}",
     "person": lambda hit: hit.person_id,
@@ -23,15 +20,14 @@ COLUMNS: Columns = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(serving_arguments.similar_users(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Print the hits."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    add_person_arguments(parser)
-    add_output_arguments(parser)
-    arguments = parse_job_arguments(parser, argv)
-    lake, config = arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig)
-    hits = similar_users(lake, config, identifier(lake, arguments.values), arguments.values.top_k or config.top_k)
-    print_hits(hits, COLUMNS, arguments.values.json)
+    lake, config, values = arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig), arguments.values
+    print_hits(similar_users(lake, config, values.user, values.top_k or config.top_k), COLUMNS, values.json)
 
 
 def similar_users(lake: LakeConfig, config: ServingConfig, user: str, top_k: int) -> list[SimilarPerson]:

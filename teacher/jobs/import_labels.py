@@ -9,33 +9,30 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from conf.arguments import job_parser, parse_job_arguments
+from conf.arguments import JobArguments
 from conf.errors import ContractError, TeacherError
-from conf.logs import configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import job_run
 from lake.labels import LABEL_REJECTS, LABELS, LabelReject
 from lake.units import UNITS
+from teacher import arguments as teacher_arguments
 from teacher.answers import ANSWERS_VERSION
 from teacher.config import TeacherConfig
 from teacher.imported import ImportedLine, import_labels, parse_line
 from teacher.selection import contents_of
-
-DESCRIPTION = """Labels that were made elsewhere: one JSON object a line, {"unit_id" or the platform's own "id", "specific", "broad"}.
-
-Reads FILE and `units`; writes `labels` and `label_rejects` under a teacher_version of their own. A second import of the same file changes nothing."""
 
 logger = logging.getLogger(__name__)
 JOB = "teacher import-labels"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(teacher_arguments.import_labels(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Import a file of labels."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    parser.add_argument("file", metavar="FILE", type=Path, help="the labels, one JSON object a line")
-    arguments = parse_job_arguments(parser, argv)
     import_file(arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig), arguments.values.file)
 
 

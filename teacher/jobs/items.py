@@ -3,26 +3,26 @@
 import logging
 from collections.abc import Sequence
 
-from conf.arguments import job_arguments
-from conf.logs import configure_logs
+from conf.arguments import JobArguments
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import inputs_now, job_run, last_run_of
 from lake.labels import ITEMS, LABELS, LEVELS
+from teacher import arguments as teacher_arguments
 from teacher.items import count_spellings, items_of, only_labels, with_other_sources
-
-DESCRIPTION = """One item for each distinct label text at a level: what can be recommended.
-
-Reads `labels`; writes `items`, whole and in one commit, where they changed. Items of other sources stay."""
 
 logger = logging.getLogger(__name__)
 JOB = "teacher items"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(teacher_arguments.items(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Collect the items."""
-    configure_logs()
-    collect_items(job_arguments(argv, DESCRIPTION).section("lake", LakeConfig))
+    collect_items(arguments.section("lake", LakeConfig))
 
 
 def collect_items(lake: LakeConfig) -> None:

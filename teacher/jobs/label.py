@@ -11,24 +11,20 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from tqdm import tqdm
 
-from conf.arguments import job_arguments
+from conf.arguments import JobArguments
 from conf.errors import TeacherError
-from conf.logs import NOTICE, Pace, configure_logs
+from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord, job_run
 from lake.labels import LABEL_REJECTS, LABELS
 from lake.units import IDENTITIES, UNITS
+from teacher import arguments as teacher_arguments
 from teacher.config import TeacherConfig
 from teacher.engine import Engine, VllmEngine
 from teacher.identity import Teacher, find_teacher, model_folder
 from teacher.labelling import ask, label_rows
 from teacher.selection import ContentBatch, contents_of, cut_batches, one_unit_a_content, pending_batches, whole_people, with_persons
-
-DESCRIPTION = """Two labels of each content: the teacher reads a unit in its context and says what it is about.
-
-Reads `units` (and `identities` where it is there); writes `labels` and `label_rejects`, batch by batch. What this teacher has labelled before is not
-labelled again; with nothing left the model is not even loaded."""
 
 logger = logging.getLogger(__name__)
 JOB = "teacher label"
@@ -39,9 +35,12 @@ StartEngine = Callable[[LakeConfig, TeacherConfig, Teacher], Engine]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(teacher_arguments.label(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Label what is not labelled yet."""
-    configure_logs()
-    arguments = job_arguments(argv, DESCRIPTION)
     label_units(arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig))
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from conf.errors import ArchiveError
 from etl.config import EtlConfig
-from etl.ingest.dump import commit_file, parse_settings, plan_tasks
+from etl.ingest.dump import commit_file, plan_tasks
+from etl.ingest.inputs import parse_settings
 from etl.ingest.parsed_files import FileTask, parse_file
 from etl.platforms import load_platform, platform_reference
 from lake import arrow_tables

@@ -62,13 +62,17 @@ def test_rows_that_break_the_contract_leave_the_table_as_it_was(lake: LakeConfig
     assert arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist() == ["a"]
 
 
-def test_job_run_is_kept_when_the_job_fails(lake: LakeConfig) -> None:
+def test_job_run_is_kept_when_the_job_fails_but_makes_no_lake(lake: LakeConfig) -> None:
     def fail() -> None:
         with job_run(lake, "etl units", {"lake": lake}) as record:
             record.rows["units"] += 3
             raise ContractError("broken")
 
-    with pytest.raises(ContractError):
+    with pytest.raises(ContractError, match="broken"):
+        fail()
+    assert not Path(lake.path).exists()
+    arrow_tables.create_table(lake, IDENTITIES)
+    with pytest.raises(ContractError, match="broken"):
         fail()
     (row,) = arrow_tables.read(lake, JOB_RUNS).to_pylist()
     assert (row["status"], row["error"], dict(row["rows"])) == ("failed", "ContractError: broken", {"units": 3})

@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conf.errors import ContractError
+from etl.arguments import REPORT_FILE
 from etl.jobs import ingest, report, sequences, units
 from etl.report.figures import Communities, LakeFigures, TableState, read_figures
 from lake import arrow_tables
@@ -42,7 +43,7 @@ def in_any_order(rows: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
 def write_page(lake: LakeConfig, *arguments: str) -> str:
     """Run the command; the page."""
     report.main(["--lake", lake.path, *arguments])
-    return (Path(lake.path) / report.FILE_NAME).read_text(encoding="utf-8")
+    return (Path(lake.path) / REPORT_FILE).read_text(encoding="utf-8")
 
 
 def test_acts_are_counted_by_month_kind_and_state_with_their_scores(lake: LakeConfig, spark: SparkSession) -> None:

@@ -22,6 +22,7 @@ from serving_lake import (
     register_base_encoder,
     unit,
     write_items,
+    write_lake,
     write_sequences,
 )  # fmt: skip
 
@@ -317,10 +318,16 @@ def test_a_second_process_is_told_who_holds_milvus_lite(served: LakeConfig) -> N
 
 
 def test_without_encoder_or_vectors_the_message_says_what_to_run(lake: LakeConfig) -> None:
+    with pytest.raises(ContractError, match=r"sequences: no table at .*; it is written by 'kindred etl sequences'"):
+        embed.main(["--lake", lake.path])
+    write_lake(lake)
     with pytest.raises(EncoderError, match="kindred trainer train"):
         embed.main(["--lake", lake.path])
+    with pytest.raises(EncoderError, match="kindred trainer train"):
+        audience.main(["--lake", lake.path, "words"])
     with pytest.raises(VectorStoreError, match="kindred serving load"):
         similar_users.main(["--lake", lake.path, "--user", "x"])
+    assert not lake.local_dir().exists(), "who asks makes neither a registry nor an index"
 
 
 def test_a_lake_in_an_object_store_needs_a_server() -> None:

@@ -7,15 +7,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from conf.arguments import job_parser, parse_job_arguments
+from conf.arguments import JobArguments
 from conf.errors import ContractError
-from conf.logs import configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
 from lake.examples import EXAMPLES
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
+from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.baselines import label_counts
 from trainer.comparison import EvaluationResult, half_scores, item_scores
@@ -26,21 +26,17 @@ from trainer.questions import questions_of
 from trainer.report import flat_numbers, report_text
 from trainer.student import base_encoder
 
-DESCRIPTION = """The registered encoder on held-out people, against its untouched base and baselines that need no training.
-
-Reads `examples`, `items` and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.
-Where an evaluation of this encoder on these tables is in MLflow already, prints that."""
-
 logger = logging.getLogger(__name__)
 READS = (EXAMPLES, ITEMS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(trainer_arguments.evaluate(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Evaluate, and print what was found."""
-    configure_logs()
-    parser = job_parser(DESCRIPTION)
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parse_job_arguments(parser, argv)
     result = evaluate(arguments.section("lake", LakeConfig), arguments.section("trainer", TrainerConfig))
     print(result.model_dump_json(indent=2) if arguments.values.json else report_text(result))
 

@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from conf.arguments import job_arguments
+from conf.arguments import JobArguments
 from conf.errors import ConfigError
-from conf.logs import configure_logs
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
@@ -19,12 +18,9 @@ from lake.job_runs import RunRecord, inputs_now, job_run, last_run_of
 from lake.labels import ITEMS, LABELS
 from lake.schema import rows_table
 from lake.units import SEQUENCES
+from trainer import arguments as trainer_arguments
 from trainer.config import ExamplesConfig, TrainerConfig
 from trainer.examples import ContentLabel, choose_labels, labelled_people, person_example, time_split
-
-DESCRIPTION = """One row a person for training: the history, cuts of it, and the items before and after each cut.
-
-Reads `sequences`, `labels` and `items`; writes `examples`, whole and in one commit. Does nothing where none of them changed."""
 
 logger = logging.getLogger(__name__)
 JOB = "trainer examples"
@@ -33,9 +29,12 @@ PEOPLE_A_BATCH = 64
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(trainer_arguments.examples(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Build `examples`."""
-    configure_logs()
-    arguments = job_arguments(argv, DESCRIPTION)
     build_examples(arguments.section("lake", LakeConfig), arguments.section("trainer", TrainerConfig).examples)
 
 

@@ -4,29 +4,27 @@ import logging
 import os
 from collections.abc import Sequence
 
-from conf.arguments import job_arguments
-from conf.logs import configure_logs
+from conf.arguments import JobArguments
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.job_runs import inputs_now
 from lake.labels import ITEMS
+from trainer import arguments as trainer_arguments
 from trainer.config import TrainerConfig
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan, contents_hash, settings_hash, table_states
-
-DESCRIPTION = """Fine-tune the student on examples and register it.
-
-Reads `examples` and `items`; writes a version of the registered encoder, and moves the alias `champion` to it if it beats its base (else to the
-base). Does nothing where a run with the same settings and the same rows in these tables has finished."""
 
 logger = logging.getLogger(__name__)
 READS = (EXAMPLES, ITEMS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(trainer_arguments.train(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
     """Train, unless it was done."""
-    configure_logs()
-    arguments = job_arguments(argv, DESCRIPTION)
     lake, config = arguments.section("lake", LakeConfig), arguments.section("trainer", TrainerConfig)
     # accelerate launch and torchrun tell a process who it is by these two.
     is_main, is_alone = int(os.environ.get("RANK", "0")) == 0, int(os.environ.get("WORLD_SIZE", "1")) == 1

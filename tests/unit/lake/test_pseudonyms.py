@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conf.errors import ConfigError
-from lake.pseudonyms import KEY_VARIABLE, check_key_id, key_id, load_key, load_or_make_key, pseudonym
+from lake.pseudonyms import KEY_VARIABLE, check_key_id, keep_key, key_id, load_key, load_or_new_key, pseudonym
 
 KEY = bytes(range(32))
 
@@ -21,15 +21,17 @@ def test_pseudonym_is_the_hmac_of_platform_and_lower_cased_name() -> None:
 def test_key_is_made_once_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     path = tmp_path / "config" / "key"
-    made = load_or_make_key(str(path))
-    assert load_or_make_key(str(path)) == made
+    made = load_or_new_key(str(path))
+    assert not path.parent.exists(), "a key that nobody keeps leaves nothing behind"
+    assert keep_key(made, str(path)) == made == load_or_new_key(str(path))
+    assert keep_key(KEY, str(path)) == made, "the first one stays"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["key"]
 
 
 def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, KEY.hex())
-    assert load_or_make_key(str(tmp_path / "key")) == KEY
+    assert keep_key(load_or_new_key(str(tmp_path / "key")), str(tmp_path / "key")) == KEY
     assert not (tmp_path / "key").exists()
 
 

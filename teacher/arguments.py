@@ -1,0 +1,51 @@
+"""What each command of the teacher takes. Wrong settings, an absent file and absent tables are told here, before its job imports Arrow and a model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from conf.arguments import JobArguments, job_arguments, job_parser, parse_job_arguments
+from conf.errors import TeacherError
+
+LABEL = """Two labels of each content: the teacher reads a unit in its context and says what it is about.
+
+Reads `units` (and `identities` where it is there); writes `labels` and `label_rejects`, batch by batch. What this teacher has labelled before is not
+labelled again; with nothing left the model is not even loaded."""
+IMPORT_LABELS = """Labels that were made elsewhere: one JSON object a line, {"unit_id" or the platform's own "id", "specific", "broad"}.
+
+Reads FILE and `units`; writes `labels` and `label_rejects` under a teacher_version of their own. A second import of the same file changes nothing."""
+ITEMS = """One item for each distinct label text at a level: what can be recommended.
+
+Reads `labels`; writes `items`, whole and in one commit, where they changed. Items of other sources stay."""
+
+
+def label(argv: Sequence[str] | None = None) -> JobArguments:
+    """The shared arguments; there must be units."""
+    return _checked(job_arguments(argv, LABEL), "units")
+
+
+def import_labels(argv: Sequence[str] | None = None) -> JobArguments:
+    """FILE, which must be there, as units must."""
+    parser = job_parser(IMPORT_LABELS)
+    parser.add_argument("file", metavar="FILE", type=Path, help="the labels, one JSON object a line")
+    arguments = parse_job_arguments(parser, argv)
+    try:
+        arguments.values.file.open("rb").close()
+    except OSError as error:
+        raise TeacherError(f"{arguments.values.file}: cannot read the labels: {error.strerror}") from None
+    return _checked(arguments, "units")
+
+
+def items(argv: Sequence[str] | None = None) -> JobArguments:
+    """The shared arguments; there must be labels."""
+    return _checked(job_arguments(argv, ITEMS), "labels")
+
+
+def _checked(arguments: JobArguments, *tables: str) -> JobArguments:
+    """The arguments, where the settings are fine and the lake has these tables. Raises ConfigError and ContractError."""
+    from lake.config import LakeConfig
+    from lake.presence import require_tables
+    from teacher.config import TeacherConfig
+
+    arguments.section("teacher", TeacherConfig)
+    require_tables(arguments.section("lake", LakeConfig), tables)
+    return arguments

@@ -1,0 +1,48 @@
+"""What each command of the trainer takes. Wrong settings and absent tables are told here, before its job imports Arrow, MLflow and torch."""
+
+from collections.abc import Sequence
+
+from conf.arguments import JobArguments, job_arguments, job_parser, parse_job_arguments
+
+EXAMPLES = """One row a person for training: the history, cuts of it, and the items before and after each cut.
+
+Reads `sequences`, `labels` and `items`; writes `examples`, whole and in one commit. Does nothing where none of them changed."""
+TRAIN = """Fine-tune the student on examples and register it.
+
+Reads `examples` and `items`; writes a version of the registered encoder, and moves the alias `champion` to it if it beats its base (else to the
+base). Does nothing where a run with the same settings and the same rows in these tables has finished."""
+EVALUATE = """The registered encoder on held-out people, against its untouched base and baselines that need no training.
+
+Reads `examples`, `items` and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.
+Where an evaluation of this encoder on these tables is in MLflow already, prints that."""
+
+
+def examples(argv: Sequence[str] | None = None) -> JobArguments:
+    """The shared arguments; there must be sequences, labels and items."""
+    return _checked(job_arguments(argv, EXAMPLES), "sequences", "labels", "items")
+
+
+def train(argv: Sequence[str] | None = None) -> JobArguments:
+    """The shared arguments; there must be examples and items."""
+    return _checked(job_arguments(argv, TRAIN), "examples", "items")
+
+
+def evaluate(argv: Sequence[str] | None = None) -> JobArguments:
+    """--json; there must be examples, items and an encoder."""
+    parser = job_parser(EVALUATE)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return _checked(parse_job_arguments(parser, argv), "examples", "items", needs_encoder=True)
+
+
+def _checked(arguments: JobArguments, *tables: str, needs_encoder: bool = False) -> JobArguments:
+    """The arguments, where the settings are fine and the lake has these tables. Raises ConfigError, ContractError and EncoderError."""
+    from lake.config import LakeConfig
+    from lake.presence import require_encoder, require_tables
+    from trainer.config import TrainerConfig
+
+    arguments.section("trainer", TrainerConfig)
+    lake = arguments.section("lake", LakeConfig)
+    require_tables(lake, tables)
+    if needs_encoder:
+        require_encoder(lake)
+    return arguments
