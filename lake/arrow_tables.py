@@ -42,6 +42,11 @@ def open_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) ->
     table = find_table(lake, spec, version)
     if table is None:
         raise ContractError(f"{spec.name}: no table at {table_uri(lake.path, spec)}; it is written by 'kindred {spec.written_by} ...'")
+    if "deletionVectors" in (table.protocol().reader_features or ()):
+        raise ContractError(
+            f"{spec.name}: the table has deletion vectors, and only Spark would see which rows are gone; take them out by Spark's "
+            f"'ALTER TABLE delta.`{table_uri(lake.path, spec)}` DROP FEATURE deletionVectors'"
+        )
     found = {field.name: _type_name(field.type) for field in pa.schema(table.schema())}
     check_columns(spec, found, {field.name: _type_name(field.type) for field in arrow_schema(spec)})
     return table

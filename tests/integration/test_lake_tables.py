@@ -194,6 +194,17 @@ def test_a_later_column_comes_with_the_first_rows_that_have_it(lake: LakeConfig)
     assert column.metadata["comment"] == IngestedFile.model_fields["left_out_by_kind"].description
 
 
+def test_rows_that_spark_alone_sees_to_be_gone_are_not_read(spark: Any, lake: LakeConfig) -> None:
+    arrow_tables.append(lake, IDENTITIES, [Identity(user_id=name, person_id="p") for name in "abc"])
+    table = f"delta.`{table_uri(lake.path, IDENTITIES)}`"
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    spark.sql(f"DELETE FROM {table} WHERE user_id = 'b'")
+    with pytest.raises(ContractError, match="identities: the table has deletion vectors") as failure:
+        arrow_tables.read(lake, IDENTITIES)
+    spark.sql(str(failure.value).rpartition("Spark's '")[2].rstrip("'"))
+    assert sorted(arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist()) == ["a", "c"]
+
+
 def test_merged_rows_can_be_filtered_by_strings(lake: LakeConfig) -> None:
     """delta-rs's merge writes strings in a form whose statistics pyarrow cannot compare."""
     arrow_tables.merge(lake, IDENTITIES, [Identity(user_id="a", person_id="p"), Identity(user_id="b", person_id="q")])
