@@ -106,13 +106,6 @@ def read(spark: SparkSession, lake: LakeConfig, spec: TableSpec, version: int | 
     return rows
 
 
-def read_or_empty(spark: SparkSession, lake: LakeConfig, spec: TableSpec) -> DataFrame:
-    """Rows of an optional table; no rows where it is absent."""
-    if arrow_tables.find_table(lake, spec) is None:
-        return spark.createDataFrame([], spark_schema(spec))
-    return read(spark, lake, spec)
-
-
 def _check(spec: TableSpec, rows: DataFrame) -> None:
     found = {field.name: field.dataType.simpleString() for field in rows.schema}
     check_columns(spec, found, {field.name: field.dataType.simpleString() for field in spark_schema(spec)})

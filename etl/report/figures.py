@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from conf.errors import ContractError
 from etl.report.aggregates import ACTS_BY_MONTH, HISTORIES, REJECTS_BY_REASON, UNITS_BY_COMMUNITY, UNITS_BY_CONTEXT, Communities, Rows, people_by_length
 from etl.report.counting import CountedFile, figures_of_files
+from etl.report.facts import last_run
 from etl.sequences.history_rows import one_person_each
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, known_time
@@ -125,9 +126,10 @@ def _shown_file(file: Mapping[str, Any]) -> dict[str, Any]:
 def _behind(lake: LakeConfig, runs: Rows, tables: Mapping[str, DeltaTable]) -> dict[str, tuple[int, int]]:
     behind = {}
     for job, source in SOURCES.items():
-        done = [run["versions_read"].get(source.name) for run in runs if run["job"] == job and run["status"] == "done"]
-        if done and done[-1] is not None and source.name in tables and rows_changed_since(tables[source.name], done[-1]):
-            behind[job] = (done[-1], tables[source.name].version())
+        run, table = last_run(runs, job), tables.get(source.name)
+        read = run["versions_read"].get(source.name) if run else None
+        if read is not None and table is not None and rows_changed_since(table, read):
+            behind[job] = (read, table.version())
     return behind
 
 
