@@ -17,7 +17,7 @@ Reads `acts` and, where it is there, `units`; writes nothing. ID is that of any 
 USER = """Print one person's history, oldest first: each unit in one line, with the context that the encoder reads before the person's own words.
 
 Reads `sequences` and, where it is there, `identities`; writes nothing. ID is a person_id or any user_id of the person ('kindred user-id' tells that of a name)."""
-REPORT = """Write one self-contained HTML page on a lake: rows, gaps, rejects, contexts, histories, communities and what stands out.
+REPORT = """Say what a lake holds: one self-contained HTML page: rows, gaps, rejects, contexts, histories, communities and what stands out.
 
 Reads acts, rejects, ingested_files, units, sequences and job_runs, those that are there (and identities); writes no table."""
 REPORT_FILE = "report.html"
@@ -60,9 +60,10 @@ def user(argv: Sequence[str] | None = None) -> JobArguments:
 
 
 def report(argv: Sequence[str] | None = None) -> JobArguments:
-    """--out; there must be a table, and a folder for the page."""
+    """--out and --json; there must be a table, and a folder for the page."""
     parser = job_parser(REPORT)
     parser.add_argument("--out", metavar="FILE", help=f"where to write the page (default: {REPORT_FILE} in a local lake, else in the folder at hand)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout and nothing else (ETL.md lists its keys); a page only where --out says")
     arguments = _checked(parse_job_arguments(parser, argv), any_of=REPORTED_TABLES)
     out = arguments.values.out
     if out and not Path(out).parent.is_dir():

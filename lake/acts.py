@@ -1,6 +1,6 @@
 """Tables of the archive as parsed: `acts`, `rejects`, and `ingested_files`, the record of each input file."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +13,13 @@ DELETED_LATER = "deleted_later"
 USER_NAME = "user_name"
 # An act's attribute, "true" where it has no words of its own and takes the title of the object that opened its thread. Its unit does not have it.
 WORDS_OF_OBJECT = "words_of_object"
+UNKNOWN_TIME = datetime(1990, 1, 1, tzinfo=UTC)
+"""`created_at` of an object whose source tells no time: older than whatever people did with it. No person is shown it: `known_time`."""
+
+
+def known_time(at: datetime | None) -> datetime | None:
+    """A time as people are shown it: None where the source told none."""
+    return None if at == UNKNOWN_TIME else at
 
 
 class Act(Row):
@@ -61,17 +68,21 @@ class IngestedFile(Row):
     sha256: str = Field(description="Digest of the file's bytes, hex.")
     bytes: int = Field(description="Size of the file.")
     json_bytes: int = Field(description="Size of the decoded stream.")
-    lines: int = Field(description="Lines read; equals rows + rejects.")
+    lines: int = Field(description="Numbered lines, or records where a format has no lines: rows + rejects. What is left out on purpose has no number.")
     rows: int = Field(description="Acts written.")
     rejects: int = Field(description="Lines set aside.")
     rejects_by_reason: dict[str, int] = Field(description="Count of each reason.")
     casts_by_kind: dict[str, int] = Field(description="Count of each drift that was coerced, e.g. 'created_utc: string'.")
-    first_created_at: datetime | None = Field(description="Oldest act, UTC.")
-    last_created_at: datetime | None = Field(description="Newest act, UTC.")
+    first_created_at: datetime | None = Field(description="Oldest act whose source told its time, UTC.")
+    last_created_at: datetime | None = Field(description="Newest act whose source told its time, UTC.")
     seconds: float = Field(description="Wall time of the file's task.")
     parser_version: str = Field(description="Version of the parser that read it and, where its platform has options, a digest of them.")
     key_id: str = Field(description="Id of the pseudonym key that made its user ids.")
     ingested_at: datetime = Field(description="UTC.")
+    left_out_by_kind: dict[str, int] | None = Field(
+        description="Count of each kind of what stands in the file and is no act by itself: headings, votes, tag wikis. Null where an older Kindred read "
+        "the file, which counted it among the casts."
+    )
 
 
 ACTS = TableSpec(
@@ -86,4 +97,6 @@ REJECTS = TableSpec(
     name="rejects", row=Reject, key=("source_file", "line"), write_mode="append", written_by=("etl ingest",),
     stats_columns=("source_file", "line", "reason", "rejected_at"), repeating_columns=("platform", "source_file", "reason"),
 )  # fmt: skip
-INGESTED_FILES = TableSpec(name="ingested_files", row=IngestedFile, key=("source_file",), write_mode="append", written_by=("etl ingest",))
+INGESTED_FILES = TableSpec(
+    name="ingested_files", row=IngestedFile, key=("source_file",), write_mode="append", written_by=("etl ingest",), later_columns=("left_out_by_kind",)
+)

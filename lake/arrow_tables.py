@@ -3,6 +3,7 @@
 Follows https://delta-io.github.io/delta-rs/ (deltalake 1.x). Every write is one atomic commit.
 """
 
+import inspect
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,14 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
+from deltalake.schema import Field
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs
 
+from conf.errors import ContractError
 from lake.config import LakeConfig
 from lake.presence import no_table
-from lake.schema import arrow_schema, check_columns, checked_table, rows_table
+from lake.schema import arrow_schema, check_columns, checked_table, described_schema, rows_table
 from lake.table_files import WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
@@ -38,6 +41,11 @@ def open_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) ->
     table = find_table(lake, spec, version)
     if table is None:
         raise no_table(lake, spec)
+    if "deletionVectors" in (table.protocol().reader_features or ()):
+        raise ContractError(
+            f"{spec.name}: the table has deletion vectors, and only Spark would see which rows are gone; take them out by Spark's "
+            f"'ALTER TABLE delta.`{table_uri(lake.path, spec)}` DROP FEATURE deletionVectors'"
+        )
     found = {field.name: _type_name(field.type) for field in pa.schema(table.schema())}
     check_columns(spec, found, {field.name: _type_name(field.type) for field in arrow_schema(spec)})
     return table
@@ -49,8 +57,8 @@ def create_table(lake: LakeConfig, spec: TableSpec, properties: Mapping[str, str
     if table is not None:
         return table
     return DeltaTable.create(
-        table_uri(lake.path, spec), arrow_schema(spec), partition_by=list(spec.partition_by), mode="ignore", name=spec.name,
-        configuration=dict(properties or {}), storage_options=lake.storage_options or None, raise_if_key_not_exists=False,
+        table_uri(lake.path, spec), described_schema(spec), partition_by=list(spec.partition_by), mode="ignore", name=spec.name,
+        description=inspect.getdoc(spec.row), configuration=dict(properties or {}), storage_options=lake.storage_options or None, raise_if_key_not_exists=False,
     )  # fmt: skip
 
 
@@ -86,9 +94,18 @@ def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], tr
     table = create_table(lake, spec)
     if transaction and is_committed(table, transaction):
         return table.version()
+    _add_later_columns(table, spec)
     properties = CommitProperties(app_transactions=[Transaction(*transaction)]) if transaction else None
     write_deltalake(table, _as_table(spec, rows), mode="append", commit_properties=properties)
     return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
+
+
+def _add_later_columns(table: DeltaTable, spec: TableSpec) -> None:
+    """Give a table the later columns that it lacks; its rows have none of their values."""
+    there = {field.name for field in table.schema().fields}
+    missing = [Field.from_arrow(described_schema(spec).field(name)) for name in spec.later_columns if name not in there]
+    if missing:
+        table.alter.add_columns(missing)
 
 
 def is_committed(table: DeltaTable, transaction: tuple[str, int]) -> bool:
@@ -182,14 +199,16 @@ def _as_table(spec: TableSpec, rows: pa.Table | Sequence[Row]) -> pa.Table:
 
 
 def _dataset(lake: LakeConfig, spec: TableSpec, version: int | None) -> ds.FileSystemDataset:
-    """The table as a dataset. A local table's files are opened by Arrow itself.
+    """The table as a dataset, with all columns of the spec. A local table's files are opened by Arrow itself.
 
     delta-rs's own file system is Python code that Arrow's threads may still call when the interpreter ends: then a process now and then aborted
     after its work was done ("terminate called without an active exception"). Tables of object stores are still read through it.
     """
     uri = table_uri(lake.path, spec)
     files = fs.SubTreeFileSystem(uri, fs.LocalFileSystem()) if "://" not in uri else None
-    return open_table(lake, spec, version).to_pyarrow_dataset(filesystem=files)
+    dataset = open_table(lake, spec, version).to_pyarrow_dataset(filesystem=files)
+    missing = [arrow_schema(spec).field(name) for name in spec.later_columns if name not in dataset.schema.names]
+    return dataset.replace_schema(pa.schema([*dataset.schema, *missing])) if missing else dataset
 
 
 def _scanner(dataset: ds.FileSystemDataset, columns: list[str], where: ds.Expression | None, batch_rows: int) -> ds.Scanner:

@@ -17,8 +17,8 @@ Period = Literal["past", "future"]
 class Positive(Row):
     """One label of the person, as an item, seen from a cut."""
 
-    item_id: str
-    level: Level
+    item_id: str = Field(description="The label as an item.")
+    level: Level = Field(description="Of the label: specific or broad.")
     unit_id: str = Field(description="The unit that was so labelled.")
     where: Where = Field(description="inside: before the cut; after: in the future window.")
     new_thread: bool = Field(description="Whether the unit's thread has no unit of the person before the cut.")
@@ -29,7 +29,7 @@ class Cut(Row):
 
     cut_at: datetime = Field(description="Time of the last unit of the past, UTC.")
     history_length: int = Field(gt=0, description="How many units of `history` lie in the past of this cut.")
-    positives: list[Positive]
+    positives: list[Positive] = Field(description="Labels inside the past and in the future window.")
     hard_negatives: list[str] = Field(description="`item_id`s near the query that are not its answers.")
     period: Period = Field(
         description="past: every future of this cut lies before the time split; future: the cut lies at or after it or its futures reach over it."
@@ -39,18 +39,18 @@ class Cut(Row):
 class LabelledUnit(Row):
     """The items of one labelled unit of the person: everything that the person ever did is positive or masked."""
 
-    unit_id: str
-    specific_item_id: str
-    broad_item_id: str
+    unit_id: str = Field(description="A unit of the history.")
+    specific_item_id: str = Field(description="Its specific label, as an item.")
+    broad_item_id: str = Field(description="Its broad label, as an item.")
 
 
 class Example(Row):
     """One person for training."""
 
-    person_id: str
+    person_id: str = Field(description="As in `sequences`.")
     history: list[HistoryUnit] = Field(description="Oldest first.")
     labelled: list[LabelledUnit] = Field(description="Labels of the history's units, in its order; units without one are absent.")
-    cuts: list[Cut]
+    cuts: list[Cut] = Field(description="Moments of the history that are asked about, oldest first.")
     split: Split = Field(description="By hash of `person_id`.")
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
 

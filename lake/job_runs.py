@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,9 +18,12 @@ from conf.logs import PACKAGES
 from lake.config import LakeConfig
 from lake.tables import Row, TableSpec
 
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
 logger = logging.getLogger(__name__)
 
-UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END", "ADD COLUMN")
 """Operations of Delta that leave a table's rows as they are."""
 ERROR_CHARS = 2000
 
@@ -30,16 +33,16 @@ class JobRun(Row):
 
     run_id: str = Field(description="Made at the start of the run.")
     job: str = Field(description="As on the command line, e.g. 'etl units'.")
-    status: Literal["done", "failed"]
-    error: str | None = Field(description="What the failure was, without paths and texts of input files.")
+    status: Literal["done", "failed"] = Field(description="How it ended; a failed run may have written a part.")
+    error: str | None = Field(description="What the failure was, without paths and texts of input files; null where it is done.")
     config: str = Field(description="The resolved sections as JSON, secrets masked.")
     versions_read: dict[str, int] = Field(description="Table -> Delta version read.")
     versions_written: dict[str, int] = Field(description="Table -> Delta version after the run.")
     rows: dict[str, int] = Field(description="Counts of the run in domain words, e.g. 'acts', 'units'.")
     dropped: dict[str, int] = Field(description="Rows left out on purpose, by reason.")
-    seconds: float
-    started_at: datetime
-    ended_at: datetime
+    seconds: float = Field(description="Wall time of the run.")
+    started_at: datetime = Field(description="UTC.")
+    ended_at: datetime = Field(description="UTC.")
 
 
 JOB_RUNS = TableSpec(name="job_runs", row=JobRun, key=("run_id",), write_mode="append", written_by=("etl ingest",))
@@ -112,6 +115,12 @@ def inputs_now(
     return Inputs(settings=dict(settings or {}), tables=states, encoder_version=encoder_version)
 
 
+def rows_changed_since(table: "DeltaTable", version: int) -> bool:
+    """Whether any commit after a version was more than upkeep."""
+    newer = table.history(limit=table.version() - version) if table.version() > version else []
+    return any(commit["operation"] not in UPKEEP for commit in newer)
+
+
 def last_run_of(lake: LakeConfig, job: str, inputs: Inputs, writes: Sequence[TableSpec], same_versions: bool = True) -> JobRun | None:
     """The job's last done run, where it had these inputs and the tables that it wrote still hold what it left; else None.
 
@@ -134,10 +143,7 @@ def _holds_what_was_left(lake: LakeConfig, spec: TableSpec, version: int | None)
     from lake import arrow_tables
 
     table = arrow_tables.find_table(lake, spec)
-    if table is None or version is None or table.version() < version:
-        return False
-    newer = table.history(limit=table.version() - version) if table.version() > version else []
-    return all(commit["operation"] in UPKEEP for commit in newer)
+    return table is not None and version is not None and table.version() >= version and not rows_changed_since(table, version)
 
 
 @contextmanager

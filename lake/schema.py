@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import pyarrow as pa
+from pydantic.fields import FieldInfo
 
 from conf.errors import ContractError
 from lake.tables import Row, TableSpec
@@ -25,6 +26,11 @@ _SCALARS: dict[type, pa.DataType] = {
 def arrow_schema(spec: TableSpec) -> pa.Schema:
     """Arrow schema of a table: columns in the row model's order, nullable where the model says `| None`."""
     return pa.schema([_arrow_field(name, spec.row) for name in spec.columns])
+
+
+def described_schema(spec: TableSpec) -> pa.Schema:
+    """The Arrow schema with what each column means, as Delta keeps comments of columns, also of those inside structs."""
+    return pa.schema([_described(field, spec.row.model_fields[field.name]) for field in arrow_schema(spec)])
 
 
 def spark_schema(spec: TableSpec) -> "StructType":
@@ -72,6 +78,26 @@ def _arrow_field(name: str, row: type[Row]) -> pa.Field:
     if extra.get("arrow_value_type") == "float":
         arrow_type = pa.list_(pa.float32())
     return pa.field(name, arrow_type, nullable=nullable)
+
+
+def _described(field: pa.Field, info: FieldInfo) -> pa.Field:
+    """The field with the description of its row model, and so below it."""
+    inner = _inner_row(info.annotation)
+    described = field if inner is None else field.with_type(_described_type(field.type, inner))
+    return described.with_metadata({"comment": info.description}) if info.description else described
+
+
+def _described_type(arrow_type: pa.DataType, row: type[Row]) -> pa.DataType:
+    if pa.types.is_list(arrow_type):
+        return pa.list_(arrow_type.value_field.with_type(_described_type(arrow_type.value_type, row)))
+    return pa.struct([_described(field, row.model_fields[field.name]) for field in arrow_type])
+
+
+def _inner_row(annotation: Any) -> type[Row] | None:
+    """The row model that a field holds, by itself or in a list."""
+    if isinstance(annotation, type) and issubclass(annotation, Row):
+        return annotation
+    return next((row for argument in get_args(annotation) if (row := _inner_row(argument)) is not None), None)
 
 
 def _arrow_type(annotation: Any) -> tuple[pa.DataType, bool]:

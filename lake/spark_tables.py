@@ -121,15 +121,6 @@ def read(spark: "SparkSession", lake: LakeConfig, spec: TableSpec, version: int 
     return rows
 
 
-def read_or_empty(spark: "SparkSession", lake: LakeConfig, spec: TableSpec) -> "DataFrame":
-    """Rows of an optional table; no rows where it is absent."""
-    if not has_table(lake, spec):
-        from lake.schema import spark_schema
-
-        return spark.createDataFrame([], spark_schema(spec))
-    return read(spark, lake, spec)
-
-
 def _check(spec: TableSpec, rows: "DataFrame") -> None:
     from lake.schema import check_columns, spark_schema
 

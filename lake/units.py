@@ -21,7 +21,7 @@ class ContextEntry(Row):
     speaker: str = Field(description="'self', 'other-1', ... stable within a unit; 'unknown' for a deleted account.")
     speaker_id: str | None = Field(description="`user_id` of the speaker.")
     text: str = Field(description="Title and body of a root, words of a parent; cut.")
-    created_at: datetime | None = Field(description="UTC.")
+    created_at: datetime | None = Field(description="UTC; 1990-01-01 is that of an object whose source tells no time.")
 
 
 class Unit(Row):
@@ -58,12 +58,12 @@ class Unit(Row):
 class UnitSignature(Row):
     """What tells whether a unit says nearly the same as others; only of units with enough words to mean the same in any context."""
 
-    unit_id: str
-    unit_hash: str
+    unit_id: str = Field(description="The unit.")
+    unit_hash: str = Field(description="As in `units`.")
     created_at: datetime = Field(description="UTC.")
     signature: bytes = Field(description="SIGNATURE_BYTES bytes; the share that two have in common tells how many pairs of words two units have in common.")
-    platform: str
-    thread_group: str
+    platform: str = Field(description="As in `units`; part of the partition.")
+    thread_group: str = Field(description="As in `units`; part of the partition.")
 
 
 class Identity(Row):
@@ -76,17 +76,17 @@ class Identity(Row):
 class HistoryUnit(Row):
     """A unit inside a history: its ids, and what the rendering needs. Bytes are capped per unit."""
 
-    unit_id: str
-    unit_hash: str
-    duplicate_group: str | None
-    created_at: datetime
-    platform: str
+    unit_id: str = Field(description="The unit.")
+    unit_hash: str = Field(description="As in `units`.")
+    duplicate_group: str | None = Field(description="As in `units`.")
+    created_at: datetime = Field(description="UTC.")
+    platform: str = Field(description="Name of the parser that made it.")
     thread_id: str | None = Field(description="What a future in a thread new to the person is told by.")
-    action: str
-    community: str | None
-    title: str | None
-    text: str
-    context: list[ContextEntry]
+    action: str = Field(description="comment, post, search, watch, review, ...")
+    community: str | None = Field(description="Subreddit, channel, site.")
+    title: str | None = Field(description="Title of a post, cut; null for a comment.")
+    text: str = Field(description="The person's own words, cut.")
+    context: list[ContextEntry] = Field(description="What opened the thread and the nearest parents, from outermost to nearest, cut.")
     starts_session: bool = Field(description="Whether more time than etl.session_minutes lies between it and the person's unit before.")
 
 

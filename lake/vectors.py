@@ -11,8 +11,8 @@ from lake.tables import Row, TableSpec
 class UserVector(Row):
     """The encoder's vector of one person, from the newest history that fits its token budget."""
 
-    person_id: str
-    encoder_version: str
+    person_id: str = Field(description="As in `sequences`.")
+    encoder_version: str = Field(description="Hash of the content of the encoder that made it: vectors of two encoders cannot be compared.")
     vector: list[float] = Field(description="Unit length; D values.", json_schema_extra={"arrow_value_type": "float"})
     platforms: list[str] = Field(description="Platforms of the encoded units, sorted.")
     communities: list[str] = Field(description="Most frequent communities of the history, at most 20.")
@@ -26,13 +26,13 @@ class UserVector(Row):
 class ItemVector(Row):
     """The encoder's vector of one item."""
 
-    item_id: str
-    encoder_version: str
+    item_id: str = Field(description="As in `items`.")
+    encoder_version: str = Field(description="Hash of the content of the encoder that made it: vectors of two encoders cannot be compared.")
     vector: list[float] = Field(description="Unit length; D values.", json_schema_extra={"arrow_value_type": "float"})
-    source: str
-    level: Level | None
-    text: str
-    label_count: int | None
+    source: str = Field(description="As in `items`.")
+    level: Level | None = Field(description="As in `items`.")
+    text: str = Field(description="The words that were encoded.")
+    label_count: int | None = Field(description="As in `items`.")
 
 
 USER_VECTORS = TableSpec(name="user_vectors", row=UserVector, key=("person_id", "encoder_version"), write_mode="merge", written_by=("serving embed",))

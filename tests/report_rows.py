@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from etl.report.figures import TABLES, Communities, LakeFigures, TableState
+from etl.report.aggregates import Communities
+from etl.report.figures import TABLES, LakeFigures, TableState
 
 
-def month(name: str, rows: int = 100, **values: Any) -> dict[str, Any]:
+def month(name: str | None, rows: int = 100, **values: Any) -> dict[str, Any]:
     """A row of `acts_by_month`, its scores usable."""
     row = {"platform": "reddit", "action": "comment", "month": name, "state": "kept", "rows": rows, "scored": rows, "scored_one": rows // 2}
     return row | values
@@ -17,7 +18,7 @@ def file(name: str, lines: int = 100, rejects: int = 0, year: int | None = 2020,
     at = None if year is None else datetime(year, 1, 1, tzinfo=UTC)
     row = {
         "source_file": name, "platform": "reddit", "kind": "comments", "bytes": 1000, "json_bytes": 4_000_000, "lines": lines, "rows": lines - rejects,
-        "rejects": rejects, "rejects_by_reason": {"not json": rejects} if rejects else {}, "casts_by_kind": {}, "first_created_at": at,
+        "rejects": rejects, "rejects_by_reason": {"not json": rejects} if rejects else {}, "left_out_by_kind": {}, "casts_by_kind": {}, "first_created_at": at,
         "last_created_at": at and at + timedelta(days=20), "seconds": 2.0,
     }  # fmt: skip
     return row | values

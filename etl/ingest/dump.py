@@ -111,6 +111,7 @@ def _take_in(lake: LakeConfig, result: FileResult, run: RunRecord) -> None:
     commit_file(lake, result, record)
     run.rows.update({"lines": record.lines, "acts": record.rows, "rejects": record.rejects})
     run.dropped.update(record.rejects_by_reason)
+    run.dropped.update(record.left_out_by_kind or {})
 
 
 def _what_became(record: IngestedFile | None) -> str:
@@ -118,7 +119,9 @@ def _what_became(record: IngestedFile | None) -> str:
     if record is None:
         return "unchanged"
     rate = record.json_bytes / 1e6 / max(record.seconds, 1e-3)
-    return f"{record.rows:,} acts, {record.rejects:,} rejects, {record.seconds:.1f} s ({rate:.0f} MB/s of JSON)"
+    kinds = sorted((record.left_out_by_kind or {}).items(), key=lambda kind: (-kind[1], kind[0]))
+    left_out = f"left out: {', '.join(f'{count:,} {kind}' for kind, count in kinds)}; " if kinds else ""
+    return f"{record.rows:,} acts, {record.rejects:,} rejects; {left_out}{record.seconds:.1f} s ({rate:.0f} MB/s of JSON)"
 
 
 def commit_file(lake: LakeConfig, result: FileResult, record: IngestedFile) -> None:

@@ -1,7 +1,7 @@
 """Batches of a file -> its counts, which say whether every line is there and whether too many were rejected."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from conf.errors import ArchiveError, ContractError
 from etl.platforms import InputFile, ParsedBatch
+from lake.acts import UNKNOWN_TIME
 
 # A smaller file may have as many rejects as one of this many lines: one bad line in ten is no reason to stop.
 FEWEST_LINES = 1000
@@ -25,6 +26,7 @@ class FileCounts:
     rejects: int = 0
     json_bytes: int = 0
     casts: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     times: list[datetime] = field(default_factory=list)
     runs: list[tuple[int, int]] = field(default_factory=list)
@@ -34,6 +36,7 @@ class FileCounts:
         """Count a batch. Raises ContractError where a line is lost or is there twice."""
         self.json_bytes += batch.json_bytes
         self.casts.update(batch.casts)
+        self.left_out.update(batch.left_out)
         if not batch.lines:
             return
         numbers = pc.min_max(pa.chunked_array([*batch.acts["line"].chunks, *batch.rejects["line"].chunks])).as_py()
@@ -45,7 +48,7 @@ class FileCounts:
         self.acts += batch.acts.num_rows
         self.rejects += batch.rejects.num_rows
         self.reasons.update(batch.rejects["reason"].to_pylist())
-        self.times = list(_extremes([*self.times, *pc.min_max(batch.acts["created_at"]).as_py().values()]))
+        self.times = list(_extremes([*self.times, *_known_extremes(batch.acts["created_at"])]))
 
     def include(self, other: "FileCounts") -> None:
         """Count what another slice of the file counted."""
@@ -54,6 +57,7 @@ class FileCounts:
         self.rejects += other.rejects
         self.json_bytes += other.json_bytes
         self.casts.update(other.casts)
+        self.left_out.update(other.left_out)
         self.reasons.update(other.reasons)
         self.times = list(_extremes([*self.times, *other.times]))
         self.runs += other.runs
@@ -76,6 +80,12 @@ class FileCounts:
             f"{file.source_file}: {self.rejects:,} of {self.lines:,} lines rejected ({self.rejects / self.lines:.2%}), more than "
             f"max_reject_share {max_reject_share:.2%} allows: {reasons}; look at the file, or raise etl.max_reject_share"
         )
+
+
+def _known_extremes(times: pa.ChunkedArray) -> Iterable[datetime | None]:
+    """First and last of those times that a source has told."""
+    known = times.filter(pc.not_equal(times, pa.scalar(UNKNOWN_TIME, times.type)))
+    return pc.min_max(known).as_py().values()
 
 
 def _extremes(times: list[datetime | None]) -> Iterator[datetime]:

@@ -199,6 +199,7 @@ def _record(task: FileTask, counts: FileCounts, seconds: float) -> IngestedFile:
         json_bytes=counts.json_bytes, lines=counts.lines, rows=counts.acts, rejects=counts.rejects,
         rejects_by_reason=dict(sorted(counts.reasons.items())), casts_by_kind=dict(sorted(counts.casts.items())), first_created_at=first,
         last_created_at=last, seconds=seconds, parser_version=parser_version(task), key_id=task.key_id, ingested_at=datetime.now(UTC),
+        left_out_by_kind=dict(sorted(counts.left_out.items())),
     )  # fmt: skip
 
 

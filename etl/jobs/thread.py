@@ -10,6 +10,7 @@ from conf.arguments import JobArguments
 from conf.errors import UnknownIdError
 from etl import arguments as etl_arguments
 from etl.report.threads import ThreadAct, thread_tree
+from etl.report.words import moment
 from etl.units.masking import cleaned
 from lake import arrow_tables
 from lake.acts import ACTS
@@ -53,14 +54,15 @@ def find_thread(lake: LakeConfig, unit_id: str) -> list[ThreadAct]:
 def thread_text(tree: Sequence[ThreadAct]) -> str:
     """The thread for a person to read: an act's line and its words, answers indented below it."""
     people = {act.user_id for act in tree if act.user_id}
-    times = [act.created_at for act in tree]
+    times = [act.created_at for act in tree if act.created_at]
     units = sum(act.is_unit for act in tree)
-    lines = [f"{len(tree)} acts ({units} units) by {len(people)} people, {min(times):%Y-%m-%d %H:%M} to {max(times):%Y-%m-%d %H:%M} UTC"]
+    when = f"{moment(min(times))} to {moment(max(times))} UTC" if times else moment(None)
+    lines = [f"{len(tree)} acts ({units} units) by {len(people)} people, {when}"]
     for act in tree:
         indent = INDENT * min(act.depth, DEEPEST_INDENT) + (f"({act.depth}) " if act.depth > DEEPEST_INDENT else "")
         if act.parent_is_missing:
             lines.append(f"{indent}({act.parent_unit_id} is not in the archive)")
-        lines.append(f"{indent}{act.created_at:%Y-%m-%d %H:%M}  {(act.user_id or 'deleted account')[:15]:<15}  {act.unit_id}  {_what_it_is(act)}")
+        lines.append(f"{indent}{moment(act.created_at)}  {(act.user_id or 'deleted account')[:15]:<15}  {act.unit_id}  {_what_it_is(act)}")
         words = plain(" — ".join(part for part in (act.title, act.text) if part), TEXT_CHARS)
         lines.append(f"{indent}    {words or '(no words)'}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import pyarrow.dataset as ds
 from conf.arguments import JobArguments
 from conf.errors import UnknownIdError
 from etl import arguments as etl_arguments
+from etl.report.words import moment, with_known_times
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.rendering import render_history_unit
@@ -34,15 +35,15 @@ def find_history(lake: LakeConfig, user: str) -> list[dict[str, Any]]:
     chunks = arrow_tables.read(lake, SEQUENCES, ("chunk", "units"), ds.field("person_id") == person_id).sort_by("chunk")
     if not chunks.num_rows:
         raise UnknownIdError(f"{user}: no history in `sequences`; the id is unknown, or the person has fewer units than etl.min_units_per_person")
-    return [unit for units in chunks["units"].to_pylist() for unit in units]
+    return with_known_times([unit for units in chunks["units"].to_pylist() for unit in units])
 
 
 def history_text(history: Sequence[dict[str, Any]]) -> str:
     """The history for a person to read."""
-    first, last = history[0]["created_at"], history[-1]["created_at"]
+    first, last = (moment(unit["created_at"], "%Y-%m-%d") for unit in (history[0], history[-1]))
     threads = len({unit["thread_id"] for unit in history})
-    lines = [f"{len(history)} units in {threads} threads, {first:%Y-%m-%d} to {last:%Y-%m-%d}"]
-    lines += [f"{unit['created_at']:%Y-%m-%d %H:%M}  {unit['action']:<8} {render_history_unit(unit, OWN_CHARS, CONTEXT_CHARS)}" for unit in history]
+    lines = [f"{len(history)} units in {threads} threads, {first} to {last}"]
+    lines += [f"{moment(unit['created_at'])}  {unit['action']:<8} {render_history_unit(unit, OWN_CHARS, CONTEXT_CHARS)}" for unit in history]
     return "\n".join(lines)
 
 

@@ -72,13 +72,17 @@ class ParseSettings:
 
 @dataclass(frozen=True)
 class ParsedBatch:
-    """A run of a file's lines. lines = rows of acts + rows of rejects; both tables have the columns of their row models."""
+    """A run of a file's lines. lines = rows of acts + rows of rejects; both tables have the columns of their row models.
+
+    `casts` counts values that were coerced, `left_out` what stands between the lines and is none: headings, votes, pages of the platform itself.
+    """
 
     acts: pa.Table
     rejects: pa.Table
     lines: int
     json_bytes: int
     casts: Mapping[str, int]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Platform(Protocol):

@@ -16,9 +16,10 @@ from typing import Any
 from etl.platforms import InputFile, NoOptions, ParsedBatch, ParseSettings
 from etl.platforms.accounts import UserIds, user_ids
 from etl.platforms.json_lines import JsonLine, json_objects
-from etl.platforms.records import UNKNOWN_TIME, Parsed, ParsedAct, Refused, parsed_batches
+from etl.platforms.records import Parsed, ParsedAct, Refused, parsed_batches
 from etl.platforms.streams import WHOLE_FILE, FileSlice, list_files, numbered_blocks
 from etl.platforms.times import unix_time
+from lake.acts import UNKNOWN_TIME
 
 logger = logging.getLogger(__name__)
 

@@ -22,15 +22,13 @@ from etl.platforms.accounts import user_ids
 from etl.platforms.columns import string_map
 from etl.platforms.streams import unreadable
 from etl.platforms.surrogates import without_surrogates
-from lake.acts import ACTS, REJECTS, USER_NAME
+from lake.acts import ACTS, REJECTS, UNKNOWN_TIME, USER_NAME
 from lake.schema import arrow_schema
 
 RECORDS_AT_ONCE = 10_000
 GROUPS = 64
 """Partitions of a platform whose threads have no numbers: 64 are enough for some hundred million acts."""
-FIRST_TIME, LAST_TIME = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-UNKNOWN_TIME = FIRST_TIME
-"""Of an object whose source tells no time: older than whatever people did with it."""
+FIRST_TIME, LAST_TIME = UNKNOWN_TIME, datetime(2100, 1, 1, tzinfo=UTC)
 
 # NotImplementedError is of a .zip that is packed in a way unknown to Python.
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, csv.Error, NotImplementedError)
@@ -127,6 +125,7 @@ class _OpenBatch:
         self._attributes: list[Mapping[str, str | None]] = []
         self._rejects: list[dict[str, Any]] = []
         self._casts: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
         self.bytes = 0
 
     @property
@@ -141,7 +140,7 @@ class _OpenBatch:
     def add(self, record: Parsed) -> None:
         self.bytes += record.bytes
         if isinstance(record, LeftOut):
-            self._casts[f"left out: {record.kind}"] += 1
+            self._left_out[record.kind] += 1
             return
         self._line += 1
         if isinstance(record, ParsedAct):
@@ -183,7 +182,7 @@ class _OpenBatch:
         columns = {name: pa.array([act[name] for act in self._acts], schema.field(name).type) for name in schema.names if name != "attributes"}
         columns["attributes"] = string_map(attributes, len(self._acts)) if names else pa.array([[]] * len(self._acts), schema.field("attributes").type)
         acts = pa.table({name: columns[name] for name in schema.names}, schema=schema)
-        batch = ParsedBatch(acts, pa.Table.from_pylist(self._rejects, schema=arrow_schema(REJECTS)), self.lines, self.bytes, self._casts)
+        batch = ParsedBatch(acts, pa.Table.from_pylist(self._rejects, schema=arrow_schema(REJECTS)), self.lines, self.bytes, self._casts, self._left_out)
         self._empty()
         return batch
 

@@ -1,17 +1,19 @@
 """What the aggregates say: months without rows, months with usable scores, shares of broken contexts, rejects and casts by era."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from etl.report.figures import Rows
+from etl.report.aggregates import Rows
 
 Kind = tuple[str, str]
 """Platform and action."""
 ScoreState = Literal["usable", "constant", "absent", "too few"]
 
+FEWEST_BESIDE_A_GAP = 60
+"""Acts in the two months around months without one: where there are fewer, nobody may have written; else such months are missing from the archive."""
 FEWEST_SCORES = 30
 LEAST_SCORED = 0.5
 MOST_OF_ONE = 0.9
@@ -45,6 +47,11 @@ class Run:
     last: str
     months: int
 
+    @property
+    def neighbours(self) -> tuple[str, str]:
+        """The month before it and the month after it."""
+        return _month(_number(self.first) - 1), _month(_number(self.last) + 1)
+
     def __str__(self) -> str:
         return self.first if self.months == 1 else f"{self.first} to {self.last} ({self.months} months)"
 
@@ -59,23 +66,36 @@ class MissingShares:
 
 def months_between(first: str, last: str) -> list[str]:
     """All months from '2005-12' to '2006-01', both in it."""
-    start, end = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (first, last))
-    return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(start, end + 1)]
+    return [_month(number) for number in range(_number(first), _number(last) + 1)]
 
 
 def counts_by_kind(months: Rows) -> dict[Kind, dict[str, MonthCounts]]:
-    """The counts of each kind and month that has rows; the kind with most rows first."""
+    """The counts of each kind and month that has rows; the kind with most rows first. Acts whose time is unknown stand in no month."""
     by_kind: dict[Kind, dict[str, Rows]] = defaultdict(lambda: defaultdict(list))
     for row in months:
-        by_kind[row["platform"], row["action"]][row["month"]].append(row)
+        if row["month"] is not None:
+            by_kind[row["platform"], row["action"]][row["month"]].append(row)
     counts = {kind: {month: _month_counts(rows) for month, rows in sorted(found.items())} for kind, found in by_kind.items()}
     return dict(sorted(counts.items(), key=lambda item: (-sum(count.rows for count in item[1].values()), item[0])))
 
 
-def gaps(found: Iterable[str]) -> list[Run]:
+def undated(months: Rows) -> Counter[Kind]:
+    """Acts of each kind whose source told no time."""
+    counts: Counter[Kind] = Counter()
+    for row in months:
+        if row["month"] is None:
+            counts[row["platform"], row["action"]] += row["rows"]
+    return counts
+
+
+def empty_runs(counts: Mapping[str, MonthCounts]) -> list[Run]:
     """Runs of months without rows between the first and the last month that has some."""
-    there = set(found)
-    return _runs(there, months_between(min(there), max(there)), wanted=False) if there else []
+    return _runs(set(counts), months_between(min(counts), max(counts)), wanted=False) if counts else []
+
+
+def gaps(counts: Mapping[str, MonthCounts]) -> list[Run]:
+    """Those runs of months without rows beside which there is so much that the archive must lack them."""
+    return [run for run in empty_runs(counts) if sum(counts[month].rows for month in run.neighbours) >= FEWEST_BESIDE_A_GAP]
 
 
 def runs_in_state(counts: Mapping[str, MonthCounts], state: ScoreState) -> list[Run]:
@@ -89,9 +109,14 @@ def missing_shares(contexts: Rows) -> MissingShares:
     return MissingShares(_share_missing(contexts, "root_state"), _share_missing(contexts, "chain_state"))
 
 
+def units_to_have(contexts: Rows, column: str) -> int:
+    """Units that should have a root (`root_state`) or a parent besides it (`chain_state`) in their context."""
+    return sum(row["units"] for row in contexts if row[column] != "none")
+
+
 def missing_shares_by_year(contexts: Rows) -> dict[str, MissingShares]:
     """`missing_shares` of each year from the first that has units to the last."""
-    years = [int(row["year"]) for row in contexts]
+    years = [int(row["year"]) for row in contexts if row["year"] is not None]
     every_year = [str(year) for year in range(min(years), max(years) + 1)] if years else []
     return {year: missing_shares([row for row in contexts if row["year"] == year]) for year in every_year}
 
@@ -105,7 +130,7 @@ def sums(rows: Rows, *keys: str) -> Counter[tuple]:
 
 
 def counts_by_era(files: Rows, column: str) -> dict[str, Counter[str]]:
-    """What a map column of the files counts (rejects_by_reason, casts_by_kind): its key -> era of the file -> count; the most frequent first."""
+    """What a map column of the files counts (rejects_by_reason, left_out_by_kind, casts_by_kind): its key -> era of the file -> count; the most frequent first."""
     eras: dict[str, Counter[str]] = defaultdict(Counter)
     for file in files:
         for name, count in file[column].items():
@@ -114,11 +139,11 @@ def counts_by_era(files: Rows, column: str) -> dict[str, Counter[str]]:
 
 
 def era_of(file: Mapping) -> str:
-    """Year of a file's acts; 'several years' where it is no month's file, 'no acts' where it gave none."""
-    if file["first_created_at"] is None:
-        return "no acts"
-    first, last = f"{file['first_created_at']:%Y}", f"{file['last_created_at']:%Y}"
-    return first if first == last else "several years"
+    """Year of a file's acts; 'several years' where it is no month's file, 'no acts' where it gave none, 'time unknown' where none has a time."""
+    years = {f"{time:%Y}" for time in (file["first_created_at"], file["last_created_at"]) if time is not None}
+    if not years:
+        return "time unknown" if file["rows"] else "no acts"
+    return years.pop() if len(years) == 1 else "several years"
 
 
 def last_run(runs: Rows | None, job: str, counted: str | None = None) -> Mapping | None:
@@ -140,6 +165,14 @@ def _runs(there: set[str], months: Sequence[str], wanted: bool) -> list[Run]:
 
 
 def _share_missing(contexts: Rows, column: str) -> float | None:
-    expected = sum(row["units"] for row in contexts if row[column] != "none")
+    expected = units_to_have(contexts, column)
     missing = sum(row["units"] for row in contexts if row[column] == "missing")
     return missing / expected if expected else None
+
+
+def _number(month: str) -> int:
+    return int(month[:4]) * 12 + int(month[5:]) - 1
+
+
+def _month(number: int) -> str:
+    return f"{number // 12:04}-{number % 12 + 1:02}"

@@ -1,31 +1,39 @@
 """All numbers of the report: small aggregates of those tables that are there, each read at the version that the report names."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow.dataset as ds
-from pyspark.sql import DataFrame, Observation
-from pyspark.sql import functions as F
+from deltalake import DeltaTable
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from etl.report.aggregates import acts_by_month, histories, largest, people_by_length, rejects_by_reason, units_by_community, units_by_context, with_person_id
-from lake import arrow_tables, spark_tables
-from lake.acts import ACTS, INGESTED_FILES, REJECTS
+from etl.report.aggregates import ACTS_BY_MONTH, HISTORIES, REJECTS_BY_REASON, UNITS_BY_COMMUNITY, UNITS_BY_CONTEXT, Communities, Rows, people_by_length
+from etl.report.counting import CountedFile, figures_of_files
+from etl.report.facts import last_run
+from etl.sequences.history_rows import one_person_each
+from lake import arrow_tables
+from lake.acts import ACTS, INGESTED_FILES, REJECTS, known_time
 from lake.config import LakeConfig
-from lake.job_runs import JOB_RUNS
+from lake.job_runs import JOB_RUNS, rows_changed_since
 from lake.presence import require_any_table
+from lake.schema import arrow_schema
 from lake.tables import TableSpec
 from lake.units import IDENTITIES, SEQUENCES, UNITS
 
-Rows = list[dict[str, Any]]
-
 TABLES = (ACTS, REJECTS, INGESTED_FILES, UNITS, SEQUENCES, JOB_RUNS)
-COMMUNITIES_SHOWN = 20
+SOURCES = {"etl units": ACTS, "etl sequences": UNITS}
+"""What each job makes its table of."""
+AGGREGATES = {
+    "months": ACTS_BY_MONTH, "kept_rejects": REJECTS_BY_REASON, "contexts": UNITS_BY_CONTEXT, "communities": UNITS_BY_COMMUNITY, "histories": HISTORIES,
+}  # fmt: skip
 _OF_FILES = (
-    "source_file", "platform", "kind", "bytes", "json_bytes", "lines", "rows", "rejects", "rejects_by_reason", "casts_by_kind", "first_created_at", "last_created_at",
-    "seconds",
+    "source_file", "platform", "kind", "bytes", "json_bytes", "lines", "rows", "rejects", "rejects_by_reason", "left_out_by_kind", "casts_by_kind",
+    "first_created_at", "last_created_at", "seconds",
 )  # fmt: skip
 _OF_RUNS = ("job", "status", "error", "versions_read", "rows", "dropped", "started_at")
+_LEFT_OUT = "left out: "
+"""What a kind of what was left out began with while it was counted among the casts."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +47,27 @@ class TableState:
 
 
 @dataclass(frozen=True)
-class Communities:
-    """The largest communities, and how many there are in all."""
-
-    largest: Rows
-    count: int
-
-
-@dataclass(frozen=True)
 class LakeFigures:
-    """Aggregates of a lake, with the columns that `aggregates` describes; None where the table is absent.
+    """Aggregates of a lake; None where the table is absent that they are of."""
 
-    `files` and `runs` are rows of `ingested_files` (by name) and of the ETL's `job_runs` (oldest first), less the columns that no page shows.
-    """
-
-    tables: Sequence[TableState]
-    months: Rows | None = None
-    kept_rejects: Rows | None = None
-    files: Rows | None = None
-    contexts: Rows | None = None
-    people: Rows | None = None
-    communities: Communities | None = None
-    histories: dict[str, int] | None = None
-    runs: Rows | None = None
+    tables: Sequence[TableState] = Field(description="Delta version, rows and bytes of each table; null where it is absent.")
+    months: Rows | None = Field(
+        None, description="Acts: rows by platform, action, month (null: no time is known) and state; scored, and scored_one: exactly 1."
+    )
+    kept_rejects: Rows | None = Field(None, description="Lines in the table rejects: rows by reason.")
+    files: Rows | None = Field(None, description="Rows of ingested_files, by name, less columns that no page shows; unknown times are null.")
+    contexts: Rows | None = Field(
+        None, description="Units by year, platform, language, root_state, chain_state and depth (entries of context); grouped: with a duplicate_group."
+    )
+    people: Rows | None = Field(
+        None, description="People by the power of two that their units reach (doublings: 0 is 1 unit, 1 is 2 to 3, 2 is 4 to 7), their units, the most of one."
+    )
+    communities: Communities | None = Field(None, description="The largest communities with their units, profiles of people as one, and the count of all.")
+    histories: dict[str, int] | None = Field(None, description="People, chunks and units in sequences.")
+    runs: Rows | None = Field(None, description="Rows of the ETL's job_runs, oldest first, less columns that no page shows.")
+    behind: Mapping[str, tuple[int, int]] = Field(
+        {}, description="Job -> the version that it last read of the table it works on, and that table's version now, where rows have changed since."
+    )
 
     def table(self, spec: TableSpec) -> TableState:
         """The state of one of TABLES."""
@@ -71,63 +77,70 @@ class LakeFigures:
 def read_figures(lake: LakeConfig) -> LakeFigures:
     """The figures of a lake. Raises ContractError where it has none of the tables, or one does not fit its row model."""
     require_any_table(lake, [spec.name for spec in TABLES])
-    states = [_state(lake, spec) for spec in TABLES]
-    versions = {state.name: state.version for state in states if state.version is not None}
-    files = _arrow_rows(lake, INGESTED_FILES, _OF_FILES, versions)
-    runs = _arrow_rows(lake, JOB_RUNS, _OF_RUNS, versions, ds.field("job").isin(["etl ingest", "etl units", "etl sequences"]))
+    tables = {spec.name: arrow_tables.open_table(lake, spec) for spec in TABLES if arrow_tables.find_table(lake, spec) is not None}
+    files = _rows(lake, INGESTED_FILES, _OF_FILES, tables)
+    runs = _rows(lake, JOB_RUNS, _OF_RUNS, tables, ds.field("job").isin(["etl ingest", *SOURCES]))
+    runs = None if runs is None else sorted(runs, key=lambda row: row["started_at"])
     return LakeFigures(
-        tables=states,
-        files=sorted(files, key=lambda row: row["source_file"]) if files is not None else None,
-        runs=sorted(runs, key=lambda row: row["started_at"]) if runs is not None else None,
-        **_spark_figures(lake, versions),
+        tables=[_state(spec, tables.get(spec.name)) for spec in TABLES],
+        files=None if files is None else sorted(map(_shown_file, files), key=lambda row: row["source_file"]),
+        runs=runs,
+        behind=_behind(lake, runs or [], tables),
+        **_counted(lake, tables),
     )
 
 
-def _state(lake: LakeConfig, spec: TableSpec) -> TableState:
-    if arrow_tables.find_table(lake, spec) is None:
+def _state(spec: TableSpec, table: DeltaTable | None) -> TableState:
+    if table is None:
         return TableState(spec.name)
-    table = arrow_tables.open_table(lake, spec)
     files = arrow_tables.live_files(table)
     is_counted = all(file.get("num_records") is not None for file in files)
     rows = sum(file["num_records"] for file in files) if is_counted else None
     return TableState(spec.name, table.version(), rows, sum(file["size_bytes"] for file in files))
 
 
-def _arrow_rows(lake: LakeConfig, spec: TableSpec, columns: Sequence[str], versions: dict[str, int], where: ds.Expression | None = None) -> Rows | None:
-    if spec.name not in versions:
+def _rows(
+    lake: LakeConfig, spec: TableSpec, columns: Sequence[str], tables: Mapping[str, DeltaTable], where: ds.Expression | None = None
+) -> Rows | None:  # fmt: skip
+    if spec.name not in tables:
         return None
-    return arrow_tables.read(lake, spec, columns, where, versions[spec.name]).to_pylist(maps_as_pydicts="strict")
+    return arrow_tables.read(lake, spec, columns, where, tables[spec.name].version()).to_pylist(maps_as_pydicts="strict")
 
 
-def _spark_figures(lake: LakeConfig, versions: dict[str, int]) -> dict[str, Any]:
-    """The figures of the large tables; Spark is not started where there is none of these."""
-    there = [spec for spec in (ACTS, REJECTS, UNITS, SEQUENCES) if spec.name in versions]
-    if not there:
-        return {}
-    with spark_tables.spark_session("report", lake) as spark:
-        tables = {spec.name: spark_tables.read(spark, lake, spec, versions[spec.name]) for spec in there}
-        found: dict[str, Any] = {}
-        if acts := tables.get(ACTS.name):
-            found["months"] = _rows(acts_by_month(acts))
-        if rejects := tables.get(REJECTS.name):
-            found["kept_rejects"] = _rows(rejects_by_reason(rejects))
-        if units := tables.get(UNITS.name):
-            found |= _figures_of_units(units, spark_tables.read_or_empty(spark, lake, IDENTITIES))
-        if sequences := tables.get(SEQUENCES.name):
-            (found["histories"],) = _rows(histories(sequences))
-        return found
-
-
-def _figures_of_units(units: DataFrame, identities: DataFrame) -> dict[str, Any]:
-    """Three scans of `units`, each of other columns: in one scan every unit would be shuffled for each of them all the same."""
-    seen = Observation()
-    top = _rows(largest(units_by_community(units).observe(seen, F.count("*").alias("communities")), COMMUNITIES_SHOWN))
+def _shown_file(file: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `ingested_files` without times that nobody told; an older one has what was left out among its casts."""
+    left_out = {kind.removeprefix(_LEFT_OUT): count for kind, count in file["casts_by_kind"].items() if kind.startswith(_LEFT_OUT)}
     return {
-        "contexts": _rows(units_by_context(units)),
-        "people": _rows(people_by_length(units.transform(with_person_id, identities))),
-        "communities": Communities(top, seen.get["communities"]),
+        **file,
+        "left_out_by_kind": left_out if file["left_out_by_kind"] is None else file["left_out_by_kind"],
+        "casts_by_kind": {kind: count for kind, count in file["casts_by_kind"].items() if not kind.startswith(_LEFT_OUT)},
+        "first_created_at": known_time(file["first_created_at"]),
+        "last_created_at": known_time(file["last_created_at"]),
     }
 
 
-def _rows(aggregate: DataFrame) -> Rows:
-    return aggregate.toArrow().to_pylist()
+def _behind(lake: LakeConfig, runs: Rows, tables: Mapping[str, DeltaTable]) -> dict[str, tuple[int, int]]:
+    behind = {}
+    for job, source in SOURCES.items():
+        run, table = last_run(runs, job), tables.get(source.name)
+        read = run["versions_read"].get(source.name) if run else None
+        if read is not None and table is not None and rows_changed_since(table, read):
+            behind[job] = (read, table.version())
+    return behind
+
+
+def _counted(lake: LakeConfig, tables: Mapping[str, DeltaTable]) -> dict[str, Any]:
+    """The figures of those large tables that are there."""
+    has_identities = arrow_tables.find_table(lake, IDENTITIES) is not None
+    identities = one_person_each(arrow_tables.read(lake, IDENTITIES)) if has_identities else arrow_schema(IDENTITIES).empty_table()
+    everything = {**AGGREGATES, "people": people_by_length(identities)}
+    aggregates = {name: aggregate for name, aggregate in everything.items() if aggregate.table.name in tables}
+    specs = {aggregate.table.name: aggregate.table for aggregate in aggregates.values()}
+    return figures_of_files(lake, [file for name, spec in specs.items() for file in _counted_files(spec, tables[name])], aggregates)
+
+
+def _counted_files(spec: TableSpec, table: DeltaTable) -> list[CountedFile]:
+    def of(file: Mapping[str, Any]) -> CountedFile:
+        return CountedFile(spec, file["path"], file["size_bytes"], {column: file[f"partition.{column}"] for column in spec.partition_by})
+
+    return [of(file) for file in arrow_tables.live_files(table)]

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from etl.report.aggregates import Rows
 from etl.report.facts import counts_by_era, era_of
-from etl.report.figures import Rows
 from etl.report.plots import Bar, DotPlot, HeatTable, bars, dot_plot, heat_table
 from etl.report.words import count, share, short, size
 
@@ -17,7 +17,10 @@ FILES_PLOTTED = 1000
 
 @dataclass(frozen=True)
 class RejectsView:
-    """Lines that were set aside, and lines of which a value was coerced. `worst_files` are those with the largest share of rejects, if any."""
+    """Lines that were set aside, lines of which a value was coerced, and what stands between the lines and is no act by itself.
+
+    `worst_files` are those with the largest share of rejects, if any.
+    """
 
     lines: int
     rejects: int
@@ -26,6 +29,7 @@ class RejectsView:
     casts: int
     casts_by_era: HeatTable
     worst_files: Sequence[Mapping]
+    left_out: Sequence[Bar]
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def rejects_view(files: Rows) -> RejectsView | None:
     for file in files:
         lines[era_of(file)] += file["lines"]
     eras = sorted(lines)
-    reasons, casts = counts_by_era(files, "rejects_by_reason"), counts_by_era(files, "casts_by_kind")
+    reasons, casts, left_out = (counts_by_era(files, column) for column in ("rejects_by_reason", "casts_by_kind", "left_out_by_kind"))
     bad = sorted((file for file in files if file["rejects"]), key=lambda file: (-file["rejects"] / file["lines"], file["source_file"]))
     return RejectsView(
         lines=lines.total(),
@@ -64,6 +68,7 @@ def rejects_view(files: Rows) -> RejectsView | None:
         casts=sum(found.total() for found in casts.values()),
         casts_by_era=_by_era(casts, lines, eras),
         worst_files=bad[:FILES_NAMED],
+        left_out=bars((name, found.total(), count(found.total())) for name, found in list(left_out.items())[:REASONS_SHOWN]),
     )
 
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from etl.report.facts import Kind, MonthCounts, Run, ScoreState, counts_by_kind, gaps, months_between
-from etl.report.figures import Rows
+from etl.report.aggregates import Rows
+from etl.report.facts import Kind, MonthCounts, Run, ScoreState, counts_by_kind, empty_runs, gaps, months_between, undated
 from etl.report.plots import Cell, ColumnPlot, HeatTable, Strip, column_plot, heat_table, strip
 from etl.report.words import count, kind_name, share, short
 
@@ -21,11 +21,16 @@ _NO_COUNTS = MonthCounts(0, 0, 0, {})
 
 @dataclass(frozen=True)
 class MonthsView:
-    """Plots over the same months, one for each kind of act; `gaps` is by name of the kind."""
+    """Plots over the same months, one for each kind of act.
+
+    By name of the kind: `gaps`, `quiet` (how many months without an act are no gap) and `undated` (acts whose time is unknown).
+    """
 
     rows: Sequence[ColumnPlot]
-    busiest: str
+    busiest: str | None
     gaps: Mapping[str, Sequence[Run]]
+    quiet: Mapping[str, int]
+    undated: Mapping[str, int]
     numbers: HeatTable
     states: Sequence[ColumnPlot]
     states_in_words: str
@@ -35,23 +40,24 @@ class MonthsView:
 
 def months_view(months: Rows) -> MonthsView | None:
     """The view of `acts_by_month`; None where there is no row."""
-    kinds = counts_by_kind(months)
-    if not kinds:
+    if not months:
         return None
-    there = {row["month"] for row in months}
-    labels = months_between(min(there), max(there))
-    rows, month, kind = max((found.rows, month, kind) for kind, counts in kinds.items() for month, found in counts.items())
+    kinds = counts_by_kind(months)
+    there = {month for counts in kinds.values() for month in counts}
+    labels = months_between(min(there), max(there)) if there else []
     return MonthsView(
         rows=[_rows_plot(kind, counts, labels) for kind, counts in kinds.items()],
-        busiest=f"{month}, with {count(rows)} rows of {kind_name(*kind)}",
+        busiest=_busiest(kinds),
         numbers=heat_table(
             [kind_name(*kind) for kind in kinds],
             {month: [counts[month].rows if month in counts else None for counts in kinds.values()] for month in labels},
             lambda rows: count(int(rows)),
         ),
         gaps={kind_name(*kind): gaps(counts) for kind, counts in kinds.items()},
+        quiet={kind_name(*kind): sum(run.months for run in empty_runs(counts) if run not in gaps(counts)) for kind, counts in kinds.items()},
+        undated={kind_name(*kind): rows for kind, rows in sorted(undated(months).items())},
         states=[_states_plot(kind, counts, labels) for kind, counts in kinds.items()],
-        states_in_words=_states_in_words(kinds),
+        states_in_words=_states_in_words(months),
         scores=strip({kind_name(*kind): [_score_cell(month, counts) for month in labels] for kind, counts in kinds.items()}, labels),
         scores_in_words=_scores_in_words(kinds),
     )
@@ -75,11 +81,15 @@ def _states_plot(kind: Kind, counts: Mapping[str, MonthCounts], labels: Sequence
     return column_plot(kind_name(*kind), labels, series, tooltips, lambda part: f"{100 * part:g} %")
 
 
-def _states_in_words(kinds: Mapping[Kind, Mapping[str, MonthCounts]]) -> str:
+def _busiest(kinds: Mapping[Kind, Mapping[str, MonthCounts]]) -> str | None:
+    busiest = max(((found.rows, month, kind) for kind, counts in kinds.items() for month, found in counts.items()), default=None)
+    return None if busiest is None else f"{busiest[1]}, with {count(busiest[0])} rows of {kind_name(*busiest[2])}"
+
+
+def _states_in_words(months: Rows) -> str:
     states: Counter[str] = Counter()
-    for counts in kinds.values():
-        for month in counts.values():
-            states.update(month.states)
+    for row in months:
+        states[row["state"]] += row["rows"]
     return ", ".join(f"{share(states[state] / states.total())} {state}" for state in ("kept", "deleted", "removed"))
 
 

@@ -1,15 +1,11 @@
 """Figures -> one HTML page that needs nothing besides: no network, no script. All texts of the lake are escaped by the templates' engine."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from etl.report import words
 from etl.report.facts import FEWEST_SCORES, LEAST_SCORED, MOST_OF_ONE
-from etl.report.figures import LakeFigures
 from etl.report.file_views import files_view, kept_reasons, rejects_view, speed_of
-from etl.report.findings import Finding
+from etl.report.findings import LakeReport
 from etl.report.month_views import SCORE_STYLES, SCORE_WORDS, months_view
 from etl.report.unit_views import communities_view, contexts_view, dropped_view, people_view
 from lake.acts import ACTS
@@ -17,23 +13,23 @@ from lake.acts import ACTS
 SCORE_RULE = {"fewest": FEWEST_SCORES, "least_scored": LEAST_SCORED, "most_of_one": MOST_OF_ONE}
 
 
-def render_page(figures: LakeFigures, findings: Sequence[Finding], lake: str, made_at: datetime) -> str:
-    """The page. It is the same for the same figures, but for the time."""
+def render_page(report: LakeReport) -> str:
+    """The report as a page. It is the same for the same figures, but for the time."""
     environment = Environment(
         loader=PackageLoader("etl.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters |= {"count": words.count, "share": words.share, "size": words.size, "speed": speed_of}
     views = {
-        "months": months_view(figures.months or []),
-        "rejects": rejects_view(figures.files or []),
-        "kept_reasons": kept_reasons(figures.kept_rejects or []),
-        "dropped": dropped_view(figures.runs or []),
-        "contexts": contexts_view(figures.contexts or []),
-        "people": people_view(figures.people or []),
-        "communities": None if figures.communities is None else communities_view(figures.communities, sum(row["units"] for row in figures.contexts or [])),
-        "files": files_view(figures.files or []),
+        "months": months_view(report.months or []),
+        "rejects": rejects_view(report.files or []),
+        "kept_reasons": kept_reasons(report.kept_rejects or []),
+        "dropped": dropped_view(report.runs or []),
+        "contexts": contexts_view(report.contexts or []),
+        "people": people_view(report.people or []),
+        "communities": None if report.communities is None else communities_view(report.communities, sum(row["units"] for row in report.contexts or [])),
+        "files": files_view(report.files or []),
     }
     return environment.get_template("page.html").render(
-        figures=figures, acts=figures.table(ACTS), findings=findings, lake=lake, made_at=made_at,
+        figures=report, acts=report.table(ACTS), findings=report.findings, lake=report.lake, made_at=report.made_at,
         score_rule=SCORE_RULE, score_legend=[(SCORE_STYLES[state], SCORE_WORDS[state]) for state in SCORE_STYLES], **views,
     )  # fmt: skip

@@ -1,4 +1,8 @@
-"""Plots as plain geometry, which the templates draw: lengths along an axis are percent of it, columns are one wide each."""
+"""Plots as plain geometry, which the templates draw: lengths along an axis are percent of it, columns are one wide each.
+
+By hand, since the page has no script and is read on phones: drawings that Altair makes are three times as large, have no tooltips without a script, and
+words that shrink with the page (benchmarks/RESULTS.md).
+"""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

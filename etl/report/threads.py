@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from etl.report.words import with_known_times
+from lake.acts import known_time
 from lake.units import ChainState, ContextEntry, RootState
 
 Rows = Iterable[Mapping[str, Any]]
@@ -23,7 +25,7 @@ class ThreadAct(BaseModel):
     parent_is_missing: bool = Field(description="Whether it answers an act that the archive lacks.")
     action: str
     user_id: str | None = Field(description="None where the account is deleted.")
-    created_at: datetime
+    created_at: datetime | None = Field(description="None where the source told no time.")
     title: str | None
     text: str | None
     state: str = Field(description="What became of the act on its platform: kept, deleted, removed.")
@@ -79,7 +81,7 @@ def _placed(act: Mapping[str, Any], unit: Mapping[str, Any] | None, depth: int, 
         parent_is_missing=parent_is_missing,
         action=act["action"],
         user_id=act["user_id"],
-        created_at=act["created_at"],
+        created_at=known_time(act["created_at"]),
         title=words["title"],
         text=words["text"] or None,
         state=act["state"],
@@ -87,5 +89,5 @@ def _placed(act: Mapping[str, Any], unit: Mapping[str, Any] | None, depth: int, 
         is_unit=unit is not None,
         root_state=unit["root_state"] if unit else None,
         chain_state=unit["chain_state"] if unit else None,
-        context=unit["context"] if unit else [],
+        context=with_known_times(unit["context"]) if unit else [],
     )

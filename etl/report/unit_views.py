@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from etl.report.aggregates import PROFILES
+from etl.report.aggregates import PROFILES, Communities, Rows
 from etl.report.facts import MissingShares, last_run, missing_shares_by_year, sums
-from etl.report.figures import Communities, Rows
 from etl.report.plots import Bar, ColumnPlot, HeatTable, bars, column_plot, heat_table
 from etl.report.words import count, share
 from etl.units.acts import CONFLICTS

@@ -1,7 +1,10 @@
-"""Numbers as a person reads them."""
+"""Numbers and times as a person reads them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+
+from lake.acts import UNKNOWN_TIME, known_time
 
 
 def count(number: int) -> str:
@@ -38,6 +41,21 @@ def listed(things: Sequence[Any], most: int) -> str:
     """'a, b, c', or 'a, b and 7 more' where there are more than `most`."""
     shown = ", ".join(str(thing) for thing in things[:most])
     return shown if len(things) <= most else f"{shown} and {len(things) - most:,} more"
+
+
+def moment(at: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
+    """'2006-01-31 23:59'; in as many characters 'time unknown' where the source told none."""
+    at = known_time(at)
+    return "time unknown".ljust(len(f"{UNKNOWN_TIME:{form}}")) if at is None else f"{at:{form}}"
+
+
+def with_known_times(rows: Any) -> Any:
+    """Rows, with whatever is nested in them, and None for each time that no source told."""
+    if isinstance(rows, dict):
+        return {name: with_known_times(value) for name, value in rows.items()}
+    if isinstance(rows, list):
+        return [with_known_times(value) for value in rows]
+    return known_time(rows) if isinstance(rows, datetime) else rows
 
 
 def kind_name(platform: str, action: str) -> str:

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from conf.errors import ContractError, UnknownIdError
 from etl.jobs import ingest, sequences, thread, units, user
 from lake import arrow_tables
-from lake.acts import ACTS
+from lake.acts import ACTS, UNKNOWN_TIME
 from lake.config import LakeConfig
 from lake.schema import rows_table
 from lake.units import IDENTITIES, SEQUENCES, UNITS, Identity
@@ -67,6 +67,23 @@ def test_thread_in_words_tells_states_and_can_steer_no_terminal(asked: LakeConfi
     assert "(no words)" in text
     assert "Some_Name" not in text + before
     assert "\x1b" not in text + before
+
+
+def test_a_time_that_no_source_told_is_null_and_unknown(lake: LakeConfig, spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    """A product without a time, and a review of it: its context, in the thread and in the person's history, has the product's time."""
+    product = act("r:p", None, "r:p", user_id=None, action="object", title="Kettle", text=None, created_at=UNKNOWN_TIME)
+    review = act("r:a", "r:p", "r:p", user_id="ada", action="review")
+    arrow_tables.append(lake, ACTS, rows_table(ACTS, [row | {"line": number} for number, row in enumerate((product, review), 1)]))
+    settings = ["--lake", lake.path]
+    units.main(settings)
+    sequences.main([*settings, "--set", "etl.min_units_per_person=1"])
+    found = json.loads(answer(capsys, "etl", "thread", "r:p", "--json", *settings))
+    assert [(row["created_at"], [entry["created_at"] for entry in row["context"]]) for row in found] == [(None, []), ("2020-01-01T00:00:00Z", [None])]
+    text = answer(capsys, "etl", "thread", "r:p", *settings)
+    assert text.startswith("2 acts (1 units) by 1 people, 2020-01-01 00:00 to 2020-01-01 00:00 UTC\ntime unknown      deleted account")
+    history = json.loads(answer(capsys, "etl", "user", "ada", "--json", *settings))
+    assert [(row["created_at"], row["context"][0]["created_at"]) for row in history] == [("2020-01-01T00:00:00+00:00", None)]
+    assert "1990" not in text + json.dumps([found, history]) + answer(capsys, "etl", "user", "ada", *settings)
 
 
 def test_an_unknown_id_and_a_lake_without_acts_are_named(asked: LakeConfig, tmp_path: Path) -> None:

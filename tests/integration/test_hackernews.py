@@ -101,7 +101,7 @@ def test_what_was_taken_away_has_no_words_unless_that_is_asked_for(fixtures):
 
 
 def test_what_is_no_item_is_counted_and_what_is_damaged_is_a_reject(fixtures):
-    assert (fixtures.counts.lines, fixtures.counts.casts) == (13, {"left out: no item": 2})
+    assert (fixtures.counts.lines, fixtures.counts.left_out) == (13, {"no item": 2})
     (reject,) = fixtures.rejects
     assert (reject["reason"], reject["line"], reject["user_id"]) == ("id: not as expected", 4, pseudonym(KEY, "hackernews", "broken"))
 
@@ -127,7 +127,7 @@ def test_parquet_is_the_same_as_lines(tmp_path):
     odd = [{"type": "comment_ranking", "id": 11}, ROW | {"id": None}, ROW | {"type": "user"}]
     of_columns = parse_dump(PLATFORM, as_parquet(tmp_path / "columns", rows + odd, name="x.parquet"), slices=3)
     assert [act | {"source_file": "x"} for act in of_columns.acts] == [act | {"source_file": "x"} for act in of_lines]
-    assert of_columns.counts.casts == {"left out: no item": 1}
+    assert of_columns.counts.left_out == {"no item": 1}
     assert [(reject["reason"], reject["line"]) for reject in of_columns.rejects] == [("no id", 4), ("type: not as expected", 5)]
 
 

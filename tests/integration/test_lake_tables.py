@@ -8,19 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from pyarrow import fs
 
 from conf.errors import ArchiveError, ContractError
 from lake import arrow_tables
+from lake.acts import INGESTED_FILES, IngestedFile
 from lake.catalog import TABLES
 from lake.config import LakeConfig
 from lake.job_runs import JOB_RUNS, Inputs, inputs_now, job_run, last_run_of
-from lake.schema import rows_table
-from lake.table_files import open_parquet
-from lake.tables import table_uri
-from lake.units import IDENTITIES, SEQUENCES, Identity
+from lake.schema import arrow_schema, rows_table
+from lake.table_files import TableFiles, open_parquet
+from lake.tables import TableSpec, table_uri
+from lake.units import IDENTITIES, SEQUENCES, ContextEntry, HistoryUnit, Identity, SequenceChunk
 
 NOW = datetime(2023, 4, 5, 6, 7, 8, 9, tzinfo=UTC)
 
@@ -155,6 +158,80 @@ def test_spark_and_delta_rs_read_each_others_nested_rows(spark: Any, lake: LakeC
     rows = arrow_tables.read(lake, SEQUENCES).sort_by([("person_id", "ascending"), ("chunk", "ascending")]).to_pylist()
     assert [(row["person_id"], row["chunk"]) for row in rows] == [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
     assert rows[1]["units"] == chunk("p", 0)["units"]
+
+
+def comments(spark: Any, uri: str) -> dict[str, str]:
+    """What Spark's DESCRIBE TABLE says of each column."""
+    return {row.col_name: row.comment for row in spark.sql(f"DESCRIBE TABLE delta.`{uri}`").collect() if not row.col_name.startswith("#")}
+
+
+@pytest.mark.parametrize("spec", TABLES.values(), ids=list(TABLES))
+def test_delta_knows_what_each_column_and_table_means(lake: LakeConfig, spec: TableSpec) -> None:
+    table = arrow_tables.create_table(lake, spec)
+    assert table.metadata().description == spec.row.__doc__
+    told = {field.name: field.metadata.get("comment") for field in table.schema().fields}
+    assert told == {name: info.description for name, info in spec.row.model_fields.items()}
+
+
+def test_spark_tells_what_columns_mean_also_inside_structs_and_after_any_write(spark: Any, lake: LakeConfig) -> None:
+    uri = table_uri(lake.path, SEQUENCES)
+    rows = rows_table(SEQUENCES, [chunk("p", 0)])
+    arrow_tables.append(lake, SEQUENCES, rows)
+    arrow_tables.merge(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 1)]))
+    files = TableFiles(lake, SEQUENCES, "written")
+    files.write(rows_table(SEQUENCES, [chunk("q", 0)]))
+    arrow_tables.commit_files(lake, SEQUENCES, files.finish())
+    arrow_tables.overwrite(lake, SEQUENCES, rows)
+    described = {name: info.description for name, info in SequenceChunk.model_fields.items()}
+    assert comments(spark, uri) == described
+    inner = spark.read.format("delta").load(uri).schema["units"].dataType.elementType
+    assert inner["starts_session"].metadata["comment"] == HistoryUnit.model_fields["starts_session"].description
+    assert inner["context"].dataType.elementType["role"].metadata["comment"] == ContextEntry.model_fields["role"].description
+    (description,) = [row.description for row in spark.sql(f"DESCRIBE DETAIL delta.`{uri}`").collect()]
+    assert description == SequenceChunk.__doc__
+
+
+def test_a_table_that_was_made_without_comments_works_as_before(spark: Any, lake: LakeConfig) -> None:
+    from lake import spark_tables
+
+    DeltaTable.create(table_uri(lake.path, SEQUENCES), arrow_schema(SEQUENCES), partition_by=["bucket"])
+    arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 0)]))
+    arrow_tables.merge(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 1)]))
+    files = TableFiles(lake, SEQUENCES, "written")
+    files.write(rows_table(SEQUENCES, [chunk("q", 0)]))
+    arrow_tables.commit_files(lake, SEQUENCES, files.finish())
+    assert arrow_tables.read(lake, SEQUENCES).num_rows == spark_tables.read(spark, lake, SEQUENCES).count() == 3
+
+
+def test_a_later_column_comes_with_the_first_rows_that_have_it(lake: LakeConfig) -> None:
+    older = pa.schema([field for field in arrow_schema(INGESTED_FILES) if field.name not in INGESTED_FILES.later_columns])
+    file = {
+        "platform": "p", "kind": "k", "sha256": "", "bytes": 1, "json_bytes": 1, "lines": 1, "rows": 1, "rejects": 0, "rejects_by_reason": {},
+        "casts_by_kind": {}, "first_created_at": None, "last_created_at": None, "seconds": 1.0, "parser_version": "1", "key_id": "", "ingested_at": NOW,
+    }  # fmt: skip
+    table = DeltaTable.create(table_uri(lake.path, INGESTED_FILES), older)
+    write_deltalake(table, pa.Table.from_pylist([file | {"source_file": "old"}], schema=older), mode="append")
+    assert arrow_tables.read(lake, INGESTED_FILES)["left_out_by_kind"].to_pylist() == [None]
+    for attempt in range(2):
+        row = IngestedFile(**file, source_file="new", left_out_by_kind={"heading": 3})
+        arrow_tables.append(lake, INGESTED_FILES, [row], transaction=("new", 1))
+        found = {row["source_file"]: row["left_out_by_kind"] for row in arrow_tables.read(lake, INGESTED_FILES).to_pylist()}
+        assert (attempt, found) == (attempt, {"old": None, "new": [("heading", 3)]})
+    arrow_tables.delete_keys(lake, INGESTED_FILES, pa.table({"source_file": ["old"]}))
+    assert arrow_tables.read(lake, INGESTED_FILES, where=ds.field("source_file") == "new").num_rows == 1
+    (column,) = [field for field in arrow_tables.open_table(lake, INGESTED_FILES).schema().fields if field.name == "left_out_by_kind"]
+    assert column.metadata["comment"] == IngestedFile.model_fields["left_out_by_kind"].description
+
+
+def test_rows_that_spark_alone_sees_to_be_gone_are_not_read(spark: Any, lake: LakeConfig) -> None:
+    arrow_tables.append(lake, IDENTITIES, [Identity(user_id=name, person_id="p") for name in "abc"])
+    table = f"delta.`{table_uri(lake.path, IDENTITIES)}`"
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    spark.sql(f"DELETE FROM {table} WHERE user_id = 'b'")
+    with pytest.raises(ContractError, match="identities: the table has deletion vectors") as failure:
+        arrow_tables.read(lake, IDENTITIES)
+    spark.sql(str(failure.value).rpartition("Spark's '")[2].rstrip("'"))
+    assert sorted(arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist()) == ["a", "c"]
 
 
 def test_merged_rows_can_be_filtered_by_strings(lake: LakeConfig) -> None:

@@ -96,7 +96,7 @@ def test_an_account_that_is_gone_is_nobody_and_its_name_is_nowhere(fixtures):
 
 
 def test_pages_are_counted_and_a_row_that_is_cut_is_a_reject(fixtures):
-    assert fixtures.counts.casts == {"left out: heading": 6, "left out: tag wiki": 1}
+    assert fixtures.counts.left_out == {"heading": 6, "tag wiki": 1}
     (reject,) = fixtures.rejects
     assert (reject["reason"], reject["line"], reject["raw"][:10]) == ("not xml", 4, '<row Id="5')
 
@@ -118,7 +118,7 @@ def test_every_form_of_a_dump_gives_the_same_acts(tmp_path, fixtures, make, slic
     parsed = parse_dump(PLATFORM, tmp_path, SMALL_BLOCKS, slices)
     assert without_place(parsed.acts) == without_place(fixtures.acts)
     assert len(parsed.rejects) == 1
-    assert parsed.counts.casts == fixtures.counts.casts
+    assert parsed.counts.left_out == fixtures.counts.left_out
 
 
 def test_other_files_are_left_alone(tmp_path):
@@ -195,7 +195,7 @@ def test_any_lines_are_acts_or_rejects_and_slices_agree(tmp_path_factory, lines)
 def test_a_real_dump():
     parsed = parse_dump(PLATFORM, SHARED_DATA / "stackexchange")
     assert (parsed.counts.lines, parsed.rejects) == (552, [])
-    assert parsed.counts.casts == {"left out: heading": 3, "left out: tag wiki": 20, "left out: tag wiki excerpt": 20}
+    assert parsed.counts.left_out == {"heading": 3, "tag wiki": 20, "tag wiki excerpt": 20}
     assert {act["community"] for act in parsed.acts} == {"coffee.stackexchange.com"}
     asked = {act["unit_id"] for act in parsed.acts if act["action"] == "question"}
     answers = [act for act in parsed.acts if act["action"] == "answer"]

@@ -1,12 +1,14 @@
 """Schemas derive from row models, for every table, in both readers' types."""
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 import pytest
 
 from conf.errors import ContractError
 from lake.catalog import TABLES
 from lake.labels import LABELS
-from lake.schema import arrow_schema, check_columns, checked_table, rows_table
+from lake.schema import arrow_schema, check_columns, checked_table, described_schema, rows_table
 from lake.tables import TableSpec
 from lake.units import UNITS, Identity
 from lake.vectors import USER_VECTORS
@@ -65,6 +67,17 @@ def test_rows_that_break_the_contract_are_refused_before_writing(table: pa.Table
 def test_table_on_disk_of_another_type_is_named_with_what_to_do() -> None:
     with pytest.raises(ContractError, match=r"units: column 'created_at' is string, expected timestamp; rebuild"):
         check_columns(UNITS, {"created_at": "string"}, {"created_at": "timestamp"})
+
+
+@pytest.mark.parametrize("spec", TABLES.values(), ids=list(TABLES))
+def test_every_column_says_what_it_means(spec: TableSpec) -> None:
+    def unsaid(fields: Iterable[pa.Field]) -> list[str]:
+        inner = [(field, field.type.value_type if pa.types.is_list(field.type) else field.type) for field in fields]
+        below = [name for _, arrow_type in inner if pa.types.is_struct(arrow_type) for name in unsaid(arrow_type)]
+        return [field.name for field, _ in inner if not (field.metadata or {}).get(b"comment")] + below
+
+    assert unsaid(described_schema(spec)) == []
+    assert described_schema(spec).equals(arrow_schema(spec))
 
 
 def test_spark_and_arrow_schemas_agree_column_by_column() -> None:

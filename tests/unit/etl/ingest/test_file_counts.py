@@ -7,6 +7,7 @@ from conf.errors import ContractError
 from etl.ingest.file_counts import FileCounts
 from etl.platforms import InputFile, ParsedBatch
 from etl.platforms.reddit import parse_block
+from lake.acts import UNKNOWN_TIME
 from tests.unit.etl.platforms.reddit_rows import SETTINGS
 
 FILE = InputFile("", "RC_test", "comments", 0)
@@ -33,6 +34,19 @@ def test_slices_count_what_the_whole_counts():
     expected = (100, 67, 33, {"created_utc: string": 67, "link_id: null": 67, "parent_id: null": 67}, {"not json": 33}, whole.json_bytes, whole.times)
     assert (second.lines, second.acts, second.rejects, second.casts, second.reasons, second.json_bytes, second.times) == expected
     assert [moment.second for moment in second.times] == [1, 40]
+
+
+def test_a_time_that_no_source_told_is_no_files_first():
+    (known,) = batch(1, 2).acts["created_at"].to_pylist()[:1]
+    acts = batch(1, 3).acts
+    times = pa.array([UNKNOWN_TIME, known], acts["created_at"].type)
+    some = acts.set_column(acts.schema.get_field_index("created_at"), "created_at", times)
+    rejects = batch(1, 3).rejects
+    assert counted(ParsedBatch(some, rejects, 3, 0, {}, {"heading": 2})).times == [known, known]
+    none = some.set_column(some.schema.get_field_index("created_at"), "created_at", pa.array([UNKNOWN_TIME] * 2, times.type))
+    counts = counted(ParsedBatch(none, rejects, 3, 0, {}, {"heading": 2}))
+    counts.include(counted(ParsedBatch(none, rejects, 3, 0, {}, {"heading": 1, "vote": 1})))
+    assert (counts.times, counts.left_out) == ([], {"heading": 3, "vote": 1})
 
 
 @pytest.mark.parametrize("batches", [[batch(2, 5)], [batch(1, 5), batch(7, 5)], [batch(1, 5), batch(5, 5)], [batch(1, 5), batch(1, 5)]])

@@ -13,8 +13,8 @@ from conf.errors import ArchiveError
 from etl.ingest.file_counts import FileCounts
 from etl.platforms import ParseSettings
 from etl.platforms.amazon import ITEM_CHARS, PLATFORM, category
-from etl.platforms.records import UNKNOWN_TIME
 from etl.platforms.streams import WHOLE_FILE, FileSlice
+from lake.acts import UNKNOWN_TIME
 from lake.pseudonyms import pseudonym
 from tests.unit.etl.platforms.any_lines import PIECES, fragments
 

@@ -145,7 +145,7 @@ def test_a_file_is_not_shared_out_and_others_are_left_alone(tmp_path: Path) -> N
     (file,) = PLATFORM.input_files(str(tmp_path), settings())
     batches = [list(PLATFORM.parse(file, settings(), FileSlice(number, 2))) for number in range(2)]
     assert [sum(batch.lines for batch in of_slice) for of_slice in batches] == [2, 0]
-    assert batches[0][0].casts == {"left out: file without comments or posts": 2}
+    assert batches[0][0].left_out == {"file without comments or posts": 2}
 
 
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=()), max_size=12), max_size=11), max_size=5), st.binary(max_size=60))

@@ -79,7 +79,7 @@ def test_each_language_tells_the_same_afternoon(name: str, tmp_path: Path) -> No
     write_zip(tmp_path / "ada@example.org" / "takeout-20240302T200000Z-001.zip", as_json(LANGUAGES[name]))
     acts, rejects, counts = parsed(tmp_path)
     assert rejects == []
-    assert counts.casts == {"left out: file without a history": 1, "left out: list of no visits": 1}
+    assert counts.left_out == {"file without a history": 1, "list of no visits": 1}
     click, search, watch, advertisement, gone, visit, chrome_search = acts
     assert [act["action"] for act in acts] == ["visit", "search", "watch", "watch", "watch", "visit", "search"]
     assert (search["text"], search["title"], search["community"], search["created_at"]) == ("siamese cats", None, "Google Search", AT)
@@ -271,7 +271,7 @@ def test_what_is_no_act_is_left_out_by_kind(tmp_path: Path) -> None:
     entries = [json_entry("Viewed a post", products=["YouTube"]), json_entry("Trained with Assistant", **other), json_entry("Searched for tea", **other)]
     (act,), rejects, counts = of_one_file(tmp_path, "MyActivity.json", json.dumps(entries))
     assert (act["text"], act["community"], rejects) == ("tea", "Assistant", [])
-    assert counts.casts == {"left out: view": 1, "left out: entry of another product": 1}
+    assert counts.left_out == {"view": 1, "entry of another product": 1}
 
 
 def test_chrome_leaves_out_reloads_and_pages_that_are_not_of_the_web(tmp_path: Path) -> None:
@@ -287,8 +287,8 @@ def test_chrome_leaves_out_reloads_and_pages_that_are_not_of_the_web(tmp_path: P
         ("search", "milk", "DuckDuckGo"), ("search", "tea", "Google Search"), ("visit", "t", "google.com"), ("visit", "t", "example.org"),
     ]  # fmt: skip
     assert [reject["reason"] for reject in rejects] == ["no time", "time: not a time", "time: not a time"]
-    assert counts.casts["left out: page of the browser or a file"] == 2
-    assert counts.casts["left out: reload or frame"] == 1
+    assert counts.left_out["page of the browser or a file"] == 2
+    assert counts.left_out["reload or frame"] == 1
 
 
 def test_a_file_is_not_shared_out(tmp_path: Path) -> None:

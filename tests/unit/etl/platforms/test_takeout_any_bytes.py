@@ -54,7 +54,7 @@ def check(name: str, content: bytes) -> None:
         counts.add(batch, file)
     counts.check_lines(file)
     assert counts.lines == sum(isinstance(record, ParsedAct | Refused) for record in records)
-    assert sum(count for kind, count in counts.casts.items() if kind.startswith("left out: ")) == sum(isinstance(record, LeftOut) for record in records)
+    assert counts.left_out.total() == sum(isinstance(record, LeftOut) for record in records)
 
 
 @given(json_histories | damaged() | st.binary(max_size=200))

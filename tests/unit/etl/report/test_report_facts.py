@@ -7,15 +7,18 @@ import pytest
 
 from etl.report.facts import (
     MissingShares,
+    MonthCounts,
     Run,
     counts_by_era,
     counts_by_kind,
+    empty_runs,
     gaps,
     last_run,
     missing_shares,
     missing_shares_by_year,
     months_between,
     runs_in_state,
+    undated,
 )
 from tests.report_rows import context, file, month, run
 
@@ -25,10 +28,30 @@ def test_months_between_cross_the_year_and_hold_both_ends() -> None:
     assert months_between("2006-01", "2006-01") == ["2006-01"]
 
 
-def test_gaps_are_runs_of_months_inside_the_first_and_the_last() -> None:
-    assert gaps(["2006-03", "2005-11", "2006-04", "2006-06"]) == [Run("2005-12", "2006-02", 3), Run("2006-05", "2006-05", 1)]
-    assert [str(found) for found in gaps(["2006-03", "2005-11", "2006-05"])] == ["2005-12 to 2006-02 (3 months)", "2006-04"]
-    assert gaps(["2006-03"]) == gaps([]) == []
+def counts(**rows: int) -> dict[str, MonthCounts]:
+    """Counts of months, 'm2006_01' being 2006-01."""
+    return {name[1:].replace("_", "-"): MonthCounts(number, 0, 0, {}) for name, number in rows.items()}
+
+
+def test_months_without_rows_are_told_as_runs_inside_the_first_and_the_last() -> None:
+    found = empty_runs(counts(m2005_11=1, m2006_03=1, m2006_04=1, m2006_06=1))
+    assert found == [Run("2005-12", "2006-02", 3), Run("2006-05", "2006-05", 1)]
+    assert [str(run) for run in found] == ["2005-12 to 2006-02 (3 months)", "2006-05"]
+    assert empty_runs(counts(m2006_03=1)) == empty_runs({}) == []
+
+
+def test_months_without_rows_are_a_gap_where_much_stands_beside_them() -> None:
+    assert gaps(counts(m2005_11=1, m2006_01=58, m2006_03=2, m2006_05=100, m2006_07=1)) == [
+        Run("2006-02", "2006-02", 1),
+        *[Run(m, m, 1) for m in ("2006-04", "2006-06")],
+    ]
+    assert gaps(counts(m2005_11=30, m2006_01=29, m2006_03=30)) == []
+
+
+def test_acts_of_unknown_time_stand_in_no_month() -> None:
+    months = [month("2020-01"), month(None, 7, action="object"), month(None, 2, action="object", state="removed")]
+    assert list(counts_by_kind(months)) == [("reddit", "comment")]
+    assert undated(months) == {("reddit", "object"): 9}
 
 
 def test_counts_join_the_states_of_a_month_and_put_the_largest_kind_first() -> None:
@@ -74,7 +97,7 @@ def test_rejects_are_counted_by_reason_and_the_year_of_the_file() -> None:
     files = [
         file("a", rejects=2, year=2006),
         file("b", rejects=3, year=2007, last_created_at=datetime(2009, 1, 1, tzinfo=UTC)),
-        file("c", rejects=9, year=None, rejects_by_reason={"no id": 8, "not json": 1}),
+        file("c", lines=9, rejects=9, year=None, rejects_by_reason={"no id": 8, "not json": 1}),
     ]
     assert counts_by_era(files, "rejects_by_reason") == {"no id": {"no acts": 8}, "not json": {"2006": 2, "several years": 3, "no acts": 1}}
     assert list(counts_by_era(files, "rejects_by_reason")) == ["no id", "not json"]

@@ -18,26 +18,39 @@ def test_nothing_stands_out_in_a_lake_without_faults() -> None:
         "files": [file("a", rejects=1)],
         "contexts": [context(7, chain="complete", language="en"), context(3, "missing", "missing")],
         "people": [{"doublings": 6, "people": 100, "units": 10_000, "most": 100}],
-        "runs": [run("etl units", versions_read={"acts": 4}), run("etl sequences", versions_read={"units": 2})],
+        "runs": [run("etl units"), run("etl sequences")],
     }
-    assert texts(**sound, versions={"acts": 4, "units": 2}, rows={"acts": 99}) == []
+    assert texts(**sound, rows={"acts": 99}) == []
+
+
+def test_little_is_no_fault() -> None:
+    """A site of few people: months without an act, a line in fifty rejected, a person's empty list, an object without a time, contexts out of reach."""
+    quiet = {
+        "months": [month("2015-01", 30), month("2015-04", 29), month(None, 3, action="object"), month("2015-02", action="watch", scored=0, scored_one=0)],
+        "files": [file("a", lines=50, rejects=1), file("b", lines=0, year=None, left_out_by_kind={"file without comments or posts": 1})],
+        "contexts": [context(60, "missing", "missing", language="en"), context(39, "present", "complete", language="en")],
+    }
+    assert texts(**quiet) == []
 
 
 def test_months_without_rows_are_told_by_kind_and_warnings_come_first() -> None:
-    months = [month("2020-01", scored=0), month("2020-03", scored=0), month("2020-01", action="post")]
+    months = [month("2020-01", scored=1), month("2020-03", scored=0), month("2020-01", action="post")]
     found = find_all(figures(months=months), 0.01)
     assert [(finding.level, finding.section, finding.text) for finding in found] == [
-        ("warning", "rows", "reddit · comment: 1 month without a row: 2020-02."),
+        ("warning", "rows", "reddit · comment: 1 month without a row, between busy ones: 2020-02."),
         ("note", "scores", "reddit · comment: most rows have no score in 2020-01, 2020-03."),
     ]
 
 
 def test_files_of_rejects_of_lost_lines_and_of_nothing_are_named() -> None:
-    files = [file("fine", rejects=1), file("bad", rejects=2), file("refused", rejects=100), file("empty", lines=0), file("lossy", rows=98)]
+    files = [
+        file("fine", rejects=10), file("bad", rejects=11), file("large", 2000, rejects=20), file("refused", rejects=100), file("empty", lines=0),
+        file("lossy", rows=98),
+    ]  # fmt: skip
     assert texts(files=files) == [
         "Lines that are neither act nor reject: lossy.",
         "Every line was rejected: refused.",
-        "More than 1 % of the lines were rejected: bad (2 %).",
+        "More than 1 % of the lines were rejected: bad (11 %).",
         "Files without a line: empty.",
     ]
 
@@ -54,13 +67,8 @@ def test_rows_that_the_files_did_not_give_stand_out() -> None:
 
 
 def test_a_failed_last_run_and_tables_behind_their_source_stand_out() -> None:
-    runs = [
-        run("etl units", 1, versions_read={"acts": 3}),
-        run("etl ingest", 2, status="failed", error="ArchiveError: a"),
-        run("etl sequences", 3, status="failed"),
-        run("etl sequences", 4, versions_read={"units": 1}),
-    ]
-    assert texts(runs=runs, versions={"acts": 4, "units": 1}) == [
+    runs = [run("etl ingest", 2, status="failed", error="ArchiveError: a"), run("etl sequences", 3, status="failed"), run("etl sequences", 4)]
+    assert texts(runs=runs, behind={"etl units": (3, 4)}) == [
         "The last run of 'etl ingest' failed: ArchiveError: a",
         "units was made from version 3 of acts, which is at 4 now: run 'kindred etl units' again.",
     ]

@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from etl.report.figures import Communities, LakeFigures
-from etl.report.findings import find_all
+from etl.report.aggregates import Communities
+from etl.report.figures import LakeFigures
+from etl.report.findings import LakeReport, find_all
 from etl.report.page import render_page
 from tests.report_rows import context, figures, file, full_figures, month, run
 
@@ -32,7 +33,7 @@ class Elements(HTMLParser):
 
 
 def page(found: LakeFigures, made_at: datetime = MADE_AT) -> str:
-    return render_page(found, find_all(found, 0.01), "lake-local", made_at)
+    return render_page(LakeReport(lake="lake-local", made_at=made_at, findings=find_all(found, 0.01), **vars(found)))
 
 
 def words_of(found: LakeFigures) -> str:
@@ -80,7 +81,7 @@ def test_every_link_leads_to_a_section() -> None:
 def test_the_page_says_what_the_figures_say() -> None:
     text = words_of(full_figures())
     for sentence in (
-        "reddit · comment: 1 month without a row: 2020-02.",
+        "reddit · comment: 1 month without a row, between busy ones: 2020-02.",
         "the busiest month is 2020-03, with 150 rows of reddit · comment",
         "80.5 % kept, 0 % deleted, 19.5 % removed",
         "reddit · comment: 2 of 2 months with rows have usable scores; reddit · post: 0 of 1 months",
