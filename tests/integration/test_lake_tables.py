@@ -82,7 +82,8 @@ def test_job_run_is_kept_when_the_job_fails_but_makes_no_lake(lake: LakeConfig) 
 
 
 def failed_run(lake: LakeConfig, failing: Callable[[], object]) -> str:
-    """What is kept of a failure."""
+    """What is kept of a failure, with a lake that is there."""
+    arrow_tables.create_table(lake, IDENTITIES)
     with pytest.raises(Exception, match="Ada"), job_run(lake, "etl ingest", {"lake": lake}):
         failing()
     (row,) = arrow_tables.read(lake, JOB_RUNS).to_pylist()
