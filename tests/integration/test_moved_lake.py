@@ -9,12 +9,16 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from pyspark.sql import SparkSession
 from serving_lake import embedded_and_loaded
 
 from conf.errors import ConfigError, EncoderError
+from etl.jobs import ingest, sequences, units
 from lake import arrow_tables, registry
+from lake.acts import ACTS, INGESTED_FILES, REJECTS
 from lake.config import LakeConfig
 from lake.encoder import encoder_version, load_registered, registered_folder
+from lake.units import SEQUENCES, UNITS
 from lake.vectors import USER_VECTORS
 from serving.config import ServingConfig
 from serving.jobs.embed import embed
@@ -22,6 +26,7 @@ from serving.jobs.load import load
 from serving.milvus import open_store
 from trainer import tracking
 
+DUMP = Path(__file__).parents[1] / "data" / "stackexchange"
 NAMES = ["plain", "mit Leerzeichen und Ümläuten", "a#b", "100% sure", "is it?"]
 
 
@@ -107,6 +112,26 @@ def test_in_a_moved_lake_vectors_and_index_stand_as_they_are(
     with open_store(lake, ServingConfig()) as store:
         assert store.names() == collections != []
     assert arrow_tables.table_version(lake, USER_VECTORS) == version
+
+
+@pytest.mark.parametrize("is_given_relatively", [False, True])
+def test_in_a_moved_lake_the_etl_has_nothing_to_do(
+    lake: LakeConfig, key_file: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_given_relatively: bool
+) -> None:  # fmt: skip
+    def run_etl(path: str) -> dict[str, int | None]:
+        shared = ["--lake", path, "--set", f"lake.pseudonym_key_file={key_file}"]
+        ingest.main(["--dump", str(DUMP), "--platform", "stackexchange", *shared])
+        units.main(shared)
+        sequences.main([*shared, "--set", "etl.min_units_per_person=1"])
+        return {spec.name: arrow_tables.table_version(LakeConfig(path=path), spec) for spec in (ACTS, REJECTS, INGESTED_FILES, UNITS, SEQUENCES)}
+
+    before = run_etl(lake.path)
+    assert arrow_tables.count_rows(lake, SEQUENCES) > 0
+    (tmp_path / "elsewhere 100%").mkdir()
+    Path(lake.path).rename(tmp_path / "elsewhere 100%" / "Lager")
+    monkeypatch.chdir(tmp_path / "elsewhere 100%")
+    assert run_etl("Lager" if is_given_relatively else str(tmp_path / "elsewhere 100%" / "Lager")) == before
+    assert not Path(lake.path).exists()
 
 
 def test_several_processes_may_meet_a_moved_lake_at_once(copy_to: Callable[[Path], LakeConfig], tmp_path: Path) -> None:
