@@ -80,11 +80,11 @@ def _bring_home(database: Path, artifacts: str) -> None:
                 return
             registry.execute("BEGIN IMMEDIATE")
             recorded = _recorded(registry)  # another process may have been faster
-            for table, column in _PLACES if recorded not in (None, artifacts) else ():
-                registry.execute(
-                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} = ? OR substr({column}, 1, ?) = ?",
-                    (artifacts, len(recorded) + 1, recorded, len(recorded) + 1, f"{recorded}/"),
-                )
+            if recorded is not None:
+                for table, column in _PLACES:
+                    is_below = f"{column} = ? OR substr({column}, 1, ?) = ?"
+                    below = (recorded, len(recorded) + 1, f"{recorded}/")
+                    registry.execute(f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {is_below}", (artifacts, len(recorded) + 1, *below))
             registry.execute("COMMIT")
     except sqlite3.Error as error:
         raise EncoderError(
