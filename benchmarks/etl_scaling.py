@@ -31,8 +31,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE", help="a setting of the jobs; may be repeated")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
-    starts = {job: cost_of_spark_start(arguments.cores, jvm_idles=job != "units").cpu_seconds for job in JOBS}
-    print("start of a Spark session, taken off each job: " + ", ".join(f"{job} {seconds:.1f} CPU s" for job, seconds in starts.items()))
+    start = cost_of_spark_start(arguments.cores, jvm_idles=True).cpu_seconds
+    print(f"start of a Spark session, taken off each job: {start:.1f} CPU s")
     print(f"{'comments':>12}  {'job':<10}{'CPU s':>8}{'CPU s / million':>17}{'shuffled bytes each':>21}{'Python MB':>11}{'JVM MB':>8}")
     for dump in arguments.dumps:
         with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +41,7 @@ def main() -> None:
             for job in JOBS:
                 cost = _run(job, dump, lake, events, arguments)
                 comments = arrow_tables.count_rows(LakeConfig(path=str(lake)), ACTS)
-                _say(comments, job, replace(cost, cpu_seconds=cost.cpu_seconds - starts[job]), sum(_shuffled(events)))
+                _say(comments, job, replace(cost, cpu_seconds=cost.cpu_seconds - start), sum(_shuffled(events)))
                 for log in events.iterdir():
                     log.unlink()
 

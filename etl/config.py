@@ -104,7 +104,7 @@ class EtlConfig(StageConfig):
     min_units_per_person: int = Field(5, gt=0, description="People with fewer units get no sequence; theirs wait in `short_sequences`.")
     sequence_buckets: int = Field(
         16, gt=0,
-        description="Partitions of `sequences`, by a hash of the person; also how many tasks make them. A bucket may have any number of units: what does "
+        description="Partitions of `sequences`, by a hash of the person; also how many tasks make them at most. A bucket may have any number of units: what does "
         "not fit into 256 MB of a task's memory goes by way of its local disk, at more cost.",
     )  # fmt: skip
     session_minutes: int = Field(30, gt=0, description="A unit that comes more than so many minutes after the person's one before starts a session.")

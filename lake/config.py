@@ -1,17 +1,26 @@
 """Settings of the lake: where tables, registry and key live, and how a Spark session starts."""
 
+import re
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from conf.settings import StageConfig
+
+MASKED = "**********"
+_SECRET_NAME = re.compile("key|secret|token|password|credential|signature|sas", re.IGNORECASE)
+_PASSWORD_IN_URI = re.compile("(?<=://)[^/]*@")
 
 
 class LakeConfig(StageConfig):
     """The `lake` section."""
 
     path: str = Field("lake-local", min_length=1, description="Folder or URI that holds one Delta table per folder.")
-    storage_options: dict[str, str] = Field({}, description="Options of the object store for readers without Spark (delta-rs names).")
+    storage_options: dict[str, str] = Field(
+        {},
+        description="Options of the object store for readers without Spark, by delta-rs's names, e.g. region, endpoint_url, allow_http. Credentials may stand "
+        "here or in the environment (AWS_ACCESS_KEY_ID, ...), and are masked wherever settings are kept.",
+    )  # fmt: skip
     spark_master: str | None = Field(None, description="Spark master; None leaves it to spark-submit, or local[*] without one.")
     spark_settings: dict[str, str] = Field({}, description="Further Spark settings, e.g. spark.executor.memory.")
     shuffle_partitions: int | None = Field(
@@ -27,6 +36,16 @@ class LakeConfig(StageConfig):
     pseudonym_key_file: str = Field("~/.config/kindred/pseudonym.key", description="File of the key that makes user ids; made at the first ingest if absent.")
     keep_names: bool = Field(False, description="Keep the account's name in an act's attributes ('user_name'). Off: the lake has no names.")
     cache_dir: str = Field("~/.cache/kindred", description="Converted models and a fetched Java.")
+
+    @field_serializer("storage_options", "spark_settings")
+    def _without_secrets(self, options: dict[str, str]) -> dict[str, str]:
+        """Options as they are logged and kept with a run."""
+        return {name: MASKED if _SECRET_NAME.search(name) else value for name, value in options.items()}
+
+    @field_serializer("path", "mlflow_uri")
+    def _without_password(self, uri: str | None) -> str | None:
+        """A URI as it is logged and kept with a run."""
+        return None if uri is None else _PASSWORD_IN_URI.sub(f"{MASKED}@", uri)
 
     def for_other_folders(self) -> "LakeConfig":
         """These settings as a process needs them that runs in another folder, such as a Spark executor: the lake's path is absolute.

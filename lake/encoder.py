@@ -136,6 +136,8 @@ def load_registered(lake: LakeConfig, device: str | None = None) -> Encoder:
 
 def registered_folder(lake: LakeConfig) -> Path:
     """Folder of the registered encoder on this machine. Raises EncoderError where the alias names none."""
+    if registry.is_absent(lake):
+        raise EncoderError(f"{registry.model_uri(lake)}: no such encoder (no registry in {lake.local_dir()}); it is written by 'kindred trainer train'")
     from mlflow.exceptions import MlflowException
 
     registry.connect(lake)

@@ -1,28 +1,46 @@
 """The MLflow tracking server and registry of a lake (edge). One place decides where they are."""
 
 import os
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
+from conf.errors import ConfigError, EncoderError
 from lake.config import LakeConfig
 
 EXPERIMENT = "kindred"
+_PLACES = (
+    ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("model_versions", "storage_location"),
+    ("model_versions", "source"),
+)  # fmt: skip
+"""Tables and columns in which MLflow keeps where files are, as absolute URIs."""
 
 
 def connect(lake: LakeConfig) -> None:
-    """Point MLflow at the lake's tracking and registry; by default SQLite and files in `<lake>/_local`, made where absent."""
+    """Point MLflow at the lake's tracking and registry; by default SQLite and files in `<lake>/_local`, made where absent, at home where the lake was moved."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     import mlflow
 
     uri, artifacts = lake.mlflow_uri, None
     if uri is None:
-        folder = lake.local_dir()
-        folder.mkdir(parents=True, exist_ok=True)
-        uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "mlartifacts").as_uri()
+        database, artifacts = _database(lake), _artifacts(lake)
+        database.parent.mkdir(parents=True, exist_ok=True)
+        _bring_home(database, artifacts)
+        uri = "sqlite:///" + _quoted(database)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
         mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
     mlflow.set_experiment(EXPERIMENT)
+    if lake.mlflow_uri is None and _quoted(database := _database(lake)) != str(database):
+        mlflow.MlflowClient().search_registered_models(max_results=1)
+        with suppress(OSError):  # MLflow makes the database's folder by the path as it stands in the URI, too
+            os.removedirs(Path(_quoted(database)).parent)
+
+
+def is_absent(lake: LakeConfig) -> bool:
+    """Whether nobody has registered anything: asking MLflow itself would make an empty registry."""
+    return lake.mlflow_uri is None and not _database(lake).is_file()
 
 
 def model_uri(lake: LakeConfig) -> str:
@@ -35,3 +53,49 @@ def local_folder(uri: str) -> Path:
     import mlflow
 
     return Path(mlflow.artifacts.download_artifacts(uri))
+
+
+def _database(lake: LakeConfig) -> Path:
+    if "://" in lake.path:
+        raise ConfigError(f"lake.mlflow_uri: the lake {lake.path} is no local folder, so MLflow's SQLite has no place; give the URI of a server")
+    return lake.local_dir() / "mlflow.db"
+
+
+def _quoted(database: Path) -> str:
+    """A path as SQLAlchemy reads it in a URI: it takes other characters as they are."""
+    return str(database).replace("%", "%25").replace("?", "%3F")
+
+
+def _artifacts(lake: LakeConfig) -> str:
+    return (lake.local_dir() / "mlartifacts").as_uri()
+
+
+def _bring_home(database: Path, artifacts: str) -> None:
+    """Correct where files are, all at once, in a registry that came to another folder with its lake: MLflow would look for them, and write, where they were."""
+    if not database.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=60, isolation_level=None)) as registry:
+            if _recorded(registry) in (None, artifacts):
+                return
+            registry.execute("BEGIN IMMEDIATE")
+            recorded = _recorded(registry)  # another process may have been faster
+            if recorded is not None:
+                for table, column in _PLACES:
+                    is_below = f"{column} = ? OR substr({column}, 1, ?) = ?"
+                    below = (recorded, len(recorded) + 1, f"{recorded}/")
+                    registry.execute(f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {is_below}", (artifacts, len(recorded) + 1, *below))
+            registry.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise EncoderError(
+            f"{database}: cannot be corrected to where the lake is now, {artifacts} ({error}); expected MLflow's SQLite file, writable: "
+            "make it so, or copy it from the lake again"
+        ) from None
+
+
+def _recorded(registry: sqlite3.Connection) -> str | None:
+    """Where the registry believes that its files are; None where it knows of no experiment of ours."""
+    if not registry.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+        return None
+    found = registry.execute("SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)).fetchone()
+    return None if found is None else str(found[0])

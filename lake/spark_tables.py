@@ -83,6 +83,8 @@ def start_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> "Spark
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxBytesPerBatch": str(BYTES_OF_BATCH),
         "spark.sql.adaptive.enabled": "true",
+        # Otherwise Python's workers of tables and of RDDs differ in an environment variable, and what each imports is paid for twice.
+        "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
         "spark.io.compression.codec": "zstd",  # a third less shuffled than by lz4 (benchmarks/RESULTS.md)
     }
     if not submitted:

@@ -13,7 +13,7 @@ from etl.config import EtlConfig
 from etl.sequences.chunks import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits
 from etl.sequences.histories import COUNTED_BLOCKS, OF_BOTS, KnownFiles, People, blocks_of_files, chunks_of_blocks
 from etl.sequences.history_rows import HistoryTexts, UnitsFile, one_person_each
-from etl.tasks.blocks import files_by_task
+from etl.tasks.blocks import files_by_task, places_of_buckets
 from etl.tasks.changes import File, added_files, partition_of
 from etl.tasks.files import Rewritten, TaskReport, rows_of_tasks, without_keys, write_files
 from etl.units.bots import listed_bots_of_lake
@@ -31,6 +31,8 @@ SETTINGS = {
     "history_parents",
 }  # fmt: skip
 TABLES = (SEQUENCES, SHORT_SEQUENCES)
+BYTES_OF_SHARED_PLACE = 32 * 2**20
+"""Buckets whose people's units take less in files are worked on several in one task, which holds them as compressed blocks."""
 
 
 def build_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: RunRecord) -> None:
@@ -83,11 +85,13 @@ def chunks_of_units(
     texts = HistoryTexts(config.history_text_chars, config.history_context_chars, config.history_parents)
     limits = HistoryLimits(config.units_per_chunk, config.chunk_bytes, config.min_units_per_person, config.session_minutes)
     files = [UnitsFile(file["path"], partition_of(file, UNITS)[0]) for file in units]
-    tasks = files_by_task(files, [file["size_bytes"] for file in units], spark.sparkContext.defaultParallelism)
-    by_bucket, lake_of_tasks = files_by_bucket(known), lake.for_other_folders()
+    sizes, cores = [file["size_bytes"] for file in units], spark.sparkContext.defaultParallelism
+    tasks = files_by_task(files, sizes, cores)
+    places = places_of_buckets([sum(sizes) // people.buckets] * people.buckets, cores, BYTES_OF_SHARED_PLACE)
+    known_files, lake_of_tasks = files_by_bucket(known), lake.for_other_folders()
 
-    placed = rows_of_tasks(spark, tasks, lambda of_task: blocks_of_files(lake_of_tasks, of_task, people, texts), COUNTED_BLOCKS, people.buckets)
-    return write_files(placed, lambda batches: chunks_of_blocks(batches, lake_of_tasks, people, by_bucket, limits), lake)
+    blocks = rows_of_tasks(spark, tasks, lambda of_task: blocks_of_files(lake_of_tasks, of_task, people, texts), COUNTED_BLOCKS, places)
+    return write_files(blocks, places, lambda batches: chunks_of_blocks(batches, lake_of_tasks, people, known_files, limits), lake)
 
 
 def files_by_bucket(live: Mapping[str, Iterable[File]]) -> KnownFiles:

@@ -10,16 +10,16 @@ from conf.arguments import JobArguments
 from conf.errors import ContractError
 from etl import arguments as etl_arguments
 from etl.config import EtlConfig
-from etl.tasks.blocks import BLOCKS, files_by_task
+from etl.tasks.blocks import BLOCKS, files_by_task, places_of_buckets
 from etl.tasks.changes import ChangedActs, File, Partition, all_acts, changed_acts, partition_of
 from etl.tasks.files import TableFile, TaskReport, rows_of_tasks, without_keys, write_files
 from etl.tasks.table_changes import TableChange
-from etl.units.acts import CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSettings, tasks_of_partitions, units_of_batches
+from etl.units.acts import ACTS_OF_SHARED_PLACE, CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSettings, buckets_of_partitions, units_of_batches
 from etl.units.bots import listed_bots_of_lake, repeating_users
 from etl.units.duplicates import set_groups
 from etl.units.filters import REASONS
 from etl.units.masking import MASKING_VERSION
-from etl.units.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files
+from etl.units.thread_rows import ActsFile, ActTexts, ThreadBuckets, acts_of_blocks, blocks_of_files
 from etl.units.unit_ids import ids_in_files, ids_of_several, one_in
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
@@ -64,7 +64,7 @@ def make_units(lake: LakeConfig, config: EtlConfig, version: int, changed: Chang
     units, signatures = tables = [TableChange(lake, spec, lambda partition: remake_all or partition in changed.whole) for spec in TABLES]
     counts: Mapping[str, int] = {}
     if changed.rows:
-        with spark_tables.spark_session("units", lake) as spark:
+        with spark_tables.spark_session("units", lake, jvm_idles=not config.filters.drop_bots) as spark:
             made = units_of_acts(spark, lake, config, version, changed)
             for table in tables:
                 table.replace(without_keys(spark, lake, table.spec, made.replaced.get(UNITS.name, {}), table.kept))
@@ -89,12 +89,12 @@ def units_of_acts(spark: SparkSession, lake: LakeConfig, config: EtlConfig, vers
         config.duplicate_min_words if config.find_duplicates else None, one_in(changed.rows),
     )  # fmt: skip
     texts = ActTexts(config.text_chars, config.context_chars)
-    files, tasks = files_and_tasks(arrow_tables.live_files(arrow_tables.open_table(lake, ACTS, version)), changed, spark.sparkContext.defaultParallelism)
-    at = lake.for_other_folders()
+    cores, at = spark.sparkContext.defaultParallelism, lake.for_other_folders()
+    files, threads = files_and_buckets(arrow_tables.live_files(arrow_tables.open_table(lake, ACTS, version)), changed, cores)
+    places = places_of_buckets(acts_of_buckets(threads, changed), cores, ACTS_OF_SHARED_PLACE)
 
-    count = sum(map(len, tasks.numbers.values()))
-    by_task = rows_of_tasks(spark, files, lambda of_task: blocks_of_files(at, of_task, tasks, texts), BLOCKS, count)
-    made = write_files(by_task, lambda batches: units_of_batches(acts_of_blocks(batches, tasks), settings), lake)
+    blocks = rows_of_tasks(spark, files, lambda of_task: blocks_of_files(at, of_task, threads, texts), BLOCKS, places)
+    made = write_files(blocks, places, lambda batches: units_of_batches(acts_of_blocks(batches, threads), settings), lake)
     if made.counts["acts"] != changed.rows:
         raise ContractError(f"units: read {made.counts['acts']} acts, but the log of acts counts {changed.rows}; run 'kindred etl units' again")
     return made
@@ -114,9 +114,9 @@ def count_ids_of_several(lake: LakeConfig, made: Sequence[np.ndarray], files: Se
     return count
 
 
-def files_and_tasks(live: Sequence[File], changed: ChangedActs, at_least: int) -> tuple[list[list[ActsFile]], ThreadTasks]:
-    """Files of acts as shared out among the tasks that read them, and the tasks that see whole threads."""
-    rows = dict(changed.whole) | {partition: OLD_ACTS_TOO * new for partition, new in changed.grown.items()}
+def files_and_buckets(live: Sequence[File], changed: ChangedActs, at_least: int) -> tuple[list[list[ActsFile]], ThreadBuckets]:
+    """Files of acts as shared out among the tasks that read them, and the buckets in which threads are whole."""
+    rows = acts_to_read(changed)
     new_files: dict[Partition, list[str]] = {partition: [] for partition in changed.grown}
     for file in live:
         if partition_of(file, ACTS) in changed.grown and file["max.source_file"] in changed.new_sources:
@@ -124,7 +124,18 @@ def files_and_tasks(live: Sequence[File], changed: ChangedActs, at_least: int) -
     concerned = [file for file in live if partition_of(file, ACTS) in rows]
     files = [ActsFile(file["path"], partition_of(file, ACTS)) for file in concerned]
     shared_out = files_by_task(files, [file["size_bytes"] for file in concerned], at_least)
-    return shared_out, ThreadTasks(tasks_of_partitions(rows, at_least), new_files, changed.new_sources)
+    return shared_out, ThreadBuckets(buckets_of_partitions(rows, at_least), new_files, changed.new_sources)
+
+
+def acts_to_read(changed: ChangedActs) -> dict[Partition, int]:
+    """About how many acts each partition gives to work on."""
+    return dict(changed.whole) | {partition: OLD_ACTS_TOO * new for partition, new in changed.grown.items()}
+
+
+def acts_of_buckets(threads: ThreadBuckets, changed: ChangedActs) -> list[int]:
+    """About how many acts each bucket of threads has."""
+    rows = acts_to_read(changed)
+    return [rows[partition] // len(buckets) for partition, buckets in sorted(threads.buckets.items(), key=lambda entry: entry[1].start) for _ in buckets]
 
 
 def known_bots(acts: DataFrame, lake: LakeConfig, config: EtlConfig) -> frozenset[str]:

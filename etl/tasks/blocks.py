@@ -1,5 +1,6 @@
 """Arrow rows <-> blocks: what Spark shuffles in the place of rows. A block is the rows that one task has for one bucket, as compressed bytes."""
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -25,6 +26,30 @@ def files_by_task(files: Sequence[Item], sizes: Sequence[int], at_least: int, by
     largest_first = [files[number] for number in np.argsort([-size for size in sizes], kind="stable")]
     tasks = min(len(files), max(at_least, -(-sum(sizes) // bytes_of_task)))
     return [largest_first[number::tasks] for number in range(tasks)]
+
+
+def places_of_buckets(sizes: Sequence[int], at_least: int, size_of_place: int) -> list[int]:
+    """The place, from 0, of each bucket: where a task works on it, which costs something whatever its size. Small buckets share places.
+
+    A shared place has about `size_of_place`, or a core's share of all where that is less; a bucket of at least half as much has a place of its own.
+    There are `at_least` places if there are so many buckets.
+    """
+    sizes = [max(1, size) for size in sizes]
+    size_of_place = min(size_of_place, sum(sizes) // at_least)
+    places = [0] * len(sizes)
+    small, alone = [], 0
+    for bucket, size in enumerate(sizes):
+        if 2 * size < size_of_place:
+            small.append(bucket)
+        else:
+            places[bucket] = alone
+            alone += 1
+    shared = min(len(small), max(at_least - alone, -(-sum(sizes[bucket] for bucket in small) // max(1, size_of_place))))
+    emptiest_first = [(0, place) for place in range(alone, alone + shared)]
+    for bucket in sorted(small, key=lambda bucket: -sizes[bucket]):
+        filled, places[bucket] = emptiest_first[0]
+        heapq.heapreplace(emptiest_first, (filled + sizes[bucket], places[bucket]))
+    return places
 
 
 def gathered(batches: Iterable[pa.RecordBatch], bytes_at_once: int) -> Iterator[pa.Table]:

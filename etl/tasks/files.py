@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -69,28 +70,37 @@ def use_system_memory() -> None:
 
 
 def rows_of_tasks(
-    spark: SparkSession, tasks: Sequence[Piece], make: Callable[[Piece], Iterator[pa.RecordBatch]], schema: str, buckets: int
+    spark: SparkSession, tasks: Sequence[Piece], make: Callable[[Piece], Iterator[pa.RecordBatch]], schema: str, places: Sequence[int]
 ) -> DataFrame:  # fmt: skip
-    """The rows that `make` gives for each task's input, those of one `bucket` (a column, from 0 below `buckets`) in one partition."""
+    """The rows that `make` gives for each task's input, with their `place`; those of one place in one partition.
+
+    `places` say where the rows of each `bucket` (a column of `schema`) go (`etl.tasks.blocks.places_of_buckets`).
+    """
+    place_of_bucket = pa.array(places, pa.int32())
 
     def rows(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         use_system_memory()
         for number in (number for batch in numbers for number in batch["id"].to_pylist()):
-            yield from make(tasks[number])
+            for batch in make(tasks[number]):
+                yield batch.append_column("place", place_of_bucket.take(batch["bucket"]))
 
-    return spark.range(len(tasks), numPartitions=len(tasks)).mapInArrow(rows, schema).repartitionById(buckets, "bucket")
+    return spark.range(len(tasks), numPartitions=len(tasks)).mapInArrow(rows, f"{schema}, place int").repartitionById(max(places) + 1, "place")
 
 
-def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
-    """Run `make` over each partition of the rows, write what it makes, and return the reports as one. Nothing is committed."""
+def write_files(rows: DataFrame, places: Sequence[int], make: Maker, lake: LakeConfig) -> TaskReport:
+    """Run `make` over the rows of each bucket that has some, write what it makes, and return the reports as one. Nothing is committed.
+
+    `rows` and `places` are those of `rows_of_tasks`.
+    """
     run, lake = uuid.uuid4().hex, lake.for_other_folders()
+    buckets_of_places = Counter(places)
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         use_system_memory()
         tables: dict[str, TableFiles] = {}
         report = TaskReport()
         try:
-            for made in make(batches):
+            for made in (made for of_bucket in by_bucket(batches, buckets_of_places) for made in make(of_bucket)):
                 if made.spec.name not in tables:
                     tables[made.spec.name] = TableFiles(lake, made.spec, _name(run), name_is_unique=True)
                 tables[made.spec.name].write(made.rows)
@@ -107,6 +117,24 @@ def write_files(rows: DataFrame, make: Maker, lake: LakeConfig) -> TaskReport:
     for row in rows.mapInArrow(write, "report binary").collect():
         total.add(pickle.loads(row.report))
     return total
+
+
+def by_bucket(batches: Iterable[pa.RecordBatch], buckets_of_places: Mapping[int, int]) -> Iterator[Iterable[pa.RecordBatch]]:
+    """The batches of one place (columns `bucket` and `place`) by bucket: as they come where it has one bucket, which may be big; small ones are held."""
+    filled = (batch for batch in batches if batch.num_rows)
+    first = next(filled, None)
+    if first is None:
+        return
+    batches = chain([first], filled)
+    if buckets_of_places[first["place"][0].as_py()] == 1:
+        yield batches
+        return
+    held: dict[int, list[pa.RecordBatch]] = {}
+    for batch in batches:
+        for bucket in batch["bucket"].unique().to_pylist():
+            held.setdefault(bucket, []).append(batch.filter(pc.equal(batch["bucket"], bucket)))
+    while held:
+        yield held.pop(min(held))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,9 @@ OBSTACLES = ("duplicate", "object", "deleted", "removed", "no user", "no words",
 CONFLICTS = "duplicates that differ"
 CHANGED = "units changed"
 
-ACTS_PER_TASK = 1_000_000
+ACTS_OF_BUCKET = 1_000_000
+ACTS_OF_SHARED_PLACE = 200_000
+"""Partitions of fewer acts are worked on several in one task, which holds so many of them as compressed blocks: about 30 MB."""
 OLD_ACTS_TOO = 4
 """So many acts are taken to be in the threads of one new act; it decides how many tasks there are, no more."""
 UNITS_AT_ONCE = 16_384
@@ -57,15 +59,15 @@ class UnitSettings:
     one_id_in: int = 1
 
 
-def tasks_of_partitions(rows: Mapping[Partition, int], at_least: int) -> dict[Partition, range]:
-    """Numbers of the tasks that work on each partition: one for a million acts, and if there are few acts, so many that all cores have some."""
-    acts_per_task = max(1, min(ACTS_PER_TASK, sum(rows.values()) // at_least))
-    tasks: dict[Partition, range] = {}
+def buckets_of_partitions(rows: Mapping[Partition, int], at_least: int) -> dict[Partition, range]:
+    """Numbers of the buckets of each partition's threads: one for a million acts, and if there are few acts, so many that all cores have some."""
+    acts_of_bucket = max(1, min(ACTS_OF_BUCKET, sum(rows.values()) // at_least))
+    buckets: dict[Partition, range] = {}
     start = 0
     for partition, count in sorted(rows.items()):
-        tasks[partition] = range(start, start + max(1, round(count / acts_per_task)))
-        start = tasks[partition].stop
-    return tasks
+        buckets[partition] = range(start, start + max(1, round(count / acts_of_bucket)))
+        start = buckets[partition].stop
+    return buckets
 
 
 @dataclass(frozen=True)

@@ -45,33 +45,33 @@ class ActTexts:
 
 
 @dataclass(frozen=True)
-class ThreadTasks:
-    """Which numbers of tasks see the threads of each partition, and what of the partitions is new.
+class ThreadBuckets:
+    """Into which buckets the threads of each partition go, and what of the partitions is new.
 
     `new_files` are the paths, by partition that has grown, of files that have acts of `new_sources`; a partition that is not among them is new as a whole.
     """
 
-    numbers: Mapping[Partition, range]
+    buckets: Mapping[Partition, range]
     new_files: Mapping[Partition, Sequence[str]] = field(default_factory=dict)
     new_sources: frozenset[str] = frozenset()
 
-    def partition_of(self, number: int) -> Partition:
-        """The partition whose threads a task sees."""
-        return next(partition for partition, numbers in self.numbers.items() if number in numbers)
+    def partition_of(self, bucket: int) -> Partition:
+        """The partition whose threads a bucket has."""
+        return next(partition for partition, buckets in self.buckets.items() if bucket in buckets)
 
 
-def blocks_of_files(lake: LakeConfig, files: Iterable[ActsFile], tasks: ThreadTasks, texts: ActTexts) -> Iterator[pa.RecordBatch]:
+def blocks_of_files(lake: LakeConfig, files: Iterable[ActsFile], threads: ThreadBuckets, texts: ActTexts) -> Iterator[pa.RecordBatch]:
     """The files' acts as blocks (BLOCKS); of a partition that has grown those of threads with new acts."""
     by_partition: dict[Partition, list[str]] = {}
     for file in files:
         by_partition.setdefault(file.partition, []).append(file.path)
     for partition, paths in by_partition.items():
-        touched = touched_threads(lake, tasks.new_files[partition], tasks.new_sources) if partition in tasks.new_files else None
-        rows = (acts for path in paths for acts in rows_of_file(lake, path, touched, tasks.new_sources, texts))
-        numbers = tasks.numbers[partition]
+        touched = touched_threads(lake, threads.new_files[partition], threads.new_sources) if partition in threads.new_files else None
+        rows = (acts for path in paths for acts in rows_of_file(lake, path, touched, threads.new_sources, texts))
+        buckets = threads.buckets[partition]
         for acts in gathered(rows, BYTES_OF_BLOCKS):
-            of_tasks = numbers.start + acts["thread_hash"].to_numpy() % len(numbers)
-            yield from map(row_of_block, blocks_of_rows(acts, of_tasks))
+            of_acts = buckets.start + acts["thread_hash"].to_numpy() % len(buckets)
+            yield from map(row_of_block, blocks_of_rows(acts, of_acts))
 
 
 def rows_of_file(
@@ -115,14 +115,14 @@ def thread_hashes(keys: pa.Array) -> pa.Array:
     return pa.array([zlib.crc32(key.encode()) for key in distinct.dictionary.to_pylist()], pa.int64()).take(distinct.indices)
 
 
-def acts_of_blocks(blocks: Iterable[pa.RecordBatch], tasks: ThreadTasks) -> Iterator[pa.RecordBatch]:
-    """The acts of one task's blocks, each thread's in a row, some thousand at once."""
-    of_task = (row for batch in blocks for row in batch.to_pylist())
-    first = next(of_task, None)
+def acts_of_blocks(blocks: Iterable[pa.RecordBatch], threads: ThreadBuckets) -> Iterator[pa.RecordBatch]:
+    """The acts of one bucket's blocks, each thread's in a row, some thousand at once."""
+    of_bucket = (row for batch in blocks for row in batch.to_pylist())
+    first = next(of_bucket, None)
     if first is None:
         return
-    partition = [pa.scalar(value, pa.string()) for value in tasks.partition_of(first["bucket"])]
-    tables = (rows_of_block(block_of_row(row)) for rows in ([first], of_task) for row in rows)
+    partition = [pa.scalar(value, pa.string()) for value in threads.partition_of(first["bucket"])]
+    tables = (rows_of_block(block_of_row(row)) for rows in ([first], of_bucket) for row in rows)
     for acts in sorted_rows(tables, ("thread_hash",)):
         for name, value in zip(ACTS.partition_by, partition, strict=True):
             acts = acts.append_column(name, pa.repeat(value, acts.num_rows))

@@ -9,7 +9,7 @@ import pytest
 
 from etl.tasks.changes import partition_of
 from etl.units import thread_rows
-from etl.units.thread_rows import ActsFile, ActTexts, ThreadTasks, acts_of_blocks, blocks_of_files, thread_hashes, thread_keys
+from etl.units.thread_rows import ActsFile, ActTexts, ThreadBuckets, acts_of_blocks, blocks_of_files, thread_hashes, thread_keys
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
@@ -29,7 +29,7 @@ def write_acts(lake: LakeConfig, acts: Iterable[dict[str, Any]], source: str) ->
     return [ActsFile(file["path"], partition_of(file, ACTS)) for file in live if file["path"] not in before]
 
 
-def by_task(lake: LakeConfig, files: list[ActsFile], tasks: ThreadTasks) -> dict[int, list[dict[str, Any]]]:
+def by_task(lake: LakeConfig, files: list[ActsFile], tasks: ThreadBuckets) -> dict[int, list[dict[str, Any]]]:
     """What each task gets to see of the files, each read by a task of its own."""
     blocks: dict[int, list[pa.RecordBatch]] = {}
     for file in files:
@@ -48,7 +48,7 @@ def random_acts(seed: int, threads: int) -> list[dict[str, Any]]:
 def test_every_act_reaches_one_task_of_its_partition_and_threads_stand_in_a_row(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_rows, "BYTES_OF_BLOCKS", 2000)
     acts = random_acts(seed=1, threads=40)
-    tasks = ThreadTasks({PARTITIONS[0]: range(3), PARTITIONS[1]: range(3, 5)})
+    tasks = ThreadBuckets({PARTITIONS[0]: range(3), PARTITIONS[1]: range(3, 5)})
     seen = by_task(lake, write_acts(lake, acts, "RC"), tasks)
     assert sorted(row["unit_id"] for rows in seen.values() for row in rows) == sorted(row["unit_id"] for row in acts)
     threads_seen = set()
@@ -66,7 +66,7 @@ def test_of_a_grown_partition_whole_threads_with_new_acts_are_read_and_of_anothe
     old = write_acts(lake, [act("a", thread="t"), act("b", thread="u"), act("c", thread="v", thread_group="1")], "old")
     new = write_acts(lake, [act("d", thread="t"), act("e", thread=None, session_id="s", user_id="u")], "new")
     grown, whole = PARTITIONS
-    tasks = ThreadTasks({grown: range(1), whole: range(1, 2)}, {grown: [file.path for file in new]}, frozenset({"new"}))
+    tasks = ThreadBuckets({grown: range(1), whole: range(1, 2)}, {grown: [file.path for file in new]}, frozenset({"new"}))
     seen = by_task(lake, [*old, *new], tasks)
     assert {row["unit_id"]: row["is_new"] for row in seen[0]} == {"a": False, "b": False, "d": True, "e": True}
     assert {row["unit_id"]: row["is_new"] for row in seen[1]} == {"c": True}
@@ -75,7 +75,7 @@ def test_of_a_grown_partition_whole_threads_with_new_acts_are_read_and_of_anothe
 def test_texts_are_cut_as_their_act_may_be_a_unit_or_not(lake: LakeConfig) -> None:
     long = "äöü" * 10
     acts = [act("unit", title=long, text=long), act("nobody", user_id=None, text=long), act("deleted", state="deleted", text=long), act("short", text="x")]
-    seen = by_task(lake, write_acts(lake, acts, "RC"), ThreadTasks({PARTITIONS[0]: range(1)}))
+    seen = by_task(lake, write_acts(lake, acts, "RC"), ThreadBuckets({PARTITIONS[0]: range(1)}))
     assert {row["unit_id"]: (row["title"], row["text"]) for row in seen[0]} == {
         "unit": (long[:20], long[:20]), "nobody": (None, long[:8]), "deleted": (None, long[:8]), "short": (None, "x"),
     }  # fmt: skip

@@ -56,6 +56,25 @@ def many_threads(count: int, groups: int) -> list[dict[str, Any]]:
     return rows
 
 
+def tasks_of_stages(spark: SparkSession, jobs_before: int) -> list[int]:
+    """How many tasks each stage had of the jobs that Spark has run since it had run so many."""
+    tracker = spark.sparkContext.statusTracker()
+    jobs = sorted(tracker.getJobIdsForGroup(None))[jobs_before:]
+    stages = {stage for job_id in jobs for stage in tracker.getJobInfo(job_id).stageIds}
+    return [tracker.getStageInfo(stage).numTasks for stage in sorted(stages)]
+
+
+def test_many_small_partitions_are_no_more_tasks_than_there_is_work_for(lake: LakeConfig, spark: SparkSession) -> None:
+    acts = many_threads(count=128, groups=64)
+    write_acts(lake, *acts)
+    jobs_before = len(spark.sparkContext.statusTracker().getJobIdsForGroup(None))
+    units = make_units(lake)
+    assert len(units) == len(acts)
+    assert [len(units[f"t0100-{name}"]["context"]) for name in "abc"] == [1, 2, 3]
+    assert {group: len(files) for group, files in files_by_group(lake).items()} == dict.fromkeys(map(str, range(64)), 1)
+    assert 0 < max(tasks_of_stages(spark, jobs_before)) <= 4 * spark.sparkContext.defaultParallelism
+
+
 def test_winner_of_duplicates_is_the_one_with_text_then_the_latest_then_the_greatest_line(lake: LakeConfig, spark: SparkSession) -> None:
     late, later = START + timedelta(days=1), START + timedelta(days=2)
     write_acts(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.config import UnitFilters
-from etl.units.acts import UnitSettings, tasks_of_partitions, unit_hashes, units_of_threads
+from etl.units.acts import UnitSettings, buckets_of_partitions, unit_hashes, units_of_threads
 from lake.schema import arrow_schema
 from lake.units import UNITS
 from tests.etl_rows import START, act, acts_batch
@@ -102,10 +102,10 @@ def test_a_new_copy_of_a_known_act_is_a_duplicate_and_the_unit_is_made_again() -
     assert replaced(*deleted) == ["a"]
 
 
-def test_tasks_are_shared_out_by_rows() -> None:
-    few = tasks_of_partitions({("reddit", "1"): 30, ("reddit", "2"): 10, ("reddit", "3"): 0}, at_least=4)
+def test_partitions_have_buckets_by_their_rows() -> None:
+    few = buckets_of_partitions({("reddit", "1"): 30, ("reddit", "2"): 10, ("reddit", "3"): 0}, at_least=4)
     assert few == {("reddit", "1"): range(3), ("reddit", "2"): range(3, 4), ("reddit", "3"): range(4, 5)}
-    many = tasks_of_partitions({("reddit", "1"): 72_000_000, ("reddit", "2"): 1}, at_least=4)
+    many = buckets_of_partitions({("reddit", "1"): 72_000_000, ("reddit", "2"): 1}, at_least=4)
     assert many == {("reddit", "1"): range(72), ("reddit", "2"): range(72, 73)}
 
 
