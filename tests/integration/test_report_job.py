@@ -149,6 +149,10 @@ def test_from_dump_to_page_and_a_second_page_is_the_same(
 
     out = tmp_path / "report.html"
     capsys.readouterr()
+    assert cli.main(["etl", "report", "--lake", lake.path, "--out", str(out)]) == 1
+    assert "no such folder" in capsys.readouterr().err
+    assert not out.parent.exists()
+    out.parent.mkdir()
     assert cli.main(["etl", "report", "--lake", lake.path, "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}\n"
     page = out.read_text(encoding="utf-8")

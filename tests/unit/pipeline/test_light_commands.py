@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from lake import arrow_tables
+from lake.catalog import TABLES
+from lake.config import LakeConfig
+from lake.job_runs import JOB_RUNS
+from pipeline import cli
 from pipeline.commands import COMMANDS
 
 ROOT = Path(__file__).parents[3]
@@ -130,3 +135,32 @@ def test_other_absent_inputs_are_told_and_make_nothing(folder: Path) -> None:
     for said, result in zip(wrong, ran(folder, [[*arguments, "--lake", "typo"] for arguments in wrong.values()]), strict=True):
         assert (result["status"], said in result["said"]) == (1, True), result
         assert set(result["imported"]) <= FILES_ALONE, result
+
+
+def test_on_a_lake_that_is_there_who_reads_or_lacks_something_changes_nothing(folder: Path) -> None:
+    for name in ("acts", "units", "sequences", "labels", "items", "examples", "user_vectors", "item_vectors"):
+        arrow_tables.create_table(LakeConfig(path=str(folder / "lake")), TABLES[name])
+    wrong = {
+        "no act of this id": ["etl", "thread", "reddit:t1_a"],
+        "no history in `sequences`": ["etl", "user", "somebody"],
+        "no such folder": ["etl", "report", "--out", "absent/page.html"],
+        "cannot read the labels": ["teacher", "import-labels", "absent.jsonl"],
+        "no registry, and so no encoder": ["trainer", "evaluate"],
+        "it is written by 'kindred trainer train'": ["serving", "embed"],
+        "mlflow.db: no registry": ["serving", "load"],
+        "no encoder": ["serving", "audience", "words"],
+        "no Milvus Lite": ["serving", "similar-users", "--user", "somebody"],
+        "load vectors with 'kindred serving load'": ["serving", "recommend", "--user", "somebody"],
+        "did you mean 'reddit'": ["user-id", "redit", "somebody"],
+    }
+    for said, result in zip(wrong, ran(folder, [[*arguments, "--lake", "lake"] for arguments in wrong.values()]), strict=True):
+        assert (result["status"], said in result["said"]) == (1, True), result
+        assert set(result["imported"]) <= FILES_ALONE | {"pandas"}, result  # Arrow brings pandas where rows are read
+
+
+def test_an_ingest_that_fails_is_kept_with_a_lake_that_is_there(folder: Path) -> None:
+    lake = LakeConfig(path=str(folder / "lake"))
+    arrow_tables.create_table(lake, TABLES["acts"])
+    assert cli.main(["etl", "ingest", "--dump", str(folder / "absent"), "--lake", lake.path]) == 1
+    (run,) = arrow_tables.read(lake, JOB_RUNS).to_pylist()
+    assert (run["job"], run["status"]) == ("etl ingest", "failed")
