@@ -4,7 +4,6 @@ Follows https://delta-io.github.io/delta-rs/ (deltalake 1.x). Every write is one
 """
 
 import inspect
-import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,15 +18,14 @@ from deltalake.schema import Field
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs
 
-from conf.errors import ConfigError, ContractError
+from conf.errors import ContractError
 from lake.config import LakeConfig
-from lake.presence import no_table
+from lake.presence import no_answer, no_table
 from lake.schema import arrow_schema, check_columns, checked_table, described_schema, rows_table
 from lake.table_files import WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
 BATCH_ROWS = 8192
-CHARS_OF_CAUSE = 400
 
 
 def find_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) -> DeltaTable | None:
@@ -40,10 +38,7 @@ def find_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) ->
     except (OSError, DeltaError) as error:
         if "://" not in uri or (version is not None and not isinstance(error, OSError)):
             raise
-        raise ConfigError(
-            f"lake.path: {uri} cannot be read ({_in_a_line(error)}); expected an object store that answers: correct lake.path, lake.storage_options "
-            "(such as region, endpoint_url, allow_http) or the credentials in the environment"
-        ) from None
+        raise no_answer(uri, error) from None
 
 
 def open_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) -> DeltaTable:
@@ -234,11 +229,6 @@ def _scanner(dataset: ds.FileSystemDataset, columns: list[str], where: ds.Expres
     needed = [name for name in dataset.schema.names if name in columns or name in str(where)]
     schema = pa.schema([dataset.schema.field(name) for name in needed])
     return ds.Scanner.from_batches(left.to_batches(columns=needed, batch_size=batch_rows), schema=schema, columns=columns, filter=where)
-
-
-def _in_a_line(error: Exception) -> str:
-    """What delta-rs says, which paints a tree of causes."""
-    return " ".join(re.sub(r"\x1b\[\d*m|↳", " ", str(error)).split())[:CHARS_OF_CAUSE]
 
 
 def _type_name(arrow_type: pa.DataType) -> str:

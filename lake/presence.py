@@ -1,5 +1,6 @@
 """What of a lake is there, told without opening it: a command that lacks something says so before Arrow, Spark or MLflow are imported, and makes nothing."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,17 +13,39 @@ from lake.pseudonyms import KEY_ID_PROPERTY, check_key_id
 from lake.tables import TableSpec, table_uri
 from lake.units import UNITS
 
+CHARS_OF_CAUSE = 400
+
 
 def has_table(lake: LakeConfig, spec: TableSpec) -> bool:
-    """Whether somebody has written the table yet."""
+    """Whether somebody has written the table yet. Raises ConfigError where an object store does not answer."""
     from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
 
-    return DeltaTable.is_deltatable(table_uri(lake.path, spec), lake.storage_options or None)
+    uri = table_uri(lake.path, spec)
+    try:
+        return DeltaTable.is_deltatable(uri, lake.storage_options or None)
+    except (OSError, DeltaError) as error:
+        if "://" not in uri:
+            raise
+        raise no_answer(uri, error) from None
 
 
 def is_made(lake: LakeConfig) -> bool:
     """Whether the lake has any table."""
     return any(has_table(lake, spec) for spec in TABLES.values())
+
+
+def no_answer(uri: str, error: Exception) -> ConfigError:
+    """The error of whoever asks an object store that does not give what it is asked for."""
+    return ConfigError(
+        f"lake.path: {uri} cannot be read ({_in_a_line(error)}); expected an object store that answers: correct lake.path, lake.storage_options "
+        "(such as region, endpoint_url, allow_http) or the credentials in the environment"
+    )
+
+
+def _in_a_line(error: Exception) -> str:
+    """What delta-rs says, which paints a tree of causes."""
+    return " ".join(re.sub(r"\x1b\[\d*m|↳", " ", str(error)).split())[:CHARS_OF_CAUSE]
 
 
 def no_table(lake: LakeConfig, spec: TableSpec) -> ContractError:

@@ -42,7 +42,7 @@ def _few(spark: SparkSession, lake: LakeConfig, files: Sequence[CountedFile], ag
 
     # What no task has counted is there too, as the few rows of nothing.
     few = {name: [aggregates[name].few(counts)] for name, counts in counts_of_files(lake, [], aggregates).items()}
-    by_bucket = rows_of_tasks(spark, tasks, counted, BLOCKS, sum(map(len, buckets.values())))
+    by_bucket = rows_of_tasks(spark, tasks, counted, BLOCKS, range(sum(map(len, buckets.values()))))
     for row in by_bucket.mapInArrow(added_up, "few binary").collect():
         name, rows = pickle.loads(row.few)
         few[name].append(rows)

@@ -93,7 +93,7 @@ def test_what_is_wrong_with_an_object_store_is_one_sentence(address: str, option
     lake = LakeConfig(path="s3://no-such-bucket/lake", storage_options=options)
     assert cli.main(["etl", "user", "somebody", *words_of(lake)]) == 1
     said = capsys.readouterr().err
-    assert "lake.path: s3://no-such-bucket/lake/identities cannot be read (" in said
+    assert "lake.path: s3://no-such-bucket/lake/sequences cannot be read (" in said
     assert "NoSuchBucket" in said
     assert said.count("\n") == 1
     with pytest.raises(ConfigError, match="allow_http"):

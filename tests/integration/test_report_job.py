@@ -147,7 +147,7 @@ def test_from_dump_to_page_and_a_second_page_is_the_same(
     sequences.main([*settings, "--set", "etl.min_units_per_person=2"])
     versions = {spec.name: arrow_tables.table_version(lake, spec) for spec in (ACTS, UNITS, SEQUENCES)}
 
-    out = tmp_path / "report.html"
+    out = tmp_path / "pages" / "report.html"
     capsys.readouterr()
     assert cli.main(["etl", "report", "--lake", lake.path, "--out", str(out)]) == 1
     assert "no such folder" in capsys.readouterr().err
