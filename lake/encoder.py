@@ -64,11 +64,15 @@ class Encoder:
         return len(self.model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def encode_texts(self, texts: Sequence[str], side: Literal["query", "specific", "broad"], batch_size: int = 32, progress: bool = False) -> np.ndarray:
-        """Vectors of texts on one side, shape (N, D)."""
+        """Vectors of texts on one side, shape (N, D). Raises EncoderError where one is not finite."""
         prompted = [self.card.prompts.get(side, "") + text for text in texts]
         if not prompted:
             return np.zeros((0, self.dimension), np.float32)
-        return self.model.encode(prompted, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=progress)
+        vectors = self.model.encode(prompted, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=progress)
+        lost = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(lost):
+            raise EncoderError(f"encoder {self.version}: {len(lost)} of {len(prompted)} vectors are not finite; train it again, or serve the version before it")
+        return vectors
 
     def encode_histories(self, histories: Iterable[Sequence[Unit]], batch_size: int = 8, progress: bool = False) -> np.ndarray:
         """Vectors of histories (units oldest first), shape (N, D)."""
@@ -121,12 +125,17 @@ def load_encoder(folder: Path, device: str | None = None) -> Encoder:
 
 
 def load_model(path: str, device: str | None = None) -> "SentenceTransformer":
-    """The model of a folder or hub name, out of safetensors. Raises OSError or ValueError."""
-    from sentence_transformers import SentenceTransformer  # brings torch: who asks for an encoder's version alone goes without
+    """The model of a folder or hub name, out of safetensors, its weights in float32 whatever they are kept in. Raises OSError or ValueError.
+
+    Optimizers need float32: in float16 all weights are lost after one step of AdamW, in bfloat16 a small step moves few of them. Arithmetic may be
+    shorter all the same (`trainer.precision`).
+    """
+    import torch  # who asks for an encoder's version alone goes without
+    from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    return SentenceTransformer(path, device=device, model_kwargs={"use_safetensors": True})
+    return SentenceTransformer(path, device=device, model_kwargs={"use_safetensors": True, "dtype": torch.float32}).float()
 
 
 def load_registered(lake: LakeConfig, device: str | None = None) -> Encoder:

@@ -6,6 +6,7 @@ shares, and neither the batch nor a query's negatives are bounded by memory. Dro
 cached gradient, and one process and many, must see the same function. Source: Gao et al. 2021, https://arxiv.org/abs/2101.06983.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
+from conf.errors import EncoderError
 from lake.encoder import Encoder
 from trainer.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
 from trainer.config import TrainingConfig
@@ -45,7 +47,7 @@ def total_steps(training: TrainingSet, config: TrainingConfig) -> int:
 
 
 def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accelerator: Accelerator) -> Iterator[Step]:
-    """Fine-tune the encoder's model in place, yielding each step as it is taken."""
+    """Fine-tune the encoder's model in place, yielding each step as it is taken. Raises EncoderError before a step of numbers that are not finite."""
     torch.manual_seed(config.seed)
     model = encoder.model.to(accelerator.device).eval()
     parameters = [each for each in model.parameters() if each.requires_grad]
@@ -58,11 +60,22 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
             temperature = temperature or fitting_temperature(encoder, training, batch, config, accelerator)
             loss = add_gradients(encoder, training, batch, config, accelerator, temperature)
             norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
+            check_finite(number, loss=loss, gradient=norm)
             rate = float(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
             yield Step(epoch + 1, number, loss, rate, norm, temperature)
+
+
+def check_finite(step: int, **numbers: float) -> None:
+    """Raise EncoderError where one of a step's numbers is not finite: the weights are still those of the step before."""
+    lost = [name for name, value in numbers.items() if not math.isfinite(value)]
+    if lost:
+        raise EncoderError(
+            f"training: the {lost[0]} of step {step} is {numbers[lost[0]]}; nothing is registered. Lower trainer.learning_rate, set trainer.precision to "
+            "'full', or choose another trainer.base_model"
+        )
 
 
 def fitting_temperature(encoder: Encoder, training: TrainingSet, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator) -> float:
