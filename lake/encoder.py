@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 CARD_FILE = "kindred.json"
 Unit = Mapping[str, Any]
+TokenStarts = Callable[[str], np.ndarray]
+"""Where in a text each token begins that is encoded for it; -1 for special tokens."""
+LINES_AT_ONCE = 32
 
 
 class EncoderCard(BaseModel):
@@ -57,11 +61,17 @@ class Encoder:
 
     def history_text(self, history: Sequence[Unit]) -> tuple[str, int]:
         """The newest units that fit the token budget as text, oldest first, and how many they are."""
-        return history_text(history, self.card, self.token_count)
+        return history_text(history, self.card, self.token_starts)
+
+    def token_starts(self, text: str) -> np.ndarray:
+        """Where in a text each token begins that is encoded for it, -1 for special tokens, shape (L,); nothing is cut off."""
+        encoded = self.model.tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=False, verbose=False)
+        starts = np.array(encoded["offset_mapping"], np.int64).reshape(-1, 2)[:, 0]
+        return np.where(np.array(encoded["special_tokens_mask"], bool), -1, starts)
 
     def token_count(self, text: str) -> int:
-        """Tokens of a text, special tokens left out."""
-        return len(self.model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        """Tokens that are encoded for a text, special tokens included, before it is cut to `max_tokens`."""
+        return len(self.model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
 
     def encode_texts(self, texts: Sequence[str], side: Literal["query", "specific", "broad"], batch_size: int = 32, progress: bool = False) -> np.ndarray:
         """Vectors of texts on one side, shape (N, D). Raises EncoderError where one is not finite."""
@@ -83,21 +93,33 @@ class Encoder:
         return self.encode_texts(texts, level or "specific", batch_size)
 
 
-def history_text(history: Sequence[Unit], card: EncoderCard, token_count: Any) -> tuple[str, int]:
-    """The newest units that fit the card's token budget as text, oldest first, and how many they are.
+def history_text(history: Sequence[Unit], card: EncoderCard, token_starts: TokenStarts) -> tuple[str, int]:
+    """The newest units that fit the card's token budget as text, oldest first, and how many they are; at least one.
 
-    Units are rendered from the newest back until the budget is full, so that a history of millions costs no more than its tail.
+    Units are rendered from the newest back, LINES_AT_ONCE at a time, until the budget is full, so that a history of millions costs no more than its tail.
+    What fits is counted as it is encoded, with prompt, line breaks and special tokens.
     """
-    budget = card.max_tokens - 2 - token_count(card.prompts.get("query", ""))
+    prompt = card.prompts.get("query", "")
+    room = max(1, card.max_tokens - len(token_starts(prompt)))
     lines: list[str] = []
-    used = 0
-    for unit in reversed(history):
-        line = rendering.render_history_unit(unit, card.own_chars, card.context_chars)
-        used += token_count(line)
-        if lines and used > budget:
-            break
-        lines.append(line)
-    return rendering.join_history(lines[::-1]), len(lines)
+    tokens = np.zeros(0, np.int64)
+    newest_first = iter(reversed(history))
+    while tokens.sum() <= room and (units := list(islice(newest_first, LINES_AT_ONCE))):
+        older = [rendering.render_history_unit(unit, card.own_chars, card.context_chars) for unit in reversed(units)]
+        tokens = np.concatenate([_tokens_of_lines(older, bool(lines), token_starts), tokens])
+        lines = [*older, *lines]
+    kept = max(min(1, len(lines)), int((tokens[::-1].cumsum() <= room).sum()))
+    while kept > 1 and len(token_starts(prompt + rendering.join_history(lines[-kept:]))) > card.max_tokens:
+        kept -= 1  # a tokenizer may part what lies before a line otherwise where that line is the first
+    return rendering.join_history(lines[len(lines) - kept :]), kept
+
+
+def _tokens_of_lines(lines: Sequence[str], others_follow: bool, token_starts: TokenStarts) -> np.ndarray:
+    """How many tokens begin in each line, the line break behind it included, shape (lines,)."""
+    text = rendering.join_history([*lines, ""] if others_follow else lines)
+    ends = np.cumsum([len(line) + 1 for line in lines])
+    starts = token_starts(text)
+    return np.bincount(np.searchsorted(ends, starts[starts >= 0], side="right"), minlength=len(lines))[: len(lines)]
 
 
 def save_encoder(model: "SentenceTransformer", card: EncoderCard, folder: Path) -> None:

@@ -102,7 +102,7 @@ def add_gradients(
 
 def token_batches(encoder: Encoder, texts: Mapping[int, str], tokens_per_forward: int) -> list[list[int]]:
     """Keys of texts, longest text first, in groups of at most `tokens_per_forward` padded tokens; a longer text stands alone."""
-    lengths = {row: min(encoder.token_count(text) + 2, encoder.card.max_tokens) for row, text in texts.items()}
+    lengths = {row: min(encoder.token_count(text), encoder.card.max_tokens) for row, text in texts.items()}
     groups: list[list[int]] = []
     for row in sorted(texts, key=lambda row: (-lengths[row], row)):
         if not groups or (len(groups[-1]) + 1) * lengths[groups[-1][0]] > tokens_per_forward:
