@@ -15,7 +15,7 @@ TRAIN, EVALUATE = "trainer train", "trainer evaluate"
 """The jobs, as runs of theirs are known in `job_runs` and in MLflow."""
 ITEM_COLUMNS = ("item_id", "source", "level", "text")
 """What training reads of `items`: how often a label was given does not count."""
-TRAINING_VERSION = "2"
+TRAINING_VERSION = "3"
 """Changes with the training code: an encoder that other code would train from the same tables is another one."""
 EVALUATION_VERSION = "1"
 """Changes with the code that asks and scores: numbers of other code are other numbers."""

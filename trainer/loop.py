@@ -20,7 +20,7 @@ from conf.errors import EncoderError
 from lake.encoder import Encoder
 from trainer.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
 from trainer.config import TrainingConfig
-from trainer.loss import best_temperature, contrastive_loss
+from trainer.loss import best_temperature, loss_of_levels
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
     schedule = _warm_up_and_decay(optimizer, total_steps(training, config), config.warmup_share)
     number, temperature = 0, config.temperature
     for epoch in range(config.epochs):
-        for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.mask_children, config.seed, epoch):
+        for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.seed, epoch):
             number += 1
             temperature = temperature or fitting_temperature(encoder, training, batch, config, accelerator)
             loss = add_gradients(encoder, training, batch, config, accelerator, temperature)
@@ -82,7 +82,7 @@ def fitting_temperature(encoder: Encoder, training: TrainingSet, batch: Training
     """The temperature at which the encoder's scores of a global batch, as it is, fit best; the same on each process."""
     texts = _own_texts(encoder, training, batch, accelerator)
     vectors = _all_vectors(encoder, texts, token_batches(encoder, texts, config.tokens_per_forward), batch, accelerator)
-    return best_temperature(*_queries_and_answers(vectors, batch), _relation(batch, accelerator))
+    return best_temperature(*_queries_and_answers(vectors, batch), *_relation_and_levels(batch, accelerator))
 
 
 def add_gradients(
@@ -92,7 +92,7 @@ def add_gradients(
     texts = _own_texts(encoder, training, batch, accelerator)
     groups = token_batches(encoder, texts, config.tokens_per_forward)
     vectors = _all_vectors(encoder, texts, groups, batch, accelerator).requires_grad_()
-    loss = contrastive_loss(*_queries_and_answers(vectors, batch), _relation(batch, accelerator), temperature)
+    loss = loss_of_levels(*_queries_and_answers(vectors, batch), *_relation_and_levels(batch, accelerator), temperature)
     (gradient,) = torch.autograd.grad(loss, vectors)
     for rows in groups:
         (_embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
@@ -137,8 +137,8 @@ def _queries_and_answers(vectors: Tensor, batch: TrainingBatch) -> tuple[Tensor,
     return queries, answers
 
 
-def _relation(batch: TrainingBatch, accelerator: Accelerator) -> Tensor:
-    return torch.from_numpy(batch.relation).to(accelerator.device)
+def _relation_and_levels(batch: TrainingBatch, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(batch.relation).to(accelerator.device), torch.from_numpy(batch.levels).to(accelerator.device)
 
 
 def _embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator) -> Tensor:

@@ -1,7 +1,4 @@
-"""Which negatives are false: the relation of each query of a batch to each answer of it.
-
-Items are numbers from 0 to N - 1 here, and a set of pairs (a, b) is a sorted array of keys a * N + b.
-"""
+"""Which negatives are false: the relation of each query of a batch to each answer of it. Items are numbers from 0 to N - 1 here."""
 
 from collections.abc import Sequence
 
@@ -13,31 +10,18 @@ Numbers = NDArray[np.int64]
 NEGATIVE, POSITIVE, MASKED = 0, 1, 2
 
 
-def relation(
-    positives: Sequence[Numbers], done: Sequence[Numbers], answers: Numbers, words: Numbers, parents: Numbers, mask_children: bool = True
-) -> NDArray[np.int8]:
+def relation(positives: Sequence[Numbers], done: Sequence[Numbers], answers: Numbers, words: Numbers) -> NDArray[np.int8]:
     """What each answer is to each query: POSITIVE, NEGATIVE or MASKED, shape (B, A).
 
     `positives` and `done` hold, a query, the items chosen as its positives and all items that its person ever did; `answers` (A,) are distinct
-    items; `words` (N,) numbers the text of each item, so that the same text at both levels has the same number; `parents` are the pairs (specific,
-    broad) that stand on one unit of anybody. MASKED is what the person did, its twin at the other level, and every parent of a positive (with
-    `mask_children` every child too).
+    items; `words` (N,) numbers the text of each item, so that the same text at both levels has the same number. MASKED is what the person did, and its
+    twin at the other level. A broad label and the specific ones below it never meet: the loss contrasts each level by itself.
     """
-    items = len(words)
-    positive = _members(positives, answers, items)
+    positive = _members(positives, answers, len(words))
     word_count = int(words.max(initial=-1)) + 1
     did = _members([words[each] for each in done], words[answers], word_count)
     did |= _members([words[each] for each in positives], words[answers], word_count)
-    child_of = _contains(parents, answers[:, None] * items + answers[None, :])
-    related = did | _reaches(positive, child_of)
-    if mask_children:
-        related |= _reaches(positive, child_of.T)
-    return np.where(positive, POSITIVE, np.where(related, MASKED, NEGATIVE)).astype(np.int8)
-
-
-def pair_keys(first: Numbers, second: Numbers, items: int) -> Numbers:
-    """Pairs of item numbers as sorted distinct keys."""
-    return np.unique(first * items + second)
+    return np.where(positive, POSITIVE, np.where(did, MASKED, NEGATIVE)).astype(np.int8)
 
 
 def _members(sets: Sequence[Numbers], candidates: Numbers, size: int) -> NDArray[np.bool_]:
@@ -54,8 +38,3 @@ def _contains(sorted_keys: Numbers, keys: Numbers) -> NDArray[np.bool_]:
         return np.zeros(keys.shape, bool)
     at = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
     return np.asarray(sorted_keys[at] == keys)
-
-
-def _reaches(positive: NDArray[np.bool_], edge: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Answers that an edge (from, to) leads to from one of a query's positives, shape (B, A)."""
-    return (positive.astype(np.float32) @ edge.astype(np.float32)) > 0

@@ -5,11 +5,11 @@ import pytest
 
 from conf.errors import ContractError
 from lake.examples import EXAMPLES
-from lake.labels import ITEMS
+from lake.labels import ITEMS, LEVELS
 from lake.schema import rows_table
 from tests.planted_people import TOPICS, all_items, example, item, planted_examples, positive
 from trainer.batches import TrainingSet, draw_positives, epoch_batches, epoch_steps, training_set
-from trainer.masks import MASKED, NEGATIVE, POSITIVE
+from trainer.masks import NEGATIVE, POSITIVE
 
 F1, BREAD = TOPICS["Formula 1"], TOPICS["Bread"]
 
@@ -20,7 +20,7 @@ def made(rows: list, items: list | None = None, **settings: object) -> TrainingS
 
 
 def batches(training: TrainingSet, epoch: int = 0, seed: int = 1) -> list:
-    return list(epoch_batches(training, people_per_batch=4, answers_per_query=4, mask_children=True, seed=seed, epoch=epoch))
+    return list(epoch_batches(training, people_per_batch=4, answers_per_query=4, seed=seed, epoch=epoch))
 
 
 def test_each_person_comes_once_an_epoch_in_batches_of_nearly_equal_size() -> None:
@@ -48,11 +48,12 @@ def test_answers_are_distinct_and_related_to_everybody() -> None:
     (batch,) = batches(training)
     texts = [training.answers.texts[number] for number in batch.answers]
     assert sorted(texts) == sorted({F1[0], F1[1], "Formula 1", BREAD[0], "Bread"})
+    assert [LEVELS[level] for level in batch.levels] == ["broad" if text in TOPICS else "specific" for text in texts]
     who = [history[0]["unit_id"][0] for history in batch.histories]
     of_a = dict(zip(texts, batch.relation[who.index("a")].tolist(), strict=True))
     of_b = dict(zip(texts, batch.relation[who.index("b")].tolist(), strict=True))
     assert of_a == {F1[0]: POSITIVE, F1[1]: POSITIVE, "Formula 1": POSITIVE, BREAD[0]: NEGATIVE, "Bread": NEGATIVE}
-    assert of_b == {F1[0]: POSITIVE, F1[1]: MASKED, "Formula 1": POSITIVE, BREAD[0]: POSITIVE, "Bread": POSITIVE}
+    assert of_b == {F1[0]: POSITIVE, F1[1]: NEGATIVE, "Formula 1": POSITIVE, BREAD[0]: POSITIVE, "Bread": POSITIVE}
 
 
 def test_positives_are_drawn_in_turns_from_both_levels_inside_and_after() -> None:
