@@ -21,7 +21,7 @@ class Positive(Row):
     level: Level
     unit_id: str = Field(description="The unit that was so labelled.")
     where: Where = Field(description="inside: before the cut; after: in the future window.")
-    new_thread: bool = Field(description="Whether the unit's thread has no unit of the person before the cut.")
+    new_thread: bool = Field(description="Whether the unit is in a thread, and in one that has no unit of the person before the cut.")
 
 
 class Cut(Row):

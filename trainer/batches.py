@@ -34,7 +34,7 @@ class Answers:
 
     def numbers(self, item_ids: pa.Array) -> Numbers:
         """Numbers of items. Raises ContractError on an item that is not there."""
-        found = pc.index_in(item_ids, value_set=self.item_ids)
+        found = pc.index_in(item_ids.cast(pa.large_string()), value_set=self.item_ids)
         if found.null_count:
             raise ContractError(f"items: {found.null_count} items of examples are not there; run 'kindred teacher items' and 'kindred trainer examples' again")
         return found.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -131,24 +131,30 @@ def _answers(items: pa.Table) -> Answers:
     texts = labels["text"].to_pylist()
     numbers: dict[str, int] = {}
     words = [numbers.setdefault(normalised(text), len(numbers)) for text in texts]
-    return Answers(_one_array(labels["item_id"]), texts, labels["level"].to_pylist(), np.array(words, np.int64))
+    return Answers(labels["item_id"].cast(pa.large_string()).combine_chunks(), texts, labels["level"].to_pylist(), np.array(words, np.int64))
 
 
 def _done(examples: pa.Table, answers: Answers) -> list[Numbers]:
     """All items that each person ever did, at both levels."""
-    offsets, units = _flat_lists(examples["labelled"])
-    both = np.stack([answers.numbers(pc.struct_field(units, "specific_item_id")), answers.numbers(pc.struct_field(units, "broad_item_id"))], axis=1)
-    return [np.unique(both[start:end]) for start, end in pairwise(offsets)]
+    done: list[Numbers] = []
+    for people in examples["labelled"].chunks:
+        units = people.flatten()
+        both = np.stack([answers.numbers(pc.struct_field(units, "specific_item_id")), answers.numbers(pc.struct_field(units, "broad_item_id"))], axis=1)
+        done += [np.unique(both[start:end]) for start, end in pairwise(_offsets(people))]
+    return done
 
 
 def _cuts_with_positives(examples: pa.Table, periods: Periods) -> list[Numbers]:
     """Numbers of each person's cuts that have a positive and lie in the wanted periods."""
-    offsets, cuts = _flat_lists(examples["cuts"])
-    wanted = pc.greater(pc.list_value_length(pc.struct_field(cuts, "positives")), 0)
-    if periods == "past":
-        wanted = pc.and_(wanted, pc.equal(pc.struct_field(cuts, "period"), "past"))
-    kept = wanted.to_numpy(zero_copy_only=False).astype(bool)
-    return [np.flatnonzero(kept[start:end]) for start, end in pairwise(offsets)]
+    found: list[Numbers] = []
+    for people in examples["cuts"].chunks:
+        cuts = people.flatten()
+        wanted = pc.greater(pc.list_value_length(pc.struct_field(cuts, "positives")), 0)
+        if periods == "past":
+            wanted = pc.and_(wanted, pc.equal(pc.struct_field(cuts, "period"), "past"))
+        kept = wanted.to_numpy(zero_copy_only=False).astype(bool)
+        found += [np.flatnonzero(kept[start:end]) for start, end in pairwise(_offsets(people))]
+    return found
 
 
 def _donors(people: int, seed: int | None) -> Numbers:
@@ -168,12 +174,6 @@ def _history(training: TrainingSet, person: int, length: int) -> Sequence[Unit]:
     return training.examples["history"][int(training.rows[person])].values.slice(0, length).to_pylist()
 
 
-def _flat_lists(lists: pa.ChunkedArray) -> tuple[Numbers, pa.StructArray]:
-    """A list column of R rows as offsets (R + 1,) into its values."""
-    joined = _one_array(lists)
-    lengths = pc.list_value_length(joined).to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.concatenate([[0], np.cumsum(lengths)]), joined.flatten()
-
-
-def _one_array(chunks: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(chunks.chunks) if chunks.num_chunks else pa.array([], chunks.type)
+def _offsets(lists: pa.ListArray) -> Numbers:
+    """Where the values of each of R lists begin in `lists.flatten()`, shape (R + 1,). A column is read chunk by chunk: 2 GiB do not fit into one array."""
+    return np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64))])

@@ -135,7 +135,7 @@ def _cut(
     positives = [_positive(history[position], label, level, "inside", False) for position, label in inside for level in ("specific", "broad")]
     for position, label in after:
         thread_id = history[position]["thread_id"]
-        is_new = thread_id is None or thread_id not in known_threads
+        is_new = thread_id is not None and thread_id not in known_threads
         positives += [_positive(history[position], label, level, "after", is_new) for level in ("specific", "broad")]
     period: Period = "past" if _microseconds(history[after[-1][0]]["created_at"]) < split_at else "future"
     return {"cut_at": history[length - 1]["created_at"], "history_length": length, "positives": positives, "hard_negatives": [], "period": period}

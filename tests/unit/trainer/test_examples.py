@@ -106,13 +106,18 @@ def test_unlabelled_units_stay_in_the_history_but_are_no_positives() -> None:
     assert {positive["unit_id"] for cut in example["cuts"] for positive in cut["positives"]} == {one["unit_id"] for one in history[1::2]}
 
 
+def test_a_history_in_no_thread_has_nothing_in_a_new_one() -> None:
+    example = example_of([unit(number, None) for number in range(9)])
+    assert not any(positive["new_thread"] for cut in example["cuts"] for positive in cut["positives"])
+
+
 def test_a_thread_is_new_where_no_unit_before_the_cut_is_in_it() -> None:
     history = [unit(0, "old"), unit(1, "old"), unit(2, "old"), unit(3, "fresh"), unit(4, "fresh"), unit(5, None), unit(6, "forgotten")]
     example = person_example("somebody", history, {"forgotten"}, labels_of(history), NEVER, CONFIG.model_copy(update={"cuts_per_person": 99}))
     assert isinstance(example, dict)
     first = example["cuts"][0]
     assert first["history_length"] == 2
-    assert [positive["new_thread"] for positive in after(first) if positive["level"] == "broad"] == [False, True, True, True, False]
+    assert [positive["new_thread"] for positive in after(first) if positive["level"] == "broad"] == [False, True, True, False, False]
     assert not any(positive["new_thread"] for positive in first["positives"] if positive["where"] == "inside")
 
 
