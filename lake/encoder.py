@@ -14,12 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from conf.errors import EncoderError
 from lake import registry, rendering
 from lake.config import LakeConfig
+from lake.examples import HeldOut
 from lake.labels import Level
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 CARD_FILE = "kindred.json"
+ENCODING_VERSION = "2"
+"""Changes with the code that turns histories and items into vectors: vectors of other code lie in another space."""
+_CONTENT_SUFFIXES = {".safetensors", ".json", ".txt", ".model"}
+_WRITTEN_BY = {"transformers_version", "__version__"}
+"""Settings in which libraries note their own versions."""
 Unit = Mapping[str, Any]
 TokenStarts = Callable[[str], np.ndarray]
 """Where in a text each token begins that is encoded for it; -1 for special tokens."""
@@ -40,6 +46,7 @@ class EncoderCard(BaseModel):
     prompts: dict[Literal["query", "specific", "broad"], str] = Field({}, description="What stands before a text, by side and level.")
     dimensions: list[int] = Field([], description="Sizes to which a vector may be cut (Matryoshka); the last is its own.")
     trained_on: dict[str, int] = Field({}, description="Table -> Delta version; empty for a base encoder.")
+    held_out: HeldOut | None = Field(None, description="Who was not trained on; None of a base encoder, which met nobody.")
 
 
 class Encoder:
@@ -180,12 +187,32 @@ def registered_folder(lake: LakeConfig) -> Path:
     return cards[0].parent
 
 
-@lru_cache(maxsize=32)
 def encoder_version(folder: Path) -> str:
-    """Hash of an encoder's content (weights, tokenizer, settings, card), 16 hex digits."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in {".safetensors", ".json", ".txt", ".model"}:
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    """Hash of an encoder's content (weights, tokenizer, settings, card) and of the way it is asked here, 16 hex digits.
+
+    Libraries that write their own versions into settings count nothing: an upgrade leaves an encoder what it is.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in _CONTENT_SUFFIXES)
+    return _content_hash(folder, tuple((path.relative_to(folder).as_posix(), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in paths))
+
+
+@lru_cache(maxsize=32)
+def _content_hash(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
+    """Hash of files (path below the folder, size, time of change), worked out once in a process for as long as they stay what they are."""
+    digest = hashlib.sha256(ENCODING_VERSION.encode() + b"\0")
+    for name, _, _ in files:
+        digest.update(name.encode() + b"\0" + _file_hash(folder / name))
     return digest.hexdigest()[:16]
+
+
+def _file_hash(path: Path) -> bytes:
+    if path.suffix != ".json":
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    try:
+        settings = json.loads(path.read_bytes())
+    except ValueError:
+        return hashlib.sha256(path.read_bytes()).digest()
+    if isinstance(settings, dict):
+        settings = {name: value for name, value in settings.items() if name not in _WRITTEN_BY}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).digest()

@@ -20,6 +20,7 @@ from conf.errors import EncoderError
 from lake.encoder import Encoder
 from trainer.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
 from trainer.config import TrainingConfig
+from trainer.fingerprint import uses_bf16
 from trainer.loss import best_temperature, loss_of_levels
 
 
@@ -37,8 +38,7 @@ class Step:
 
 def make_accelerator(config: TrainingConfig) -> Accelerator:
     """Accelerate with the configured arithmetic; seeds and devices are the caller's environment."""
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and torch.cuda.is_available())
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())
+    return Accelerator(mixed_precision="bf16" if uses_bf16(config) else "no", cpu=not torch.cuda.is_available())
 
 
 def total_steps(training: TrainingSet, config: TrainingConfig) -> int:

@@ -21,6 +21,7 @@ from lake.schema import rows_table
 from lake.units import SEQUENCES
 from trainer.config import ExamplesConfig, TrainerConfig
 from trainer.examples import ContentLabel, choose_labels, labelled_people, person_example, time_split
+from trainer.fingerprint import EXAMPLES_VERSION
 
 DESCRIPTION = """One row a person for training: the history, cuts of it, and the items before and after each cut.
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
     """Write the examples of everybody with enough labelled units. Raises ContractError, and ConfigError for a label set that is not there."""
-    inputs = inputs_now(lake, reads=(SEQUENCES, LABELS, ITEMS), settings=config.model_dump())
+    inputs = inputs_now(lake, reads=(SEQUENCES, LABELS, ITEMS), settings=config.model_dump(), code=EXAMPLES_VERSION)
     if last_run_of(lake, JOB, inputs, writes=(EXAMPLES,)):
         logger.info("%s: nothing changed since the last run, nothing to do", JOB)
         return

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 
 from conf.arguments import job_arguments
 from conf.logs import configure_logs
-from lake import arrow_tables, registry
+from lake import registry
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.job_runs import inputs_now
 from lake.labels import ITEMS
+from lake.rendering import RENDERING_VERSION
 from trainer.config import TrainerConfig
-from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan, contents_hash, settings_hash, table_states
+from trainer.fingerprint import TRAIN, TRAINING_VERSION, Plan, training_settings
 
 DESCRIPTION = """Fine-tune the student on examples and register it.
 
 Reads `examples` and `items`; writes a version of the registered encoder, and moves the alias `champion` to it if it beats its base (else to the
-base). Does nothing where a run with the same settings and the same rows in these tables has finished."""
+base). Does nothing where a run with the same settings on the same versions of these tables has finished."""
 
 logger = logging.getLogger(__name__)
 READS = (EXAMPLES, ITEMS)
@@ -44,24 +45,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def plan_run(lake: LakeConfig, config: TrainerConfig) -> Plan | None:
-    """What to train on; None where a run with the same settings and rows has finished. Raises ContractError where a table is absent."""
+    """What to train on; None where a run with the same settings and table versions has finished. Raises ContractError where a table is absent."""
     from trainer import tracking
 
-    read = inputs_now(lake, reads=READS)
+    inputs = inputs_now(lake, reads=READS, settings=training_settings(config), code=f"{TRAINING_VERSION} {RENDERING_VERSION}")
     registry.connect(lake)
     tracking.close_dead_runs()
-    settings = {"kindred.settings": settings_hash(config)}
-    inputs = {"kindred.inputs": table_states(read.tables)}
-    if tracking.is_finished(lake, settings | inputs):
+    tags = {tracking.INPUTS: inputs.fingerprint}
+    if tracking.is_finished(lake, tags):
         logger.info("%s: an encoder of these settings and table versions is registered, nothing to do", TRAIN)
         return None
-    examples = arrow_tables.read_batches(lake, EXAMPLES, version=read.version(EXAMPLES))
-    items = arrow_tables.read_batches(lake, ITEMS, ITEM_COLUMNS, version=read.version(ITEMS))
-    contents = {"kindred.contents": contents_hash([examples, items])}
-    if tracking.is_finished(lake, settings | contents):
-        logger.info("%s: an encoder of these settings and these rows is registered, nothing to do", TRAIN)
-        return None
-    return Plan(read.versions, settings | inputs | contents)
+    return Plan(inputs.versions, tags)
 
 
 def _same_everywhere(plan: Plan | None) -> Plan | None:

@@ -1,6 +1,7 @@
 """Which units of a history the encoder reads: the newest that fit, oldest first."""
 
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,16 @@ def test_version_follows_the_content_alone(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "model.safetensors").write_bytes(b"other")
     assert encoder_version(tmp_path / "c") != encoder_version(tmp_path / "a")
+
+
+def test_version_of_a_library_in_the_settings_renames_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    versions = set()
+    for library in ("5.19.0", "5.20.0"):
+        (folder / "config.json").write_text(json.dumps({"hidden_size": 384, "transformers_version": library}))
+        (folder / "config_sentence_transformers.json").write_text(json.dumps({"__version__": {"pytorch": library}, "prompts": {}}))
+        versions.add(encoder_version(folder))
+    assert len(versions) == 1
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 385, "transformers_version": library}))
+    assert encoder_version(folder) not in versions

@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lake.examples import EXAMPLES
+from lake.examples import EXAMPLES, HeldOut
 from lake.labels import label_item_id
 from lake.schema import checked_table, rows_table
 from lake.units import SEQUENCES
 from trainer.config import ExamplesConfig
-from trainer.examples import ContentLabel, choose_labels, cut_lengths, labelled_people, person_example, split_of, time_split
+from trainer.examples import ContentLabel, choose_labels, cut_lengths, labelled_people, person_example, time_split
 from trainer.jobs.examples import newest_units
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -145,12 +145,13 @@ def test_time_split_is_a_quantile_and_leaves_no_past_without_units() -> None:
 
 
 def test_everybody_belongs_to_one_split_in_the_configured_shares() -> None:
-    splits = [split_of(f"person {number}", 0.15, 0.25) for number in range(4000)]
+    held_out = HeldOut(validation_share=0.15, test_share=0.25)
+    splits = [held_out.split_of(f"person {number}") for number in range(4000)]
     shares = {split: splits.count(split) / 4000 for split in ("train", "validation", "test")}
     assert shares["validation"] == pytest.approx(0.15, abs=0.03)
     assert shares["test"] == pytest.approx(0.25, abs=0.03)
-    assert split_of("person 7", 0.15, 0.25) == splits[7]
-    assert split_of("anybody", 0, 0) == "train"
+    assert held_out.split_of("person 7") == splits[7]
+    assert HeldOut(validation_share=0, test_share=0).split_of("anybody") == "train"
 
 
 def test_of_two_teachers_the_one_with_most_labels_wins_and_ties_go_by_name() -> None:
