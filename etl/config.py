@@ -75,7 +75,8 @@ class EtlConfig(StageConfig):
     )  # fmt: skip
 
     platforms: dict[str, dict[str, Any]] = Field(
-        {}, description="Options of platforms' parsers, by platform; PLATFORMS.md says which has what. One called 'account' is masked wherever settings are kept."
+        {},
+        description="Options of platforms' parsers, by platform; PLATFORMS.md says which has what. One called 'account' is masked wherever settings are kept.",
     )
 
     # units

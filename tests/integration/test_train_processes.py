@@ -15,11 +15,11 @@ from lake.labels import ITEMS
 from lake.schema import rows_table
 from tests.integration.train_two_processes import loss_and_gradients
 from tests.planted_people import all_items, planted_examples
-from trainer.batches import make_batch, training_set
 from trainer.config import TrainingConfig
-from trainer.loop import add_gradients, make_accelerator, train
-from trainer.loss import loss_of_levels
 from trainer.student import base_encoder
+from trainer.training.batches import make_batch, training_set
+from trainer.training.loop import add_gradients, make_accelerator, train
+from trainer.training.loss import loss_of_levels
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("train_two_processes.py")

@@ -10,10 +10,10 @@ from lake.examples import EXAMPLES
 from lake.labels import ITEMS
 from lake.schema import rows_table
 from tests.planted_people import all_items, planted_examples
-from trainer.batches import make_batch, training_set
 from trainer.config import TrainingConfig
-from trainer.loop import add_gradients, make_accelerator
 from trainer.student import base_encoder
+from trainer.training.batches import make_batch, training_set
+from trainer.training.loop import add_gradients, make_accelerator
 
 PEOPLE = 5
 TEMPERATURE = 0.05

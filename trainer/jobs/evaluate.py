@@ -17,13 +17,13 @@ from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
 from trainer import tracking
-from trainer.baselines import label_counts
-from trainer.comparison import EvaluationResult, half_scores, item_scores
 from trainer.config import TrainerConfig
+from trainer.evaluation.baselines import label_counts
+from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
+from trainer.evaluation.halves import split_halves
+from trainer.evaluation.questions import questions_of
+from trainer.evaluation.report import flat_numbers, report_text
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
-from trainer.halves import split_halves
-from trainer.questions import questions_of
-from trainer.report import flat_numbers, report_text
 from trainer.student import base_encoder
 
 DESCRIPTION = """The registered encoder on held-out people, against its untouched base and baselines that need no training.

@@ -20,7 +20,7 @@ from lake.labels import ITEMS, LABELS
 from lake.schema import rows_table
 from lake.units import SEQUENCES
 from trainer.config import ExamplesConfig, TrainerConfig
-from trainer.examples import ContentLabel, choose_labels, labelled_people, person_example, time_split
+from trainer.examples.cuts import ContentLabel, choose_labels, labelled_people, person_example, time_split
 from trainer.fingerprint import EXAMPLES_VERSION
 
 DESCRIPTION = """One row a person for training: the history, cuts of it, and the items before and after each cut.

@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     plan = plan_run(lake, config) if is_main else None
     if plan is None and is_alone:
         return
-    from trainer.loop import make_accelerator
-    from trainer.training import train_registered
+    from trainer.run import train_registered
+    from trainer.training.loop import make_accelerator
 
     accelerator = make_accelerator(config)
     plan = _same_everywhere(plan)

@@ -13,10 +13,10 @@ from lake.examples import EXAMPLES
 from lake.labels import ITEMS
 from lake.schema import rows_table
 from tests.planted_people import all_items, planted_examples
-from trainer.batches import training_set
 from trainer.config import TrainingConfig
-from trainer.loop import make_accelerator, train
 from trainer.student import base_encoder, extended_table, load_base
+from trainer.training.batches import training_set
+from trainer.training.loop import make_accelerator, train
 
 SHORT = ["Sourdough starter smells odd", "word " * 400]
 LONG = " ".join(["word"] * 900)

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from trainer.loss import TEMPERATURES, best_temperature, contrastive_loss, loss_of_levels
-from trainer.masks import MASKED, NEGATIVE, POSITIVE
+from trainer.training.loss import TEMPERATURES, best_temperature, contrastive_loss, loss_of_levels
+from trainer.training.masks import MASKED, NEGATIVE, POSITIVE
 
 
 def unit_vectors(*shape: int, seed: int) -> torch.Tensor:

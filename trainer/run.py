@@ -21,15 +21,15 @@ from lake.examples import EXAMPLES
 from lake.job_runs import job_run
 from lake.labels import ITEMS
 from trainer import tracking
-from trainer.batches import TrainingSet, training_set
 from trainer.champion import Comparison, choose_champion
 from trainer.config import TrainerConfig
-from trainer.evaluation import personal_auc_by_person
-from trainer.examples import held_out
+from trainer.evaluation.questions import Questions, questions_of
+from trainer.evaluation.scores import personal_auc_by_person
+from trainer.examples.cuts import held_out
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
-from trainer.loop import total_steps, train
-from trainer.questions import Questions, questions_of
 from trainer.student import base_encoder, content_version
+from trainer.training.batches import TrainingSet, training_set
+from trainer.training.loop import total_steps, train
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from conf.errors import ContractError
 from lake.labels import LEVELS, Level, normalised
-from trainer.masks import Numbers, relation
+from trainer.training.masks import Numbers, relation
 
 logger = logging.getLogger(__name__)
 

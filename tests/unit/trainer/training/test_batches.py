@@ -9,8 +9,8 @@ from lake.examples import EXAMPLES
 from lake.labels import ITEMS, LEVELS
 from lake.schema import rows_table
 from tests.planted_people import TOPICS, all_items, example, item, planted_examples, positive
-from trainer.batches import TrainingSet, draw_positives, epoch_batches, epoch_steps, training_set
-from trainer.masks import NEGATIVE, POSITIVE
+from trainer.training.batches import TrainingSet, draw_positives, epoch_batches, epoch_steps, training_set
+from trainer.training.masks import NEGATIVE, POSITIVE
 
 F1, BREAD = TOPICS["Formula 1"], TOPICS["Bread"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.masks import MASKED, POSITIVE
+from trainer.training.masks import MASKED, POSITIVE
 
 TEMPERATURES = [float(each) for each in np.geomspace(0.5, 0.01, 40)]
 """Those that are tried, softest first: a tenth apart."""

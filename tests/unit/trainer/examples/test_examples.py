@@ -12,7 +12,7 @@ from lake.labels import label_item_id
 from lake.schema import checked_table, rows_table
 from lake.units import SEQUENCES
 from trainer.config import ExamplesConfig
-from trainer.examples import ContentLabel, choose_labels, cut_lengths, labelled_people, person_example, time_split
+from trainer.examples.cuts import ContentLabel, choose_labels, cut_lengths, labelled_people, person_example, time_split
 from trainer.jobs.examples import newest_units
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

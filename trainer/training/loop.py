@@ -18,10 +18,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from conf.errors import EncoderError
 from lake.encoder import Encoder
-from trainer.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
 from trainer.config import TrainingConfig
 from trainer.fingerprint import uses_bf16
-from trainer.loss import best_temperature, loss_of_levels
+from trainer.training.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
+from trainer.training.loss import best_temperature, loss_of_levels
 
 
 @dataclass(frozen=True)

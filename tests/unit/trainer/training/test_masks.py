@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainer.masks import MASKED, NEGATIVE, POSITIVE, relation
+from trainer.training.masks import MASKED, NEGATIVE, POSITIVE, relation
 
 LATE_BRAKING, WET_TYRES, RYE_LOAF, FORMULA_1, BREAD, BREAD_SPECIFIC = range(6)
 WORDS = np.array([0, 1, 2, 3, 4, 4])
