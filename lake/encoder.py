@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,13 +14,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from conf.errors import EncoderError
 from lake import registry, rendering
 from lake.config import LakeConfig
+from lake.examples import HeldOut
 from lake.labels import Level
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 CARD_FILE = "kindred.json"
+ENCODING_VERSION = "2"
+"""Changes with the code that turns histories and items into vectors: vectors of other code lie in another space."""
+_CONTENT_SUFFIXES = {".safetensors", ".json", ".txt", ".model"}
+_WRITTEN_BY = {"transformers_version", "__version__"}
+"""Settings in which libraries note their own versions."""
 Unit = Mapping[str, Any]
+TokenStarts = Callable[[str], np.ndarray]
+"""Where in a text each token begins that is encoded for it; -1 for special tokens."""
+LINES_AT_ONCE = 32
 
 
 class EncoderCard(BaseModel):
@@ -36,6 +46,7 @@ class EncoderCard(BaseModel):
     prompts: dict[Literal["query", "specific", "broad"], str] = Field({}, description="What stands before a text, by side and level.")
     dimensions: list[int] = Field([], description="Sizes to which a vector may be cut (Matryoshka); the last is its own.")
     trained_on: dict[str, int] = Field({}, description="Table -> Delta version; empty for a base encoder.")
+    held_out: HeldOut | None = Field(None, description="Who was not trained on; None of a base encoder, which met nobody.")
 
 
 class Encoder:
@@ -57,18 +68,28 @@ class Encoder:
 
     def history_text(self, history: Sequence[Unit]) -> tuple[str, int]:
         """The newest units that fit the token budget as text, oldest first, and how many they are."""
-        return history_text(history, self.card, self.token_count)
+        return history_text(history, self.card, self.token_starts)
+
+    def token_starts(self, text: str) -> np.ndarray:
+        """Where in a text each token begins that is encoded for it, -1 for special tokens, shape (L,); nothing is cut off."""
+        encoded = self.model.tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=False, verbose=False)
+        starts = np.array(encoded["offset_mapping"], np.int64).reshape(-1, 2)[:, 0]
+        return np.where(np.array(encoded["special_tokens_mask"], bool), -1, starts)
 
     def token_count(self, text: str) -> int:
-        """Tokens of a text, special tokens left out."""
-        return len(self.model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        """Tokens that are encoded for a text, special tokens included, before it is cut to `max_tokens`."""
+        return len(self.model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
 
     def encode_texts(self, texts: Sequence[str], side: Literal["query", "specific", "broad"], batch_size: int = 32, progress: bool = False) -> np.ndarray:
-        """Vectors of texts on one side, shape (N, D)."""
+        """Vectors of texts on one side, shape (N, D). Raises EncoderError where one is not finite."""
         prompted = [self.card.prompts.get(side, "") + text for text in texts]
         if not prompted:
             return np.zeros((0, self.dimension), np.float32)
-        return self.model.encode(prompted, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=progress)
+        vectors = self.model.encode(prompted, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=progress)
+        lost = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(lost):
+            raise EncoderError(f"encoder {self.version}: {len(lost)} of {len(prompted)} vectors are not finite; train it again, or serve the version before it")
+        return vectors
 
     def encode_histories(self, histories: Iterable[Sequence[Unit]], batch_size: int = 8, progress: bool = False) -> np.ndarray:
         """Vectors of histories (units oldest first), shape (N, D)."""
@@ -79,21 +100,33 @@ class Encoder:
         return self.encode_texts(texts, level or "specific", batch_size)
 
 
-def history_text(history: Sequence[Unit], card: EncoderCard, token_count: Any) -> tuple[str, int]:
-    """The newest units that fit the card's token budget as text, oldest first, and how many they are.
+def history_text(history: Sequence[Unit], card: EncoderCard, token_starts: TokenStarts) -> tuple[str, int]:
+    """The newest units that fit the card's token budget as text, oldest first, and how many they are; at least one.
 
-    Units are rendered from the newest back until the budget is full, so that a history of millions costs no more than its tail.
+    Units are rendered from the newest back, LINES_AT_ONCE at a time, until the budget is full, so that a history of millions costs no more than its tail.
+    What fits is counted as it is encoded, with prompt, line breaks and special tokens.
     """
-    budget = card.max_tokens - 2 - token_count(card.prompts.get("query", ""))
+    prompt = card.prompts.get("query", "")
+    room = max(1, card.max_tokens - len(token_starts(prompt)))
     lines: list[str] = []
-    used = 0
-    for unit in reversed(history):
-        line = rendering.render_history_unit(unit, card.own_chars, card.context_chars)
-        used += token_count(line)
-        if lines and used > budget:
-            break
-        lines.append(line)
-    return rendering.join_history(lines[::-1]), len(lines)
+    tokens = np.zeros(0, np.int64)
+    newest_first = iter(reversed(history))
+    while tokens.sum() <= room and (units := list(islice(newest_first, LINES_AT_ONCE))):
+        older = [rendering.render_history_unit(unit, card.own_chars, card.context_chars) for unit in reversed(units)]
+        tokens = np.concatenate([_tokens_of_lines(older, bool(lines), token_starts), tokens])
+        lines = [*older, *lines]
+    kept = max(min(1, len(lines)), int((tokens[::-1].cumsum() <= room).sum()))
+    while kept > 1 and len(token_starts(prompt + rendering.join_history(lines[-kept:]))) > card.max_tokens:
+        kept -= 1  # a tokenizer may part what lies before a line otherwise where that line is the first
+    return rendering.join_history(lines[len(lines) - kept :]), kept
+
+
+def _tokens_of_lines(lines: Sequence[str], others_follow: bool, token_starts: TokenStarts) -> np.ndarray:
+    """How many tokens begin in each line, the line break behind it included, shape (lines,)."""
+    text = rendering.join_history([*lines, ""] if others_follow else lines)
+    ends = np.cumsum([len(line) + 1 for line in lines])
+    starts = token_starts(text)
+    return np.bincount(np.searchsorted(ends, starts[starts >= 0], side="right"), minlength=len(lines))[: len(lines)]
 
 
 def save_encoder(model: "SentenceTransformer", card: EncoderCard, folder: Path) -> None:
@@ -121,12 +154,17 @@ def load_encoder(folder: Path, device: str | None = None) -> Encoder:
 
 
 def load_model(path: str, device: str | None = None) -> "SentenceTransformer":
-    """The model of a folder or hub name, out of safetensors. Raises OSError or ValueError."""
-    from sentence_transformers import SentenceTransformer  # brings torch: who asks for an encoder's version alone goes without
+    """The model of a folder or hub name, out of safetensors, its weights in float32 whatever they are kept in. Raises OSError or ValueError.
+
+    Optimizers need float32: in float16 all weights are lost after one step of AdamW, in bfloat16 a small step moves few of them. Arithmetic may be
+    shorter all the same (`trainer.precision`).
+    """
+    import torch  # who asks for an encoder's version alone goes without
+    from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    return SentenceTransformer(path, device=device, model_kwargs={"use_safetensors": True})
+    return SentenceTransformer(path, device=device, model_kwargs={"use_safetensors": True, "dtype": torch.float32}).float()
 
 
 def load_registered(lake: LakeConfig, device: str | None = None) -> Encoder:
@@ -151,12 +189,32 @@ def registered_folder(lake: LakeConfig) -> Path:
     return cards[0].parent
 
 
-@lru_cache(maxsize=32)
 def encoder_version(folder: Path) -> str:
-    """Hash of an encoder's content (weights, tokenizer, settings, card), 16 hex digits."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in {".safetensors", ".json", ".txt", ".model"}:
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    """Hash of an encoder's content (weights, tokenizer, settings, card) and of the way it is asked here, 16 hex digits.
+
+    Libraries that write their own versions into settings count nothing: an upgrade leaves an encoder what it is.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in _CONTENT_SUFFIXES)
+    return _content_hash(folder, tuple((path.relative_to(folder).as_posix(), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in paths))
+
+
+@lru_cache(maxsize=32)
+def _content_hash(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
+    """Hash of files (path below the folder, size, time of change), worked out once in a process for as long as they stay what they are."""
+    digest = hashlib.sha256(ENCODING_VERSION.encode() + b"\0")
+    for name, _, _ in files:
+        digest.update(name.encode() + b"\0" + _file_hash(folder / name))
     return digest.hexdigest()[:16]
+
+
+def _file_hash(path: Path) -> bytes:
+    if path.suffix != ".json":
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    try:
+        settings = json.loads(path.read_bytes())
+    except ValueError:
+        return hashlib.sha256(path.read_bytes()).digest()
+    if isinstance(settings, dict):
+        settings = {name: value for name, value in settings.items() if name not in _WRITTEN_BY}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).digest()

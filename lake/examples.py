@@ -1,9 +1,10 @@
 """Table of training: one row a person, with several cuts of the history."""
 
+import hashlib
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lake.labels import Level
 from lake.tables import Row, TableSpec
@@ -14,6 +15,22 @@ Where = Literal["inside", "after"]
 Period = Literal["past", "future"]
 
 
+class HeldOut(BaseModel):
+    """Which people an encoder was never trained on: shares of all, by a hash of `person_id`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    validation_share: float = Field(ge=0, lt=1, description="Share by which it was chosen.")
+    test_share: float = Field(ge=0, lt=1, description="Share that it never met.")
+
+    def split_of(self, person_id: str) -> Split:
+        """Where a person belongs: the same in every run and on every machine."""
+        place = int.from_bytes(hashlib.sha256(f"split\x1f{person_id}".encode()).digest()[:8], "big") / 2**64
+        if place < self.test_share:
+            return "test"
+        return "validation" if place < self.test_share + self.validation_share else "train"
+
+
 class Positive(Row):
     """One label of the person, as an item, seen from a cut."""
 
@@ -21,7 +38,7 @@ class Positive(Row):
     level: Level = Field(description="Of the label: specific or broad.")
     unit_id: str = Field(description="The unit that was so labelled.")
     where: Where = Field(description="inside: before the cut; after: in the future window.")
-    new_thread: bool = Field(description="Whether the unit's thread has no unit of the person before the cut.")
+    new_thread: bool = Field(description="Whether the unit is in a thread, and in one that has no unit of the person before the cut.")
 
 
 class Cut(Row):

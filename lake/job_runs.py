@@ -1,5 +1,6 @@
 """Table `job_runs`: one row for each run of each job, written when the run ends, also when it fails."""
 
+import hashlib
 import json
 import logging
 import time
@@ -84,13 +85,19 @@ def last_done_run(lake: LakeConfig, job: str) -> JobRun | None:
 
 
 class Inputs(BaseModel):
-    """What decides the rows that a job writes, its code aside; kept in `config` beside the settings of the run."""
+    """What decides what a job makes; kept in `config` beside the settings of the run. Whether anything changed is asked of it alone."""
 
     model_config = ConfigDict(frozen=True)
 
     settings: dict[str, Any] = Field({}, description="Those settings that count, by name.")
     tables: dict[str, tuple[str, int]] = Field({}, description="Table -> Delta id and version: a table made anew has another id.")
     encoder_version: str | None = None
+    code: str | None = Field(None, description="Version of the job's code, where other code would make other rows, weights or numbers.")
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits: equal ones make the same. For what is kept elsewhere than in `job_runs` (MLflow, Milvus)."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:32]
 
     def version(self, spec: TableSpec) -> int:
         """Delta version of a table that is read."""
@@ -104,7 +111,7 @@ class Inputs(BaseModel):
 
 def inputs_now(
     lake: LakeConfig, reads: Sequence[TableSpec] = (), optional: Sequence[TableSpec] = (), settings: Mapping[str, Any] | None = None,
-    encoder_version: str | None = None,
+    encoder_version: str | None = None, code: str | None = None,
 ) -> Inputs:  # fmt: skip
     """Inputs with the tables as they are now. Raises ContractError where one is absent that is not optional."""
     from lake import arrow_tables
@@ -112,7 +119,7 @@ def inputs_now(
     tables = [(spec, arrow_tables.open_table(lake, spec)) for spec in reads]
     tables += [(spec, table) for spec in optional if (table := arrow_tables.find_table(lake, spec)) is not None]
     states = {spec.name: (str(table.metadata().id), table.version()) for spec, table in tables}
-    return Inputs(settings=dict(settings or {}), tables=states, encoder_version=encoder_version)
+    return Inputs(settings=dict(settings or {}), tables=states, encoder_version=encoder_version, code=code)
 
 
 def rows_changed_since(table: "DeltaTable", version: int) -> bool:

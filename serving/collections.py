@@ -1,6 +1,5 @@
 """The collections in Milvus as contracts: names, fields, vector size, metric, and what a row of each says. Pure."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,7 +67,8 @@ ITEMS = CollectionSpec(
 COLLECTIONS = (USERS, ITEMS)
 IDS = ("person_id", "item_id", "user_ids", "encoder_version")
 
-_NAME = re.compile(r"(users|items)_([0-9a-f]{8,64})_(\d{20}x[0-9a-f]{12})")
+FINGERPRINT_DIGITS = 12
+_NAME = re.compile(rf"(users|items)_([0-9a-f]{{8,64}})_(\d{{20}}x[0-9a-f]{{{FINGERPRINT_DIGITS}}})")
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,9 @@ class LoadName:
     encoder_version: str
     load: str
 
-    @property
-    def fingerprint(self) -> str:
-        """Of what the load was made from."""
-        return self.load.split("x")[1]
+    def is_made_from(self, fingerprint: str) -> bool:
+        """Whether the load was made from what this is the fingerprint of."""
+        return self.load.split("x")[1] == fingerprint[:FINGERPRINT_DIGITS]
 
 
 def collection_name(collection: CollectionSpec, encoder_version: str, load: str) -> str:
@@ -97,14 +96,8 @@ def parse_name(name: str) -> LoadName | None:
 
 
 def load_id(started_at: datetime, fingerprint: str) -> str:
-    """Id of a load: later ones sort behind earlier ones, and the end tells what it was made from."""
-    return f"{started_at:%Y%m%d%H%M%S%f}x{fingerprint}"
-
-
-def load_fingerprint(encoder_version: str, tables: Mapping[str, tuple[str, int]], index_type: str) -> str:
-    """Of encoder, tables (name -> Delta id and version), index and contract, 12 hex digits: the same means the same collections."""
-    made_from = repr((CONTRACT_VERSION, encoder_version, sorted(tables.items()), index_type))
-    return hashlib.sha256(made_from.encode()).hexdigest()[:12]
+    """Id of a load: later ones sort behind earlier ones, and the end says what it was made from."""
+    return f"{started_at:%Y%m%d%H%M%S%f}x{fingerprint[:FINGERPRINT_DIGITS]}"
 
 
 def as_entity(collection: CollectionSpec, row: Mapping[str, Any]) -> dict[str, Any]:

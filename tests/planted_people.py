@@ -1,13 +1,14 @@
 """Hand-made rows of `examples` and `items`: people who each care for one of a few topics, in the past and in the future."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.examples import EXAMPLES
+from lake.examples import EXAMPLES, HeldOut
 from lake.labels import ITEMS, label_item_id
 from lake.schema import rows_table
 
@@ -64,7 +65,7 @@ def example(
 
 def planted_examples(train: int, validation: int, seed: int = 0) -> list[dict[str, Any]]:
     """People with one topic each, whose words name it in a code that only training can teach: a made-up word stands for the topic."""
-    generator = np.random.default_rng(seed)
+    generator, held_out, ids = np.random.default_rng(seed), HeldOut(validation_share=0.15, test_share=0.25), count()
     codes = dict(zip(TOPICS, ("zorvex", "plimtar", "quandel", "brimsol"), strict=True))
     rows = []
     for number in range(train + validation):
@@ -72,7 +73,8 @@ def planted_examples(train: int, validation: int, seed: int = 0) -> list[dict[st
         texts = [TOPICS[broad][index] for index in generator.permutation(5)]
         words = [f"The {codes[broad]} again, {word} as ever." for word in generator.choice(["good", "bad", "slow", "late", "fine"], 5)]
         split = "train" if number < train else "validation"
-        rows.append(example(f"person-{number:03}", [(text, broad) for text in texts], 3, split, words=list(words)))
+        person_id = next(name for name in (f"person-{place:05}" for place in ids) if held_out.split_of(name) == split)
+        rows.append(example(person_id, [(text, broad) for text in texts], 3, split, words=list(words)))
     return rows
 
 

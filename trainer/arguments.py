@@ -10,7 +10,7 @@ Reads `sequences`, `labels` and `items`; writes `examples`, whole and in one com
 TRAIN = """Fine-tune the student on examples and register it.
 
 Reads `examples` and `items`; writes a version of the registered encoder, and moves the alias `champion` to it if it beats its base (else to the
-base). Does nothing where a run with the same settings and the same rows in these tables has finished."""
+base). Does nothing where a run with the same settings on the same versions of these tables has finished."""
 EVALUATE = """The registered encoder on held-out people, against its untouched base and baselines that need no training.
 
 Reads `examples`, `items` and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.

@@ -53,7 +53,6 @@ class TrainingConfig(StageConfig):
     train_on_periods: Literal["past", "all"] = Field(
         "past", description="past: only cuts whose futures lie before the time split; all: every cut. Too few people with a past cut: all."
     )
-    mask_children: bool = Field(True, description="Mask other people's specific labels under a broad label that is a positive.")
     learning_rate: float = Field(3e-5, gt=0, description="Peak; it rises over the warm-up and falls in a line to 0.")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's.")

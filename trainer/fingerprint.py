@@ -1,21 +1,19 @@
-"""What a run of training or evaluation is known by: its settings, and the tables that it reads."""
+"""What a run of training or evaluation is known by, beside the tables that it reads: versions of its code, and its settings."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
-from lake.rendering import RENDERING_VERSION
-from trainer.config import EvaluationConfig, TrainingConfig
+from lake.encoder import encoder_version
+from lake.models import model_folder
+from trainer.config import TrainingConfig
 
 TRAIN, EVALUATE = "trainer train", "trainer evaluate"
 """The jobs, as runs of theirs are known in `job_runs` and in MLflow."""
 ITEM_COLUMNS = ("item_id", "source", "level", "text")
 """What training reads of `items`: how often a label was given does not count."""
-TRAINING_VERSION = "2"
+EXAMPLES_VERSION = "2"
+"""Changes with the code that cuts examples: other rows of the same tables."""
+TRAINING_VERSION = "3"
 """Changes with the training code: an encoder that other code would train from the same tables is another one."""
 EVALUATION_VERSION = "1"
 """Changes with the code that asks and scores: numbers of other code are other numbers."""
@@ -29,39 +27,14 @@ class Plan:
     tags: dict[str, str]
 
 
-def settings_hash(config: TrainingConfig) -> str:
-    """Hash of all that decides an encoder beside the tables; settings of other jobs do not count."""
+def training_settings(config: TrainingConfig) -> dict[str, Any]:
+    """All that decides an encoder beside tables and code: the base by its content, since a name says nothing of it, and the arithmetic as it comes out here."""
     settings = {name: getattr(config, name) for name in TrainingConfig.model_fields}
-    return _digest([TRAINING_VERSION, RENDERING_VERSION, json.dumps(settings, sort_keys=True)])
+    return settings | {"base_model": encoder_version(model_folder(config.base_model)), "precision": "bf16" if uses_bf16(config) else "full"}
 
 
-def evaluation_hash(config: EvaluationConfig) -> str:
-    """Hash of all that decides an evaluation beside the tables and the encoder."""
-    return _digest([EVALUATION_VERSION, config.model_dump_json()])
+def uses_bf16(config: TrainingConfig) -> bool:
+    """Whether the forward pass is computed in bf16 on this machine."""
+    import torch
 
-
-def table_states(tables: Mapping[str, tuple[str, int]]) -> str:
-    """Tables (name -> Delta id and version) as one word each."""
-    return " ".join(f"{name}@{table_id}:{version}" for name, (table_id, version) in tables.items())
-
-
-def contents_hash(tables: Iterable[Iterable[pa.RecordBatch]]) -> str:
-    """Hash of the rows of several tables, whatever the rows' order and the files they lie in."""
-    return _digest([_digest(sorted(_row_digests(batches))) for batches in tables])
-
-
-def _row_digests(batches: Iterable[pa.RecordBatch]) -> Iterable[str]:
-    for batch in batches:
-        for row in batch.to_pylist():
-            yield _digest([json.dumps(row, sort_keys=True, default=_time_as_text)])
-
-
-def _time_as_text(value: Any) -> str:
-    return str(value.isoformat())
-
-
-def _digest(parts: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
-    return digest.hexdigest()[:32]
+    return config.precision == "bf16" or (config.precision == "auto" and torch.cuda.is_available())

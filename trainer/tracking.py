@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 TRAINED = "trained"
 """Alias of the encoder trained last, champion or not."""
+INPUTS = "kindred.inputs"
+"""Tag of a run: the fingerprint of what decided it."""
 _RESULT_FILE = "evaluation.json"
 _JOB, _HOST, _PROCESS = "kindred.job", "kindred.host", "kindred.process"
 

@@ -16,7 +16,7 @@ from lake.encoder import encoder_version, registered_folder
 from lake.job_runs import Inputs, RunRecord, inputs_now, job_run
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving import arguments as serving_arguments
-from serving.collections import COLLECTIONS, VECTOR, CollectionSpec, as_entity, collection_name, load_fingerprint, load_id, parse_name
+from serving.collections import COLLECTIONS, CONTRACT_VERSION, VECTOR, CollectionSpec, as_entity, collection_name, load_id, parse_name
 from serving.config import ServingConfig
 from serving.milvus import VectorStore, open_store
 
@@ -39,15 +39,14 @@ def run_job(arguments: JobArguments) -> None:
 def load(lake: LakeConfig, config: ServingConfig) -> None:
     """Fresh collections behind both aliases; nothing where the aliases stand for these very vectors. Raises VectorStoreError."""
     version = encoder_version(registered_folder(lake))
-    inputs = inputs_now(lake, reads=(USER_VECTORS, ITEM_VECTORS), encoder_version=version)
     with open_store(lake, config) as store:
-        fingerprint = load_fingerprint(version, inputs.tables, store.index_type)
+        inputs = inputs_now(lake, (USER_VECTORS, ITEM_VECTORS), settings={"index_type": store.index_type}, encoder_version=version, code=CONTRACT_VERSION)
         drop_unused(store)
-        if is_loaded(store, lake, inputs, fingerprint):
+        if is_loaded(store, lake, inputs):
             logger.info("%s: Milvus holds these vectors already (encoder %s)", JOB, version)
             return
         with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
-            load_id_now = load_id(datetime.now(UTC), fingerprint)
+            load_id_now = load_id(datetime.now(UTC), inputs.fingerprint)
             names: dict[str, str] = {collection.alias: collection_name(collection, version, load_id_now) for collection in COLLECTIONS}
             record.versions_read.update(inputs.versions)
             for collection in COLLECTIONS:
@@ -56,12 +55,12 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
             drop_unused(store)
 
 
-def is_loaded(store: VectorStore, lake: LakeConfig, inputs: Inputs, fingerprint: str) -> bool:
+def is_loaded(store: VectorStore, lake: LakeConfig, inputs: Inputs) -> bool:
     """Whether both aliases stand for collections made from these inputs, with as many rows as the tables have."""
     for collection in COLLECTIONS:
         target = store.target(collection.alias)
         name = parse_name(target) if target else None
-        if target is None or name is None or name.fingerprint != fingerprint:
+        if target is None or name is None or not name.is_made_from(inputs.fingerprint):
             return False
         if store.count(target) != _row_count(lake, inputs, collection):
             return False

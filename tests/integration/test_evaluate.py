@@ -16,7 +16,7 @@ from conf.errors import ConfigError, ContractError, EncoderError
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
 from lake.encoder import Encoder
-from lake.examples import EXAMPLES
+from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS, LABELS, LEVELS, Item, Label, label_item_id
 from lake.schema import rows_table
@@ -254,3 +254,17 @@ def test_without_an_encoder_or_without_held_out_people_evaluation_says_what_to_d
     register(lake, base_encoder(TrainerConfig(max_tokens=64)))
     with pytest.raises(ContractError, match="nobody of split 'test'"):
         evaluate.main(arguments(lake))
+
+
+def test_people_whom_the_encoder_met_are_not_asked_whatever_split_they_have_now(lake: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:
+    write_people(lake)
+    examples.main(arguments(lake, "examples.test_share=0.9", "examples.validation_share=0"))
+    base, shares = base_encoder(TrainerConfig(max_tokens=64)), HeldOut(validation_share=0.1, test_share=0.5)
+    card = base.card.model_copy(update={"held_out": shares})
+    register(lake, Encoder(base.model, card, content_version(base.model, card)))
+    found = evaluate.evaluate(lake, TrainerConfig(max_tokens=64))
+    test = [row["person_id"] for row in rows(lake) if row["split"] == "test"]
+    met = [person_id for person_id in test if shares.split_of(person_id) != "test"]
+    assert met
+    assert found.people == len(test) - len(met)
+    assert f"{len(met)} of {len(test)} people of split 'test' are not asked" in caplog.text

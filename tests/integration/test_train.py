@@ -13,11 +13,10 @@ from conf.errors import ContractError
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
 from lake.encoder import load_registered, registered_folder
-from lake.examples import EXAMPLES
+from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS
-from lake.schema import rows_table
-from tests.planted_people import all_items, planted_examples, write_planted
+from tests.planted_people import write_planted
 from trainer import tracking
 from trainer.config import TrainerConfig
 from trainer.jobs.train import main
@@ -62,6 +61,7 @@ def test_the_champion_is_loaded_by_alias_with_its_card(trained: LakeConfig) -> N
     encoder = load_registered(trained, "cpu")
     assert encoder.card.trained_on == {"examples": arrow_tables.table_version(trained, EXAMPLES), "items": arrow_tables.table_version(trained, ITEMS)}
     assert encoder.card.max_tokens == SETTINGS["max_tokens"]
+    assert encoder.card.held_out == HeldOut(validation_share=0.15, test_share=0.25)
     assert encoder.version == tracking.champion_version(trained)
     assert encoder.version != base_encoder(TrainerConfig(max_tokens=48), "cpu").version
     assert not [path for path in registered_folder(trained).rglob("*") if path.suffix in {".bin", ".pkl", ".pt"}]
@@ -81,11 +81,8 @@ def test_the_run_says_what_it_read_and_how_it_went(trained: LakeConfig) -> None:
     assert info.metadata["encoder_version"] == load_registered(trained, "cpu").version
 
 
-def test_a_second_run_does_nothing_also_when_the_same_rows_were_written_again(trained: LakeConfig) -> None:
+def test_a_second_run_does_nothing(trained: LakeConfig) -> None:
     job_runs = arrow_tables.table_version(trained, JOB_RUNS)
-    main(arguments(trained))
-    arrow_tables.overwrite(trained, EXAMPLES, rows_table(EXAMPLES, planted_examples(24, 12)[::-1]))
-    arrow_tables.overwrite(trained, ITEMS, rows_table(ITEMS, [row | {"label_count": 7} for row in all_items()]))
     main(arguments(trained))
     assert arrow_tables.table_version(trained, JOB_RUNS) == job_runs
     assert versions_of(trained) == [1]
@@ -126,4 +123,11 @@ def test_without_people_to_train_on_the_job_says_so_and_registers_nothing(lake: 
     write_planted(lake, train=0, validation=3)
     with pytest.raises(ContractError, match="no person"):
         main(arguments(lake))
+    assert versions_of(lake) == []
+
+
+def test_examples_that_were_cut_with_other_shares_are_not_trained_on(lake: LakeConfig) -> None:
+    write_planted(lake, train=8, validation=2)
+    with pytest.raises(ContractError, match=r"examples: \d of 8 people to train on are held out by .*test_share 0\.7; run 'kindred trainer examples'"):
+        main([*arguments(lake), "--set", "trainer.examples.test_share=0.7"])
     assert versions_of(lake) == []

@@ -15,11 +15,11 @@ from lake.labels import ITEMS
 from lake.schema import rows_table
 from tests.integration.train_two_processes import loss_and_gradients
 from tests.planted_people import all_items, planted_examples
-from trainer.batches import make_batch, training_set
 from trainer.config import TrainingConfig
-from trainer.loop import add_gradients, make_accelerator, train
-from trainer.loss import contrastive_loss
 from trainer.student import base_encoder
+from trainer.training.batches import make_batch, training_set
+from trainer.training.loop import add_gradients, make_accelerator, train
+from trainer.training.loss import loss_of_levels
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("train_two_processes.py")
@@ -50,7 +50,7 @@ def test_two_processes_have_the_loss_and_the_gradients_of_one(tmp_path: Path) ->
 def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
     config = TrainingConfig(max_tokens=64, tokens_per_forward=100)
     training = training_set(rows_table(EXAMPLES, planted_examples(4, 0)), rows_table(ITEMS, all_items()), "past", 1)
-    batch = make_batch(training, np.arange(4), 2, True, np.random.default_rng(1))
+    batch = make_batch(training, np.arange(4), 2, np.random.default_rng(1))
     encoder = base_encoder(config, "cpu")
     model = encoder.model.eval()
     cached_loss = add_gradients(encoder, training, batch, config, make_accelerator(config), 0.05)
@@ -58,7 +58,7 @@ def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
     model.zero_grad()
     texts = [encoder.history_text(history)[0] for history in batch.histories] + [training.answers.texts[number] for number in batch.answers]
     vectors = torch.nn.functional.normalize(model(model.preprocess(texts))["sentence_embedding"], dim=1)
-    loss = contrastive_loss(vectors[:4], vectors[4:], torch.from_numpy(batch.relation), 0.05)
+    loss = loss_of_levels(vectors[:4], vectors[4:], torch.from_numpy(batch.relation), torch.from_numpy(batch.levels), 0.05)
     loss.backward()
     assert cached_loss == pytest.approx(loss.item(), rel=1e-5)
     for name, parameter in model.named_parameters():

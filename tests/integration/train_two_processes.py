@@ -10,10 +10,10 @@ from lake.examples import EXAMPLES
 from lake.labels import ITEMS
 from lake.schema import rows_table
 from tests.planted_people import all_items, planted_examples
-from trainer.batches import make_batch, training_set
 from trainer.config import TrainingConfig
-from trainer.loop import add_gradients, make_accelerator
 from trainer.student import base_encoder
+from trainer.training.batches import make_batch, training_set
+from trainer.training.loop import add_gradients, make_accelerator
 
 PEOPLE = 5
 TEMPERATURE = 0.05
@@ -24,7 +24,7 @@ def loss_and_gradients() -> dict[str, np.ndarray]:
     config = TrainingConfig(max_tokens=64, tokens_per_forward=128, precision="full")
     accelerator = make_accelerator(config)
     training = training_set(rows_table(EXAMPLES, planted_examples(PEOPLE, 0)), rows_table(ITEMS, all_items()), "past", 1)
-    batch = make_batch(training, np.arange(PEOPLE), 3, True, np.random.default_rng(1))
+    batch = make_batch(training, np.arange(PEOPLE), 3, np.random.default_rng(1))
     encoder = base_encoder(config, str(accelerator.device))
     encoder.model.eval()
     loss = add_gradients(encoder, training, batch, config, accelerator, TEMPERATURE)

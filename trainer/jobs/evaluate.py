@@ -12,18 +12,18 @@ from conf.errors import ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
-from lake.examples import EXAMPLES
+from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
 from trainer import arguments as trainer_arguments
 from trainer import tracking
-from trainer.baselines import label_counts
-from trainer.comparison import EvaluationResult, half_scores, item_scores
 from trainer.config import TrainerConfig
-from trainer.fingerprint import EVALUATE, evaluation_hash, table_states
-from trainer.halves import split_halves
-from trainer.questions import questions_of
-from trainer.report import flat_numbers, report_text
+from trainer.evaluation.baselines import label_counts
+from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
+from trainer.evaluation.halves import split_halves
+from trainer.evaluation.questions import questions_of
+from trainer.evaluation.report import flat_numbers, report_text
+from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
 from trainer.student import base_encoder
 
 logger = logging.getLogger(__name__)
@@ -46,13 +46,9 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
 
     Raises ContractError without such people, EncoderError without encoder.
     """
-    read = inputs_now(lake, reads=READS)
     folder = registered_folder(lake)
-    tags = {
-        "kindred.settings": evaluation_hash(config.evaluation),
-        "kindred.inputs": table_states(read.tables),
-        "kindred.encoder_version": encoder_version(folder),
-    }
+    read = inputs_now(lake, READS, settings=config.evaluation.model_dump(), encoder_version=encoder_version(folder), code=EVALUATION_VERSION)
+    tags = {tracking.INPUTS: read.fingerprint}
     found = tracking.finished_evaluation(tags)
     if found is not None:
         logger.info("%s: nothing changed since this encoder was evaluated", EVALUATE)
@@ -68,7 +64,7 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
 def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder) -> EvaluationResult:
     """Scores of the encoder, its base and the baselines on these versions of the tables."""
     base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
-    asked, others = read_people(lake, read.version(EXAMPLES), config.evaluation.max_people, config.evaluation.max_other_people)
+    asked, others = read_people(lake, read.version(EXAMPLES), tuned.card.held_out, config.evaluation.max_people, config.evaluation.max_other_people)
     items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", read.version(ITEMS))
     questions = questions_of(asked, items.to_pylist())
     train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", read.version(EXAMPLES), batch_rows=64)
@@ -93,16 +89,21 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
 
 
 def read_people(
-    lake: LakeConfig, version: int, max_people: int | None, max_others: int | None
+    lake: LakeConfig, version: int, held_out: HeldOut | None, max_people: int | None, max_others: int | None
 ) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:  # fmt: skip
-    """Examples of the people of split test, and histories of other people; both in the order of their ids, at most so many.
+    """Examples of the people of split test whom the encoder never met, and histories of other people; both in the order of their ids, at most so many.
 
-    Raises ContractError where nobody is held out.
+    `held_out` is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Raises ContractError where nobody is left.
     """
     everybody = arrow_tables.read(lake, EXAMPLES, ("person_id", "split"), version=version).sort_by("person_id").to_pylist()
-    asked = [person["person_id"] for person in everybody if person["split"] == "test"][:max_people]
+    test = [person["person_id"] for person in everybody if person["split"] == "test"]
+    asked = [person_id for person_id in test if held_out is None or held_out.split_of(person_id) == "test"]
+    if len(asked) < len(test):
+        logger.warning("%d of %d people of split 'test' are not asked: this encoder was trained or chosen on them", len(test) - len(asked), len(test))
     if not asked:
-        raise ContractError("examples: nobody of split 'test' to evaluate on; label more people, or raise trainer.examples.test_share")
+        met = f", and this encoder met all {len(test)} that there are" if test else ""
+        raise ContractError(f"examples: nobody of split 'test' to evaluate on{met}; label more people, raise trainer.examples.test_share, or train anew")
+    asked = asked[:max_people]
     chosen = set(asked)
     others = [person["person_id"] for person in everybody if person["person_id"] not in chosen][:max_others]
     return (

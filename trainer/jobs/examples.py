@@ -20,7 +20,8 @@ from lake.schema import rows_table
 from lake.units import SEQUENCES
 from trainer import arguments as trainer_arguments
 from trainer.config import ExamplesConfig, TrainerConfig
-from trainer.examples import ContentLabel, choose_labels, labelled_people, person_example, time_split
+from trainer.examples.cuts import ContentLabel, choose_labels, labelled_people, person_example, time_split
+from trainer.fingerprint import EXAMPLES_VERSION
 
 logger = logging.getLogger(__name__)
 JOB = "trainer examples"
@@ -40,7 +41,7 @@ def run_job(arguments: JobArguments) -> None:
 
 def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
     """Write the examples of everybody with enough labelled units. Raises ContractError, and ConfigError for a label set that is not there."""
-    inputs = inputs_now(lake, reads=(SEQUENCES, LABELS, ITEMS), settings=config.model_dump())
+    inputs = inputs_now(lake, reads=(SEQUENCES, LABELS, ITEMS), settings=config.model_dump(), code=EXAMPLES_VERSION)
     if last_run_of(lake, JOB, inputs, writes=(EXAMPLES,)):
         logger.info("%s: nothing changed since the last run, nothing to do", JOB)
         return

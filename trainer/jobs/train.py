@@ -5,14 +5,15 @@ import os
 from collections.abc import Sequence
 
 from conf.arguments import JobArguments
-from lake import arrow_tables, registry
+from lake import registry
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.job_runs import inputs_now
 from lake.labels import ITEMS
+from lake.rendering import RENDERING_VERSION
 from trainer import arguments as trainer_arguments
 from trainer.config import TrainerConfig
-from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan, contents_hash, settings_hash, table_states
+from trainer.fingerprint import TRAIN, TRAINING_VERSION, Plan, training_settings
 
 logger = logging.getLogger(__name__)
 READS = (EXAMPLES, ITEMS)
@@ -31,8 +32,8 @@ def run_job(arguments: JobArguments) -> None:
     plan = plan_run(lake, config) if is_main else None
     if plan is None and is_alone:
         return
-    from trainer.loop import make_accelerator
-    from trainer.training import train_registered
+    from trainer.run import train_registered
+    from trainer.training.loop import make_accelerator
 
     accelerator = make_accelerator(config)
     plan = _same_everywhere(plan)
@@ -42,24 +43,17 @@ def run_job(arguments: JobArguments) -> None:
 
 
 def plan_run(lake: LakeConfig, config: TrainerConfig) -> Plan | None:
-    """What to train on; None where a run with the same settings and rows has finished. Raises ContractError where a table is absent."""
+    """What to train on; None where a run with the same settings and table versions has finished. Raises ContractError where a table is absent."""
     from trainer import tracking
 
-    read = inputs_now(lake, reads=READS)
+    inputs = inputs_now(lake, reads=READS, settings=training_settings(config), code=f"{TRAINING_VERSION} {RENDERING_VERSION}")
     registry.connect(lake)
     tracking.close_dead_runs()
-    settings = {"kindred.settings": settings_hash(config)}
-    inputs = {"kindred.inputs": table_states(read.tables)}
-    if tracking.is_finished(lake, settings | inputs):
+    tags = {tracking.INPUTS: inputs.fingerprint}
+    if tracking.is_finished(lake, tags):
         logger.info("%s: an encoder of these settings and table versions is registered, nothing to do", TRAIN)
         return None
-    examples = arrow_tables.read_batches(lake, EXAMPLES, version=read.version(EXAMPLES))
-    items = arrow_tables.read_batches(lake, ITEMS, ITEM_COLUMNS, version=read.version(ITEMS))
-    contents = {"kindred.contents": contents_hash([examples, items])}
-    if tracking.is_finished(lake, settings | contents):
-        logger.info("%s: an encoder of these settings and these rows is registered, nothing to do", TRAIN)
-        return None
-    return Plan(read.versions, settings | inputs | contents)
+    return Plan(inputs.versions, tags)
 
 
 def _same_everywhere(plan: Plan | None) -> Plan | None:

@@ -1,12 +1,15 @@
 """Which units of a history the encoder reads: the newest that fit, oldest first."""
 
 import hashlib
+import json
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from lake.encoder import EncoderCard, encoder_version, history_text
+from lake.encoder import LINES_AT_ONCE, EncoderCard, encoder_version, history_text
 
 
 def card(max_tokens: int) -> EncoderCard:
@@ -17,16 +20,29 @@ def unit(text: str) -> dict[str, Any]:
     return {"platform": "p", "action": "comment", "community": "c", "title": None, "text": text, "context": []}
 
 
-def words(text: str) -> int:
-    return len(text.split())
+SPECIAL = [-1, -1]
 
 
-@pytest.mark.parametrize(("max_tokens", "kept"), [(6, 1), (9, 2), (100, 3), (1, 1)])
+def words(text: str) -> np.ndarray:
+    """A word is a token, and so is a line break; two special tokens come besides."""
+    return np.array([*SPECIAL, *(found.start() for found in re.finditer(r"\n|[^\s]+", text))])
+
+
+@pytest.mark.parametrize(("max_tokens", "kept"), [(6, 1), (9, 1), (10, 2), (13, 2), (14, 3), (100, 3), (1, 1)])
 def test_newest_units_fill_the_budget_and_at_least_one_is_kept(max_tokens: int, kept: int) -> None:
-    history = [unit("one"), unit("two"), unit("three")]  # three words each with "c |"; 2 special tokens and 1 word of prompt besides
+    history = [unit("one"), unit("two"), unit("three")]  # three words each with "c |", and a line break between two; 2 special tokens and 1 of the prompt
     text, count = history_text(history, card(max_tokens), words)
     assert count == kept
     assert text.split("\n") == [f"c | {word}" for word in ("one", "two", "three")][-kept:]
+
+
+def test_a_history_of_many_lines_is_filled_as_far_as_it_goes() -> None:
+    history = [unit(f"w{number}") for number in range(10 * LINES_AT_ONCE)]
+    for max_tokens in (3 + 4 * LINES_AT_ONCE - 1, 3 + 4 * LINES_AT_ONCE, 500):
+        text, count = history_text(history, card(max_tokens), words)
+        assert count == (max_tokens - 2) // 4
+        assert len(words("about: " + text)) <= max_tokens
+        assert text.endswith(f"w{len(history) - 1}")
 
 
 def test_long_unit_stops_the_history_there() -> None:
@@ -47,3 +63,16 @@ def test_version_follows_the_content_alone(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "model.safetensors").write_bytes(b"other")
     assert encoder_version(tmp_path / "c") != encoder_version(tmp_path / "a")
+
+
+def test_version_of_a_library_in_the_settings_renames_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    versions = set()
+    for library in ("5.19.0", "5.20.0"):
+        (folder / "config.json").write_text(json.dumps({"hidden_size": 384, "transformers_version": library}))
+        (folder / "config_sentence_transformers.json").write_text(json.dumps({"__version__": {"pytorch": library}, "prompts": {}}))
+        versions.add(encoder_version(folder))
+    assert len(versions) == 1
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 385, "transformers_version": library}))
+    assert encoder_version(folder) not in versions

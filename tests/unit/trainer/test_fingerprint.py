@@ -1,30 +1,38 @@
-"""What a run is known by."""
+"""What a run is known by, beside its tables."""
 
-import pyarrow as pa
+from pathlib import Path
 
+import pytest
+
+from conf.errors import ConfigError
 from trainer.config import EvaluationConfig, TrainerConfig
-from trainer.fingerprint import contents_hash, settings_hash
-
-ROWS = pa.table({"id": ["a", "b", "c"], "texts": [["x"], ["y", "z"], []]})
-
-
-def hashed(*tables: pa.Table) -> str:
-    return contents_hash(table.to_batches() for table in tables)
-
-
-def test_order_and_batches_of_rows_do_not_count() -> None:
-    assert hashed(ROWS) == hashed(ROWS.take([2, 0, 1])) == contents_hash([ROWS.to_batches(max_chunksize=1)])
-
-
-def test_a_changed_a_lost_and_a_doubled_row_count() -> None:
-    changed = pa.table({"id": ["a", "b", "c"], "texts": [["x"], ["yz"], []]})
-    assert len({hashed(ROWS), hashed(changed), hashed(ROWS.slice(0, 2)), hashed(pa.concat_tables([ROWS, ROWS.slice(0, 1)]))}) == 4
-
-
-def test_a_row_belongs_to_its_table() -> None:
-    assert hashed(ROWS, ROWS.slice(0, 0)) != hashed(ROWS.slice(0, 0), ROWS)
+from trainer.fingerprint import training_settings
+from trainer.student import load_base
 
 
 def test_settings_of_other_jobs_do_not_count() -> None:
-    assert settings_hash(TrainerConfig()) == settings_hash(TrainerConfig(evaluation=EvaluationConfig(seed=99)))
-    assert settings_hash(TrainerConfig()) != settings_hash(TrainerConfig(seed=99))
+    assert training_settings(TrainerConfig()) == training_settings(TrainerConfig(evaluation=EvaluationConfig(seed=99)))
+    assert training_settings(TrainerConfig()) != training_settings(TrainerConfig(seed=99))
+
+
+def test_a_base_counts_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+    model = load_base("all-MiniLM-L6-v2", 64, "cpu")
+    for name in ("a", "b"):
+        model.save(str(tmp_path / name), create_model_card=False)
+    a, b = (training_settings(TrainerConfig(base_model=str(tmp_path / name))) for name in ("a", "b"))
+    assert a == b
+    (tmp_path / "b" / "model.safetensors").write_bytes(b"other weights")
+    assert training_settings(TrainerConfig(base_model=str(tmp_path / "b"))) != a
+
+
+def test_arithmetic_counts_as_it_comes_out_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert training_settings(TrainerConfig(precision="auto")) == training_settings(TrainerConfig(precision="full"))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert training_settings(TrainerConfig(precision="auto")) == training_settings(TrainerConfig(precision="bf16"))
+
+
+def test_a_base_that_is_nowhere_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ConfigError, match=r"model 'nobody/nothing': no such folder, and no model hub gives it"):
+        training_settings(TrainerConfig(base_model="nobody/nothing"))

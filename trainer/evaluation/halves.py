@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lake.encoder import Encoder
-from trainer import metrics
+from trainer.evaluation import metrics
 
 History = Sequence[Mapping[str, Any]]
 

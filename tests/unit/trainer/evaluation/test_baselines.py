@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer import metrics
-from trainer.baselines import label_counts, most_popular, newest_labels, own_repeats
-from trainer.evaluation import Scorer, query_values, vector_scorer
-from trainer.halves import halves_of, split_halves
-from trainer.questions import Questions, questions_of
+from trainer.evaluation import metrics
+from trainer.evaluation.baselines import label_counts, most_popular, newest_labels, own_repeats
+from trainer.evaluation.halves import halves_of, split_halves
+from trainer.evaluation.questions import Questions, questions_of
+from trainer.evaluation.scores import Scorer, query_values, vector_scorer
 
 ITEMS = [{"item_id": f"s{number}", "level": "specific", "text": f"label {number}"} for number in range(6)]
 ITEMS += [{"item_id": f"b{number}", "level": "broad", "text": f"field {number}"} for number in range(2)]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from trainer.comparison import DIFFERENCE, EvaluationResult, Score
+from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
 
 TITLES = {
     "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10", "mrr": "MRR",

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from trainer.loss import TEMPERATURES, best_temperature, contrastive_loss
-from trainer.masks import MASKED, NEGATIVE, POSITIVE
+from trainer.training.loss import TEMPERATURES, best_temperature, contrastive_loss, loss_of_levels
+from trainer.training.masks import MASKED, NEGATIVE, POSITIVE
 
 
 def unit_vectors(*shape: int, seed: int) -> torch.Tensor:
@@ -69,9 +69,29 @@ def test_a_batch_without_positives_has_loss_zero_and_a_zero_gradient(kind: int) 
     assert queries.grad.abs().sum() == 0
 
 
+def test_levels_are_contrasted_apart_and_weigh_the_same() -> None:
+    queries, answers, levels = unit_vectors(4, 6, seed=15), unit_vectors(5, 6, seed=16), torch.tensor([0, 1, 0, 1, 1])
+    parts = [[[row[column] for column in range(5) if levels[column] == level] for row in RELATION] for level in (0, 1)]
+    by_hand = [slow_loss(queries, answers[levels == level], part, 0.05) for level, part in enumerate(parts)]
+    assert float(loss_of_levels(queries, answers, torch.tensor(RELATION), levels, 0.05)) == pytest.approx(sum(by_hand) / 2, rel=1e-10)
+
+
+def test_an_answer_of_the_other_level_never_counts_and_a_level_without_positives_neither() -> None:
+    queries, answers = unit_vectors(2, 3, seed=17), unit_vectors(3, 3, seed=18).requires_grad_()
+    relation = torch.tensor([[POSITIVE, NEGATIVE, NEGATIVE], [NEGATIVE, POSITIVE, NEGATIVE]])
+    loss = loss_of_levels(queries, answers, relation, torch.tensor([0, 0, 1]), 0.1)
+    assert loss.item() == pytest.approx(contrastive_loss(queries, answers[:2], relation[:, :2], 0.1).item())
+    loss.backward()
+    assert answers.grad is not None
+    assert answers.grad[2].abs().sum() == 0
+
+
 def test_one_positive_alone_in_its_row_costs_nothing() -> None:
     vectors = unit_vectors(1, 3, seed=11)
     assert contrastive_loss(vectors, vectors, torch.tensor([[POSITIVE]]), 0.05).item() == pytest.approx(0)
+
+
+ONE_LEVEL = torch.zeros(8)
 
 
 def noisy_pairs(noise: float) -> tuple[torch.Tensor, torch.Tensor, list[list[int]]]:
@@ -84,16 +104,16 @@ def noisy_pairs(noise: float) -> tuple[torch.Tensor, torch.Tensor, list[list[int
 def test_best_temperature_is_the_one_of_the_lowest_slow_loss() -> None:
     queries, answers, relation = noisy_pairs(4.0)
     losses = {temperature: slow_loss(queries, answers, relation, temperature) for temperature in TEMPERATURES}
-    found = best_temperature(queries, answers, torch.tensor(relation))
+    found = best_temperature(queries, answers, torch.tensor(relation), ONE_LEVEL)
     assert found == min(losses, key=lambda temperature: losses[temperature])
     assert min(TEMPERATURES) < found < max(TEMPERATURES)
 
 
 def test_scores_that_say_little_get_a_softer_temperature() -> None:
-    found = [best_temperature(queries, answers, torch.tensor(relation)) for queries, answers, relation in map(noisy_pairs, (0.5, 2.0, 8.0))]
+    found = [best_temperature(queries, answers, torch.tensor(relation), ONE_LEVEL) for queries, answers, relation in map(noisy_pairs, (0.5, 2.0, 8.0))]
     assert found == sorted(set(found))
 
 
 def test_without_a_positive_the_temperature_is_the_softest() -> None:
     vectors = unit_vectors(2, 3, seed=14)
-    assert best_temperature(vectors, vectors, torch.full((2, 2), MASKED)) == max(TEMPERATURES)
+    assert best_temperature(vectors, vectors, torch.full((2, 2), MASKED), torch.zeros(2)) == max(TEMPERATURES)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from lake.labels import Level
-from trainer.evaluation import Scorer
-from trainer.questions import Questions
+from trainer.evaluation.questions import Questions
+from trainer.evaluation.scores import Scorer
 
 
 def label_counts(cuts_of_people: Iterable[Sequence[Mapping[str, Any]]], questions: Questions) -> dict[Level, np.ndarray]:

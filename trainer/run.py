@@ -3,6 +3,7 @@
 import logging
 import math
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -20,14 +21,15 @@ from lake.examples import EXAMPLES
 from lake.job_runs import job_run
 from lake.labels import ITEMS
 from trainer import tracking
-from trainer.batches import TrainingSet, training_set
 from trainer.champion import Comparison, choose_champion
 from trainer.config import TrainerConfig
-from trainer.evaluation import personal_auc_by_person
+from trainer.evaluation.questions import Questions, questions_of
+from trainer.evaluation.scores import personal_auc_by_person
+from trainer.examples.cuts import held_out
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
-from trainer.loop import total_steps, train
-from trainer.questions import Questions, questions_of
 from trainer.student import base_encoder, content_version
+from trainer.training.batches import TrainingSet, training_set
+from trainer.training.loop import total_steps, train
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +56,22 @@ def read_training_set(lake: LakeConfig, config: TrainerConfig, plan: Plan, items
     columns = ("person_id", "history", "labelled", "cuts")
     examples = arrow_tables.read(lake, EXAMPLES, columns, ds.field("split") == "train", plan.versions["examples"])
     donor_seed = config.seed if config.shuffle_labels else None
+    _check_held_out(examples["person_id"].to_pylist(), config)
     training = training_set(examples, items, config.train_on_periods, config.people_per_batch, donor_seed)
     if not len(training):
         raise ContractError("examples: no person of split 'train' has a cut with positives; label more units, then run 'kindred trainer examples'")
     return training
+
+
+def _check_held_out(person_ids: Sequence[str], config: TrainerConfig) -> None:
+    """Raise ContractError where somebody would be trained on whom the settings hold out: the registry would say of the encoder what is not so."""
+    shares = held_out(config.examples)
+    wrong = sum(shares.split_of(person_id) != "train" for person_id in person_ids)
+    if wrong:
+        raise ContractError(
+            f"examples: {wrong} of {len(person_ids)} people to train on are held out by trainer.examples.validation_share {shares.validation_share:g} and "
+            f"test_share {shares.test_share:g}; run 'kindred trainer examples' with these settings"
+        )
 
 
 def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan, items: pa.Table) -> Questions:
@@ -80,7 +94,7 @@ def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, acceler
         if pace.is_due() or step.number == steps:
             words = "step %d of %d, epoch %d, loss %.3f at temperature %.3f"
             logger.log(NOTICE, words, step.number, steps, step.epoch, step.loss, step.temperature)
-    card = encoder.card.model_copy(update={"trained_on": plan.versions})
+    card = encoder.card.model_copy(update={"trained_on": plan.versions, "held_out": held_out(config.examples)})
     return Encoder(encoder.model, card, content_version(encoder.model, card))
 
 

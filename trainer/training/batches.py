@@ -5,7 +5,7 @@ A batch is a function of (seed, epoch, step) alone: every process makes the same
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conf.errors import ContractError
-from lake.labels import Level, normalised
-from trainer.masks import Numbers, pair_keys, relation
+from lake.labels import LEVELS, Level, normalised
+from trainer.training.masks import Numbers, relation
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +31,10 @@ class Answers:
     texts: list[str]
     levels: list[Level]
     words: Numbers
-    parents: Numbers
 
     def numbers(self, item_ids: pa.Array) -> Numbers:
         """Numbers of items. Raises ContractError on an item that is not there."""
-        found = pc.index_in(item_ids, value_set=self.item_ids)
+        found = pc.index_in(item_ids.cast(pa.large_string()), value_set=self.item_ids)
         if found.null_count:
             raise ContractError(f"items: {found.null_count} items of examples are not there; run 'kindred teacher items' and 'kindred trainer examples' again")
         return found.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -61,11 +60,12 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """B histories, A distinct answers (item numbers) and the relation (B, A) between them."""
+    """B histories, A distinct answers (item numbers), the relation (B, A) between them, and the level (A,) of each answer as its place in LEVELS."""
 
     histories: list[Sequence[Unit]]
     answers: Numbers
     relation: np.ndarray
+    levels: Numbers
 
 
 def training_set(examples: pa.Table, items: pa.Table, periods: Periods, min_people: int, donor_seed: int | None = None) -> TrainingSet:
@@ -74,7 +74,7 @@ def training_set(examples: pa.Table, items: pa.Table, periods: Periods, min_peop
     With `periods` past, cuts whose futures reach over the time split are left out, unless fewer than `min_people` have another. `donor_seed`
     shuffles labels: each person is taught another's.
     """
-    answers = _answers(items, examples)
+    answers = _answers(items)
     cuts = _cuts_with_positives(examples, periods)
     if periods == "past" and sum(len(each) > 0 for each in cuts) < min_people:
         logger.warning("fewer than %d people have a cut in the past period; training on cuts of both periods", min_people)
@@ -90,14 +90,14 @@ def epoch_steps(people: int, people_per_batch: int) -> int:
     return max(1, round(people / people_per_batch)) if people else 0
 
 
-def epoch_batches(training: TrainingSet, people_per_batch: int, answers_per_query: int, mask_children: bool, seed: int, epoch: int) -> Iterator[TrainingBatch]:
+def epoch_batches(training: TrainingSet, people_per_batch: int, answers_per_query: int, seed: int, epoch: int) -> Iterator[TrainingBatch]:
     """Each person once, in an order of (seed, epoch)."""
     order = np.random.default_rng([seed, epoch]).permutation(len(training))
     for step, people in enumerate(np.array_split(order, epoch_steps(len(training), people_per_batch))):
-        yield make_batch(training, people, answers_per_query, mask_children, np.random.default_rng([seed, epoch, step]))
+        yield make_batch(training, people, answers_per_query, np.random.default_rng([seed, epoch, step]))
 
 
-def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, mask_children: bool, generator: np.random.Generator) -> TrainingBatch:
+def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, generator: np.random.Generator) -> TrainingBatch:
     """One cut of each of these people, drawn at random, with positives drawn from it."""
     histories, positives = [], []
     for person in people:
@@ -109,8 +109,8 @@ def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, m
         positives.append(training.answers.numbers(pa.array(drawn, pa.string())))
     answers = np.unique(np.concatenate(positives))
     done = [training.done[training.donors[person]] for person in people]
-    found = relation(positives, done, answers, training.answers.words, training.answers.parents, mask_children)
-    return TrainingBatch(histories, answers, found)
+    levels = np.array([LEVELS.index(training.answers.levels[answer]) for answer in answers], np.int64)
+    return TrainingBatch(histories, answers, relation(positives, done, answers, training.answers.words), levels)
 
 
 def draw_positives(positives: Sequence[Mapping[str, Any]], count: int, generator: np.random.Generator) -> list[str]:
@@ -126,32 +126,35 @@ def draw_positives(positives: Sequence[Mapping[str, Any]], count: int, generator
     return list(drawn)
 
 
-def _answers(items: pa.Table, examples: pa.Table) -> Answers:
+def _answers(items: pa.Table) -> Answers:
     labels = items.filter(pc.equal(items["source"], "labels")).sort_by("item_id")
     texts = labels["text"].to_pylist()
     numbers: dict[str, int] = {}
     words = [numbers.setdefault(normalised(text), len(numbers)) for text in texts]
-    answers = Answers(_one_array(labels["item_id"]), texts, labels["level"].to_pylist(), np.array(words, np.int64), np.zeros(0, np.int64))
-    _, units = _flat_lists(examples["labelled"])
-    specific, broad = (answers.numbers(pc.struct_field(units, name)) for name in ("specific_item_id", "broad_item_id"))
-    return replace(answers, parents=pair_keys(specific, broad, len(texts)))
+    return Answers(labels["item_id"].cast(pa.large_string()).combine_chunks(), texts, labels["level"].to_pylist(), np.array(words, np.int64))
 
 
 def _done(examples: pa.Table, answers: Answers) -> list[Numbers]:
     """All items that each person ever did, at both levels."""
-    offsets, units = _flat_lists(examples["labelled"])
-    both = np.stack([answers.numbers(pc.struct_field(units, "specific_item_id")), answers.numbers(pc.struct_field(units, "broad_item_id"))], axis=1)
-    return [np.unique(both[start:end]) for start, end in pairwise(offsets)]
+    done: list[Numbers] = []
+    for people in examples["labelled"].chunks:
+        units = people.flatten()
+        both = np.stack([answers.numbers(pc.struct_field(units, "specific_item_id")), answers.numbers(pc.struct_field(units, "broad_item_id"))], axis=1)
+        done += [np.unique(both[start:end]) for start, end in pairwise(_offsets(people))]
+    return done
 
 
 def _cuts_with_positives(examples: pa.Table, periods: Periods) -> list[Numbers]:
     """Numbers of each person's cuts that have a positive and lie in the wanted periods."""
-    offsets, cuts = _flat_lists(examples["cuts"])
-    wanted = pc.greater(pc.list_value_length(pc.struct_field(cuts, "positives")), 0)
-    if periods == "past":
-        wanted = pc.and_(wanted, pc.equal(pc.struct_field(cuts, "period"), "past"))
-    kept = wanted.to_numpy(zero_copy_only=False).astype(bool)
-    return [np.flatnonzero(kept[start:end]) for start, end in pairwise(offsets)]
+    found: list[Numbers] = []
+    for people in examples["cuts"].chunks:
+        cuts = people.flatten()
+        wanted = pc.greater(pc.list_value_length(pc.struct_field(cuts, "positives")), 0)
+        if periods == "past":
+            wanted = pc.and_(wanted, pc.equal(pc.struct_field(cuts, "period"), "past"))
+        kept = wanted.to_numpy(zero_copy_only=False).astype(bool)
+        found += [np.flatnonzero(kept[start:end]) for start, end in pairwise(_offsets(people))]
+    return found
 
 
 def _donors(people: int, seed: int | None) -> Numbers:
@@ -171,12 +174,6 @@ def _history(training: TrainingSet, person: int, length: int) -> Sequence[Unit]:
     return training.examples["history"][int(training.rows[person])].values.slice(0, length).to_pylist()
 
 
-def _flat_lists(lists: pa.ChunkedArray) -> tuple[Numbers, pa.StructArray]:
-    """A list column of R rows as offsets (R + 1,) into its values."""
-    joined = _one_array(lists)
-    lengths = pc.list_value_length(joined).to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.concatenate([[0], np.cumsum(lengths)]), joined.flatten()
-
-
-def _one_array(chunks: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(chunks.chunks) if chunks.num_chunks else pa.array([], chunks.type)
+def _offsets(lists: pa.ListArray) -> Numbers:
+    """Where the values of each of R lists begin in `lists.flatten()`, shape (R + 1,). A column is read chunk by chunk: 2 GiB do not fit into one array."""
+    return np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64))])

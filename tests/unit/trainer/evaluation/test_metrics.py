@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer import metrics
+from trainer.evaluation import metrics
 
 
 def slow_auc(own: np.ndarray, others: np.ndarray, weights: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """Questions and scores -> how well the scores tell each person's own future, query by query and person by person.
 
-Every definition of a metric stands here or in `trainer.metrics`:
+Every definition of a metric stands here or in `trainer.evaluation.metrics`:
 - *personal AUC* of a query: the chance that a label of the person's own future scores above a label of somebody else's; ties count half, and so
   does a label that both have. Somebody else is drawn first, then one of their cuts, then a label of its future, so that both sides are drawn
   alike: over all people a list that is the same for everybody gets exactly 0.5. (Were the labels that the person ever did left out of the
@@ -18,8 +18,8 @@ import numpy as np
 
 from lake.encoder import Encoder
 from lake.labels import LEVELS, Level
-from trainer import metrics
-from trainer.questions import FUTURES, Futures, LevelAnswers, Questions
+from trainer.evaluation import metrics
+from trainer.evaluation.questions import FUTURES, Futures, LevelAnswers, Questions
 
 Metric = Literal["personal_auc", "recall_at_10", "mrr"]
 METRICS: tuple[Metric, ...] = ("personal_auc", "recall_at_10", "mrr")

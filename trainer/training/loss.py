@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.masks import MASKED, POSITIVE
+from trainer.training.masks import MASKED, POSITIVE
 
 TEMPERATURES = [float(each) for each in np.geomspace(0.5, 0.01, 40)]
 """Those that are tried, softest first: a tenth apart."""
@@ -28,11 +28,23 @@ def contrastive_loss(queries: Tensor, answers: Tensor, relation: Tensor, tempera
     return per_query.mean()
 
 
-def best_temperature(queries: Tensor, answers: Tensor, relation: Tensor) -> float:
-    """The temperature of TEMPERATURES at which these vectors have the lowest loss; on ties the softest. Shapes as in `contrastive_loss`.
+def loss_of_levels(queries: Tensor, answers: Tensor, relation: Tensor, levels: Tensor, temperature: float) -> Tensor:
+    """Mean over levels of the contrastive loss among the answers of that level alone, a scalar. A level without a positive counts nothing.
+
+    Shapes as in `contrastive_loss`; levels (A,) numbers the level of each answer. In one softmax over both levels a broad label would compete with the
+    specific ones below it, of other people too, and masking those takes away the hardest negatives.
+    """
+    asked = [level for level in levels.unique() if (relation[:, levels == level] == POSITIVE).any()]
+    if not asked:
+        return contrastive_loss(queries, answers, relation, temperature)
+    return torch.stack([contrastive_loss(queries, answers[levels == level], relation[:, levels == level], temperature) for level in asked]).mean()
+
+
+def best_temperature(queries: Tensor, answers: Tensor, relation: Tensor, levels: Tensor) -> float:
+    """The temperature of TEMPERATURES at which these vectors have the lowest loss; on ties the softest. Shapes as in `loss_of_levels`.
 
     Where training begins at a sharper one, the loss is lowered fastest by letting all queries move towards their mean: what tells people apart
     shrinks, and what is common to all queries, an offset of each item, stays (benchmarks/RESULTS.md). How far cosines of a base spread
     is its own: a fixed number fits one base.
     """
-    return min(TEMPERATURES, key=lambda temperature: float(contrastive_loss(queries, answers, relation, temperature)))
+    return min(TEMPERATURES, key=lambda temperature: float(loss_of_levels(queries, answers, relation, levels, temperature)))

@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lake.examples import EXAMPLES
+from lake.examples import EXAMPLES, HeldOut
 from lake.labels import label_item_id
 from lake.schema import checked_table, rows_table
 from lake.units import SEQUENCES
 from trainer.config import ExamplesConfig
-from trainer.examples import ContentLabel, choose_labels, cut_lengths, labelled_people, person_example, split_of, time_split
+from trainer.examples.cuts import ContentLabel, choose_labels, cut_lengths, labelled_people, person_example, time_split
 from trainer.jobs.examples import newest_units
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -106,13 +106,18 @@ def test_unlabelled_units_stay_in_the_history_but_are_no_positives() -> None:
     assert {positive["unit_id"] for cut in example["cuts"] for positive in cut["positives"]} == {one["unit_id"] for one in history[1::2]}
 
 
+def test_a_history_in_no_thread_has_nothing_in_a_new_one() -> None:
+    example = example_of([unit(number, None) for number in range(9)])
+    assert not any(positive["new_thread"] for cut in example["cuts"] for positive in cut["positives"])
+
+
 def test_a_thread_is_new_where_no_unit_before_the_cut_is_in_it() -> None:
     history = [unit(0, "old"), unit(1, "old"), unit(2, "old"), unit(3, "fresh"), unit(4, "fresh"), unit(5, None), unit(6, "forgotten")]
     example = person_example("somebody", history, {"forgotten"}, labels_of(history), NEVER, CONFIG.model_copy(update={"cuts_per_person": 99}))
     assert isinstance(example, dict)
     first = example["cuts"][0]
     assert first["history_length"] == 2
-    assert [positive["new_thread"] for positive in after(first) if positive["level"] == "broad"] == [False, True, True, True, False]
+    assert [positive["new_thread"] for positive in after(first) if positive["level"] == "broad"] == [False, True, True, False, False]
     assert not any(positive["new_thread"] for positive in first["positives"] if positive["where"] == "inside")
 
 
@@ -140,12 +145,13 @@ def test_time_split_is_a_quantile_and_leaves_no_past_without_units() -> None:
 
 
 def test_everybody_belongs_to_one_split_in_the_configured_shares() -> None:
-    splits = [split_of(f"person {number}", 0.15, 0.25) for number in range(4000)]
+    held_out = HeldOut(validation_share=0.15, test_share=0.25)
+    splits = [held_out.split_of(f"person {number}") for number in range(4000)]
     shares = {split: splits.count(split) / 4000 for split in ("train", "validation", "test")}
     assert shares["validation"] == pytest.approx(0.15, abs=0.03)
     assert shares["test"] == pytest.approx(0.25, abs=0.03)
-    assert split_of("person 7", 0.15, 0.25) == splits[7]
-    assert split_of("anybody", 0, 0) == "train"
+    assert held_out.split_of("person 7") == splits[7]
+    assert HeldOut(validation_share=0, test_share=0).split_of("anybody") == "train"
 
 
 def test_of_two_teachers_the_one_with_most_labels_wins_and_ties_go_by_name() -> None:

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lake.encoder import Encoder
 from lake.labels import Level
-from trainer import baselines, halves, metrics
 from trainer.config import EvaluationConfig
-from trainer.evaluation import Scorer, level_vectors, query_values, vector_scorer
-from trainer.questions import Futures, Questions
+from trainer.evaluation import baselines, halves, metrics
+from trainer.evaluation.questions import Futures, Questions
+from trainer.evaluation.scores import Scorer, level_vectors, query_values, vector_scorer
 
 Slice = Literal["all cuts", "future period"]
 DIFFERENCE = "tuned - base"

@@ -6,6 +6,7 @@ shares, and neither the batch nor a query's negatives are bounded by memory. Dro
 cached gradient, and one process and many, must see the same function. Source: Gao et al. 2021, https://arxiv.org/abs/2101.06983.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,12 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
+from conf.errors import EncoderError
 from lake.encoder import Encoder
-from trainer.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
 from trainer.config import TrainingConfig
-from trainer.loss import best_temperature, contrastive_loss
+from trainer.fingerprint import uses_bf16
+from trainer.training.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
+from trainer.training.loss import best_temperature, loss_of_levels
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,7 @@ class Step:
 
 def make_accelerator(config: TrainingConfig) -> Accelerator:
     """Accelerate with the configured arithmetic; seeds and devices are the caller's environment."""
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and torch.cuda.is_available())
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())
+    return Accelerator(mixed_precision="bf16" if uses_bf16(config) else "no", cpu=not torch.cuda.is_available())
 
 
 def total_steps(training: TrainingSet, config: TrainingConfig) -> int:
@@ -45,7 +47,7 @@ def total_steps(training: TrainingSet, config: TrainingConfig) -> int:
 
 
 def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accelerator: Accelerator) -> Iterator[Step]:
-    """Fine-tune the encoder's model in place, yielding each step as it is taken."""
+    """Fine-tune the encoder's model in place, yielding each step as it is taken. Raises EncoderError before a step of numbers that are not finite."""
     torch.manual_seed(config.seed)
     model = encoder.model.to(accelerator.device).eval()
     parameters = [each for each in model.parameters() if each.requires_grad]
@@ -53,11 +55,12 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
     schedule = _warm_up_and_decay(optimizer, total_steps(training, config), config.warmup_share)
     number, temperature = 0, config.temperature
     for epoch in range(config.epochs):
-        for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.mask_children, config.seed, epoch):
+        for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.seed, epoch):
             number += 1
             temperature = temperature or fitting_temperature(encoder, training, batch, config, accelerator)
             loss = add_gradients(encoder, training, batch, config, accelerator, temperature)
             norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
+            check_finite(number, loss=loss, gradient=norm)
             rate = float(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step()
@@ -65,11 +68,21 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
             yield Step(epoch + 1, number, loss, rate, norm, temperature)
 
 
+def check_finite(step: int, **numbers: float) -> None:
+    """Raise EncoderError where one of a step's numbers is not finite: the weights are still those of the step before."""
+    lost = [name for name, value in numbers.items() if not math.isfinite(value)]
+    if lost:
+        raise EncoderError(
+            f"training: the {lost[0]} of step {step} is {numbers[lost[0]]}; nothing is registered. Lower trainer.learning_rate, set trainer.precision to "
+            "'full', or choose another trainer.base_model"
+        )
+
+
 def fitting_temperature(encoder: Encoder, training: TrainingSet, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator) -> float:
     """The temperature at which the encoder's scores of a global batch, as it is, fit best; the same on each process."""
     texts = _own_texts(encoder, training, batch, accelerator)
     vectors = _all_vectors(encoder, texts, token_batches(encoder, texts, config.tokens_per_forward), batch, accelerator)
-    return best_temperature(*_queries_and_answers(vectors, batch), _relation(batch, accelerator))
+    return best_temperature(*_queries_and_answers(vectors, batch), *_relation_and_levels(batch, accelerator))
 
 
 def add_gradients(
@@ -79,7 +92,7 @@ def add_gradients(
     texts = _own_texts(encoder, training, batch, accelerator)
     groups = token_batches(encoder, texts, config.tokens_per_forward)
     vectors = _all_vectors(encoder, texts, groups, batch, accelerator).requires_grad_()
-    loss = contrastive_loss(*_queries_and_answers(vectors, batch), _relation(batch, accelerator), temperature)
+    loss = loss_of_levels(*_queries_and_answers(vectors, batch), *_relation_and_levels(batch, accelerator), temperature)
     (gradient,) = torch.autograd.grad(loss, vectors)
     for rows in groups:
         (_embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
@@ -89,7 +102,7 @@ def add_gradients(
 
 def token_batches(encoder: Encoder, texts: Mapping[int, str], tokens_per_forward: int) -> list[list[int]]:
     """Keys of texts, longest text first, in groups of at most `tokens_per_forward` padded tokens; a longer text stands alone."""
-    lengths = {row: min(encoder.token_count(text) + 2, encoder.card.max_tokens) for row, text in texts.items()}
+    lengths = {row: min(encoder.token_count(text), encoder.card.max_tokens) for row, text in texts.items()}
     groups: list[list[int]] = []
     for row in sorted(texts, key=lambda row: (-lengths[row], row)):
         if not groups or (len(groups[-1]) + 1) * lengths[groups[-1][0]] > tokens_per_forward:
@@ -124,8 +137,8 @@ def _queries_and_answers(vectors: Tensor, batch: TrainingBatch) -> tuple[Tensor,
     return queries, answers
 
 
-def _relation(batch: TrainingBatch, accelerator: Accelerator) -> Tensor:
-    return torch.from_numpy(batch.relation).to(accelerator.device)
+def _relation_and_levels(batch: TrainingBatch, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(batch.relation).to(accelerator.device), torch.from_numpy(batch.levels).to(accelerator.device)
 
 
 def _embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator) -> Tensor:

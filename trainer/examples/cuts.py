@@ -3,7 +3,6 @@
 Pure: rows in, rows out. Rows are mappings of the fields of `lake.examples.Example`, since histories pass through untouched.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.examples import Period, Split
+from lake.examples import HeldOut, Period
 from lake.labels import label_item_id
 from trainer.config import ExamplesConfig
 
@@ -76,6 +75,11 @@ def time_split(times: np.ndarray, past_share: float) -> int:
     return int(np.quantile(times, past_share, method="lower")) if len(times) else 0
 
 
+def held_out(config: ExamplesConfig) -> HeldOut:
+    """Which people are not trained on."""
+    return HeldOut(validation_share=config.validation_share, test_share=config.test_share)
+
+
 def person_example(
     person_id: str, history: Sequence[UnitRow], older_threads: Collection[str], labels: Mapping[str, ContentLabel], split_at: int, config: ExamplesConfig
 ) -> ExampleRow | str:  # fmt: skip
@@ -97,7 +101,7 @@ def person_example(
             for position, label in labelled
         ],
         "cuts": [_cut(history, length, older_threads, labelled, split_at, config.future_units) for length in lengths],
-        "split": split_of(person_id, config.validation_share, config.test_share),
+        "split": held_out(config).split_of(person_id),
         "label_set": sorted({label.teacher_version for _, label in labelled}),
     }
 
@@ -118,14 +122,6 @@ def cut_lengths(times: Sequence[datetime], labelled: Sequence[int], config: Exam
     return [places[(2 * cut + 1) * len(places) // (2 * cuts)] for cut in range(cuts)]
 
 
-def split_of(person_id: str, validation_share: float, test_share: float) -> Split:
-    """Where a person belongs, by a hash of the id: the same in every run and on every machine."""
-    place = int.from_bytes(hashlib.sha256(f"split\x1f{person_id}".encode()).digest()[:8], "big") / 2**64
-    if place < test_share:
-        return "test"
-    return "validation" if place < test_share + validation_share else "train"
-
-
 def _cut(
     history: Sequence[UnitRow], length: int, older_threads: Collection[str], labelled: Sequence[tuple[int, ContentLabel]], split_at: int, future_units: int | None
 ) -> dict[str, Any]:  # fmt: skip
@@ -135,7 +131,7 @@ def _cut(
     positives = [_positive(history[position], label, level, "inside", False) for position, label in inside for level in ("specific", "broad")]
     for position, label in after:
         thread_id = history[position]["thread_id"]
-        is_new = thread_id is None or thread_id not in known_threads
+        is_new = thread_id is not None and thread_id not in known_threads
         positives += [_positive(history[position], label, level, "after", is_new) for level in ("specific", "broad")]
     period: Period = "past" if _microseconds(history[after[-1][0]]["created_at"]) < split_at else "future"
     return {"cut_at": history[length - 1]["created_at"], "history_length": length, "positives": positives, "hard_negatives": [], "period": period}

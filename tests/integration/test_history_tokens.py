@@ -1,0 +1,86 @@
+"""What fits an encoder is counted as it is encoded: the newest units are never cut off, whatever the tokenizer."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sentence_transformers import SentenceTransformer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from lake.encoder import Encoder, EncoderCard
+from lake.rendering import RENDERING_VERSION, render_history_unit
+from trainer.student import load_base
+
+WORDS = [
+    "rye",
+    "loaf",
+    "caraway",
+    "sourdough",
+    "starter",
+    "smells",
+    "odd",
+    "Verstappen",
+    "qualifying",
+    "at",
+    "Spa,",
+    "東京",
+    "naïve",
+    "café",
+    "🙂",
+    "don't",
+    "—",
+    "(really?)",
+    "https://example.org/a_b?c=d",
+    "x²",
+    "£5",
+]
+
+
+def units(count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Units of one to twelve words; a few have none but signs."""
+    random = Random(seed)
+    texts = [" ".join(random.choices(WORDS, k=random.randint(1, 12))) for _ in range(count)]
+    return [{"platform": "p", "community": "tea", "title": None, "text": text, "context": [], "created_at": datetime(2023, 1, 1, tzinfo=UTC)} for text in texts]
+
+
+def byte_level(folder: Path) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer, trained on the spot, that sets a token before and one behind a text."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=["<s>", "</s>", "<pad>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator([unit["text"] for unit in units(300, seed=1)], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+
+
+@pytest.fixture(scope="module")
+def word_piece() -> SentenceTransformer:
+    return load_base("all-MiniLM-L6-v2", 512, "cpu")
+
+
+@pytest.fixture(params=["word piece", "byte level"])
+def model(request: pytest.FixtureRequest, word_piece: SentenceTransformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SentenceTransformer:
+    """Only its tokenizer is asked."""
+    if request.param == "byte level":
+        monkeypatch.setattr(word_piece[0], "processor", byte_level(tmp_path))
+        assert word_piece.tokenizer.bos_token == "<s>"
+    return word_piece
+
+
+@pytest.mark.parametrize("prompt", ["", "What somebody did, oldest first:\n"])
+@pytest.mark.parametrize("max_tokens", [16, 64, 512, 4096])
+def test_as_many_of_the_newest_units_as_fit_are_encoded_to_their_end(model: SentenceTransformer, max_tokens: int, prompt: str) -> None:
+    card = EncoderCard(base_model="m", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, prompts={"query": prompt})
+    encoder = Encoder(model, card, "v")
+    history = units(700)
+    text, count = encoder.history_text(history)
+    lines = [render_history_unit(unit) for unit in history]
+    assert text.split("\n") == lines[-count:]
+    assert encoder.token_count(prompt + text) <= max_tokens or count == 1
+    assert count == len(history) or encoder.token_count(prompt + "\n".join(lines[-count - 1 :])) > max_tokens
+    encoded = model.tokenizer(prompt + text, truncation=True, max_length=max_tokens)["input_ids"]
+    assert count == 1 or encoded == model.tokenizer(prompt + text)["input_ids"]
