@@ -68,9 +68,11 @@ def _results_of_spark(context: "SparkContext", config: EtlConfig, tasks: Sequenc
 
 
 def _parse(context: "SparkContext", task: FileTask, count: int) -> FileResult:
+    # Not `first()`: it leaves a worker before its task is at an end, which ends the worker, and the next file's would import everything again.
     if count == 1:
-        return context.parallelize([task], 1).map(parse_file).first()
-    checked = context.parallelize([task], 1).map(check_file).first()
+        (result,) = context.parallelize([task], 1).map(parse_file).collect()
+        return result
+    (checked,) = context.parallelize([task], 1).map(check_file).collect()
     if checked.is_settled:
         return checked
     slices = sliced(checked.task, count)

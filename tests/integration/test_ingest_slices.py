@@ -1,9 +1,12 @@
 """Many tasks at work at once, on many files or on slices of one: the rows and their line numbers are those of one task."""
 
+import os
+import time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -176,3 +179,11 @@ def rows_of(batches: list[ParsedBatch]) -> tuple[list, list, dict]:
     acts = sorted((row for batch in batches for row in batch.acts.to_pylist()), key=lambda row: row["line"])
     rejects = sorted((row for batch in batches for row in batch.rejects.drop_columns(["rejected_at"]).to_pylist()), key=lambda row: row["line"])
     return acts, rejects, casts
+
+
+def test_a_worker_that_has_read_a_file_is_there_for_the_next(spark, monkeypatch):
+    monkeypatch.setattr(file_results, "parse_file", lambda _: os.getpid())
+    worker = file_results._parse(spark.sparkContext, None, 1)
+    time.sleep(1)
+    assert worker != os.getpid()
+    assert psutil.pid_exists(worker)
