@@ -16,6 +16,7 @@ from lake import registry, rendering
 from lake.config import LakeConfig
 from lake.examples import HeldOut
 from lake.labels import Level
+from lake.presence import require_encoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -174,8 +175,7 @@ def load_registered(lake: LakeConfig, device: str | None = None) -> Encoder:
 
 def registered_folder(lake: LakeConfig) -> Path:
     """Folder of the registered encoder on this machine. Raises EncoderError where the alias names none."""
-    if registry.is_absent(lake):
-        raise EncoderError(f"{registry.model_uri(lake)}: no such encoder (no registry in {lake.local_dir()}); it is written by 'kindred trainer train'")
+    require_encoder(lake)
     from mlflow.exceptions import MlflowException
 
     registry.connect(lake)

@@ -68,12 +68,19 @@ def require_any_table(lake: LakeConfig, names: Sequence[str]) -> None:
 
 def require_encoder(lake: LakeConfig) -> None:
     """Raise EncoderError where a lake that keeps its own registry has none yet; whether there is an encoder in it, MLflow alone can tell."""
-    if lake.mlflow_uri is None and not registry_file(lake).exists():
+    if not has_registry(lake):
         raise EncoderError(f"{registry_file(lake)}: no registry, and so no encoder; it is written by 'kindred trainer train'")
 
 
+def has_registry(lake: LakeConfig) -> bool:
+    """Whether there is a registry to ask; a server is taken to be there. Asking MLflow itself would make an empty one."""
+    return lake.mlflow_uri is not None or registry_file(lake).is_file()
+
+
 def registry_file(lake: LakeConfig) -> Path:
-    """MLflow's SQLite of a lake that keeps its own registry."""
+    """MLflow's SQLite of a lake that keeps its own registry. Raises ConfigError where the lake is no folder."""
+    if "://" in lake.path:
+        raise ConfigError(f"lake.mlflow_uri: the lake {lake.path} is no local folder, so MLflow's SQLite has no place; give the URI of a server")
     return lake.local_dir() / "mlflow.db"
 
 
