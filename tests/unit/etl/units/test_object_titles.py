@@ -79,7 +79,7 @@ def test_units_of_an_object_whose_title_is_gone_are_taken_back() -> None:
 
 def test_units_of_what_is_an_object_no_more_are_taken_back() -> None:
     post = act("film", None, "film", title="My post", source_file="later")
-    units, counts, replaced = make(film(is_new=False), post, rating(is_new=False))
+    units, _, replaced = make(film(is_new=False), post, rating(is_new=False))
     assert list(units) == ["film"]
     assert replaced == {"film", "r"}
 
