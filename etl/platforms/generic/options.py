@@ -3,6 +3,7 @@
 import codecs
 import string
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +19,7 @@ UNIX_FORMATS = {"seconds": 1, "milliseconds": 1000}
 """Time formats that count from 1970 -> parts of a second."""
 ISO = "iso"
 OBJECT = "object"
+_LETTERS = "é茶д가"
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 
@@ -95,7 +97,7 @@ class Source(StageConfig):
         """The codec's own name; utf-8-sig is utf-8, whose mark at the beginning of a file is passed over anyway."""
         try:
             name = codecs.lookup(given).name.removesuffix("-sig")
-            parts_lines = string.printable.encode(name) == string.printable.encode("ascii")
+            parts_lines = _parts_lines(name)
         except (LookupError, ValueError):
             raise ValueError("no encoding; expected a name such as 'utf-8', 'latin-1', 'cp1252', 'shift_jis'") from None
         if not parts_lines:
@@ -188,6 +190,20 @@ class GenericOptions(StageConfig):
         """Sources with what they are called in the settings."""
         for number, source in enumerate(self.sources):
             yield f"etl.platforms.generic.sources.{number}.files", source
+
+
+def _parts_lines(encoding: str) -> bool:
+    """Whether ASCII is itself in an encoding, ends of lines are written as nothing else, and a line says the same wherever it stands.
+
+    iso2022_kr says at the beginning of a text what the bytes of all of it mean.
+    """
+    if string.printable.encode(encoding) != string.printable.encode("ascii") or "\n" in rb"\u000a".decode(encoding):
+        return False
+    for letter in _LETTERS:
+        with suppress(UnicodeError):  # most encodings lack some
+            if f"{letter}\n{letter}".encode(encoding).split(b"\n")[1].decode(encoding) != letter:
+                return False
+    return True
 
 
 def _names(columns: Columns | ContextColumns | None) -> set[str]:
