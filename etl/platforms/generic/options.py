@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from conf.settings import StageConfig
 from etl.platforms import installed_platforms
-from lake.acts import WORDS_OF_OBJECT
+from lake.acts import USER_NAME, WORDS_OF_OBJECT
 
 Format = Literal["csv", "jsonl", "parquet"]
 UNIX_FORMATS = {"seconds": 1, "milliseconds": 1000}
@@ -145,6 +145,8 @@ class Source(StageConfig):
             raise ValueError(f"both a column and a constant: {', '.join(both)}")
         if WORDS_OF_OBJECT in self.attributes:
             raise ValueError(f"attributes: {WORDS_OF_OBJECT!r} is kept for what `words` says; give that column another name")
+        if USER_NAME in self.attributes:
+            raise ValueError(f"attributes: {USER_NAME!r} is the account's name, which the lake has by columns.user and lake.keep_names alone; take it away")
         return self
 
     @model_validator(mode="after")

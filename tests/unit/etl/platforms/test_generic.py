@@ -480,6 +480,7 @@ def test_a_suffix_that_tells_no_format_needs_a_setting(tmp_path):
         ({"sources": [source(words="object")]}, r"words: object is of acts whose thread an object opens"),
         ({"sources": [source(action="object", columns={"id": "no", "title": "t"}, words="object")]}, r"words: object is of acts"),
         ({"sources": [source(attributes=["words_of_object"])]}, r"attributes: 'words_of_object' is kept for"),
+        ({"sources": [source(attributes=["user_name"])]}, r"attributes: 'user_name' is the account's name"),
     ],
 )
 def test_settings_that_cannot_be_right_are_told_by_their_key(changes, message):
