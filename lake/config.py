@@ -1,15 +1,11 @@
 """Settings of the lake: where tables, registry and key live, and how a Spark session starts."""
 
-import re
 from pathlib import Path
 
 from pydantic import Field, field_serializer
 
+from conf.secrets import options_without_secrets, text_without_secrets, uri_without_password
 from conf.settings import StageConfig
-
-MASKED = "**********"
-_SECRET_NAME = re.compile("key|secret|token|password|credential|signature|sas", re.IGNORECASE)
-_PASSWORD_IN_URI = re.compile("(?<=://)[^/]*@")
 
 
 class LakeConfig(StageConfig):
@@ -40,12 +36,17 @@ class LakeConfig(StageConfig):
     @field_serializer("storage_options", "spark_settings")
     def _without_secrets(self, options: dict[str, str]) -> dict[str, str]:
         """Options as they are logged and kept with a run."""
-        return {name: MASKED if _SECRET_NAME.search(name) else value for name, value in options.items()}
+        return options_without_secrets(options)
 
-    @field_serializer("path", "mlflow_uri")
-    def _without_password(self, uri: str | None) -> str | None:
-        """A URI as it is logged and kept with a run."""
-        return None if uri is None else _PASSWORD_IN_URI.sub(f"{MASKED}@", uri)
+    @field_serializer("path")
+    def _without_password(self, path: str) -> str:
+        """The path as it is logged and kept with a run."""
+        return uri_without_password(path)
+
+    @field_serializer("mlflow_uri")
+    def _uri_without_secrets(self, uri: str | None) -> str | None:
+        """The URI as it is logged and kept with a run."""
+        return None if uri is None else text_without_secrets(uri)
 
     def for_other_folders(self) -> "LakeConfig":
         """These settings as a process needs them that runs in another folder, such as a Spark executor: the lake's path is absolute.

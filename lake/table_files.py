@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSystem, LocalFileSystem, PyFileSystem, SubTreeFileSystem
 
 from lake.config import LakeConfig
-from lake.schema import checked_table
+from lake.schema import arrow_schema, checked_table
 from lake.tables import TableSpec, table_uri
 
 ROWS_PER_FILE = 2_000_000
@@ -30,6 +30,7 @@ STATS_CHARS = 64
 _AFTER_ANY_CHARACTER = "\U0010ffff"
 
 Partition = tuple[str | int, ...]
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,40 @@ def remove_drafts(lake: LakeConfig, spec: TableSpec, files: Sequence[WrittenFile
             draft.unlink(missing_ok=True)
 
 
-def open_parquet(lake: LakeConfig, spec: TableSpec, path: str) -> pq.ParquetFile:
+class TableParquet(pq.ParquetFile):
+    """One file of a table. Its columns are read as the row model has them, whoever wrote it: delta-rs writes strings as `string_view`, Spark times as INT96."""
+
+    def __init__(self, lake: LakeConfig, spec: TableSpec, path: str) -> None:
+        super().__init__(path, filesystem=_file_system(lake, spec))
+        self._modelled = arrow_schema(spec)
+
+    def iter_batches(self, *arguments: Any, **settings: Any) -> Iterator[pa.RecordBatch]:
+        """As of any Parquet file."""
+        return map(self._as_modelled, super().iter_batches(*arguments, **settings))
+
+    def read(self, *arguments: Any, **settings: Any) -> pa.Table:
+        """As of any Parquet file."""
+        return self._as_modelled(super().read(*arguments, **settings))
+
+    def read_row_group(self, *arguments: Any, **settings: Any) -> pa.Table:
+        """As of any Parquet file."""
+        return self._as_modelled(super().read_row_group(*arguments, **settings))
+
+    def _as_modelled(self, rows: Rows) -> Rows:
+        """Rows with the model's fields; of a column with fields inside, of which some may not have been read, those that were."""
+        fields = [field if _is_part(field.type, self._modelled.field(field.name).type) else self._modelled.field(field.name) for field in rows.schema]
+        return rows if rows.schema.equals(pa.schema(fields)) else rows.cast(pa.schema(fields))
+
+
+def open_parquet(lake: LakeConfig, spec: TableSpec, path: str) -> TableParquet:
     """One file of a table, for reading in parts; its path is as `arrow_tables.live_files` tells it. Partition columns are not in it."""
-    return pq.ParquetFile(path, filesystem=_file_system(lake, spec))
+    return TableParquet(lake, spec, path)
+
+
+def _is_part(read: pa.DataType, modelled: pa.DataType) -> bool:
+    """Whether a list of structs lacks fields that the model has."""
+    is_list_of_structs = pa.types.is_list(modelled) and pa.types.is_struct(modelled.value_type)
+    return is_list_of_structs and read.value_type.num_fields < modelled.value_type.num_fields
 
 
 def remove_files(lake: LakeConfig, spec: TableSpec, files: Sequence[WrittenFile]) -> None:

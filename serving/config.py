@@ -3,8 +3,9 @@
 import os
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_serializer
 
+from conf.secrets import text_without_secrets
 from conf.settings import StageConfig
 
 TOKEN_VARIABLE = "KINDRED_MILVUS_TOKEN"
@@ -32,3 +33,8 @@ class ServingConfig(StageConfig):
     min_recall: float = Field(0.98, ge=0, le=1, description="Share of the sample that must find itself.")
     top_k: int = Field(10, gt=0, le=1000, description="Hits of a query.")
     shared_topics: int = Field(3, ge=0, description="Topics that similar users are said to share.")
+
+    @field_serializer("milvus_uri")
+    def _without_secrets(self, uri: str | None) -> str | None:
+        """The URI as it is logged and kept with a run."""
+        return None if uri is None else text_without_secrets(uri)

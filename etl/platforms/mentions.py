@@ -7,10 +7,13 @@ On Reddit `u/name` is a mention whatever punctuation stands around it. Elsewhere
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# A slash as text, Markdown, URLs and HTML write it; some people put marks or a character of no width behind it, so that nobody is notified.
-_SLASH = r"(?:(?:\\?/|%2f|&#(?:x2f|47);)[\x{200b}\x{2060}\\*`/]*)"
+# Some people put characters that nobody sees, or marks, into a mention, so that nobody is notified.
+_UNSEEN = r"\x{ad}\x{200b}-\x{200d}\x{2060}-\x{2064}"
+_UNSEEN_AS_HTML = "&(?:amp;)?#(?:x200b|8203);"
+# A slash as text, Markdown, URLs and HTML write it.
+_SLASH = rf"(?:[{_UNSEEN}]*(?:\\?/|%2f|&#(?:x2f|47);)(?:[{_UNSEEN}\\*`/]|{_UNSEEN_AS_HTML})*)"
 # Editors write "u/some\_name", browsers "some%5Fname".
-_JOINT = r"(?:[-_\\]|%5f|%2d)"
+_JOINT = rf"(?:[-_\\{_UNSEEN}]|%5f|%2d)"
 _LETTER = rf"(?:[a-z0-9]|{_JOINT})"
 # Names may follow each other so that one begins where the other seems to go on: "u/a/u/b", "u/a-u/b".
 _NAMES = rf"(?:{_LETTER}*{_JOINT}u{_SLASH}|{_LETTER}+{_SLASH}+u(?:ser)?{_SLASH})*{_LETTER}{{2,}}"
@@ -21,13 +24,14 @@ _BEFORE = "|".join([
     rf"(?:^|[^/a-z0-9]){_SLASH}+u(?:ser)?",
     # "thanks/u/name", "r/pics/u/name": a word that is no part of a longer path or of an address.
     r"(?:^|[^\w./\\~@%&=?#-])(?:/?r/)?[a-z]\w+/+u",
-    # Any host that serves Reddit: np.reddit.com, redd.it, libreddit.example.org.
-    rf"(?:eddit|redd)[\w.:-]*{_SLASH}+u(?:ser)?",
+    # Any host that serves Reddit: np.reddit.com, redd.it, libreddit.example.org, unddit.com.
+    rf"(?:eddit|unddit|redd)[\w.:-]*{_SLASH}+u(?:ser)?",
 ])  # fmt: skip
-_PROFILE_OR_MESSAGE = rf"\br{_SLASH}u(?:\\?_|%5f)|/message/compose/?\?to="
+_COMPOSE = r"/compose/?\?(?:[^\s()<>]*?&(?:amp;)?)??to="
+_PROFILE_OR_MESSAGE = rf"\br{_SLASH}u(?:\\?_|%5f)|/message{_COMPOSE}"
 _MENTION = rf"(?i)((?:{_BEFORE}){_SLASH}|{_PROFILE_OR_MESSAGE}){_NAMES}"
 
-MAY_HOLD_MENTION = r"(?i)(?:u|user)(?:/|\\/|%2f|&#)|u(?:_|\\_|%5f)|/compose/?\?to="
+MAY_HOLD_MENTION = rf"(?i)(?:u|user)[{_UNSEEN}]*(?:/|\\/|%2f|&#)|u(?:_|\\_|%5f)|{_COMPOSE}"
 """What no text lacks in which a name is found, for those who look for several things at once. One text in a hundred has it."""
 
 

@@ -167,7 +167,7 @@ class _OpenBatch:
             "community": _words(act.community), "created_at": act.created_at, "title": title, "text": text, "state": act.state,
             "thread_id": self._with_platform(act.thread_id), "parent_unit_id": self._with_platform(act.parent_id),
             "session_id": self._with_platform(act.session_id), "thread_group": act.thread_group or thread_group(thread), "url": url,
-            "language": act.language, "source_text": source_text, "retrieved_at": act.retrieved_at, "source_file": self._file.source_file,
+            "language": _words(act.language), "source_text": source_text, "retrieved_at": act.retrieved_at, "source_file": self._file.source_file,
             "line": self._line,
         })  # fmt: skip
 

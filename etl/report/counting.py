@@ -56,19 +56,14 @@ def counts_of_files(lake: LakeConfig, files: Iterable[CountedFile], aggregates: 
 
 
 def rows_of_file(lake: LakeConfig, file: CountedFile, columns: Collection[str]) -> Iterator[pa.Table]:
-    """The file's rows, many at once, with these columns (`Aggregate.columns`), strings as plain ones; the texts beside them are not read."""
+    """The file's rows, many at once, with these columns (`Aggregate.columns`); the texts beside them are not read."""
     schema, parquet = arrow_schema(file.table), open_parquet(lake, file.table, file.path)
     paths = [parquet.schema.column(number).path for number in range(len(parquet.schema))]
     wanted = [path for path in paths if any(fnmatchcase(path, pattern) for pattern in columns)]
     of_partition = {name: pa.scalar(value, schema.field(name).type) for name, value in file.partition.items() if name in columns}
     for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=wanted):
-        stored = {name: _plain(batch[name], schema.field(name).type) for name in batch.schema.names}
+        stored = dict(zip(batch.schema.names, batch.columns, strict=True))
         yield pa.table(stored | {name: pa.repeat(value, batch.num_rows) for name, value in of_partition.items()})
-
-
-def _plain(column: pa.Array, arrow_type: pa.DataType) -> pa.Array:
-    """A column as the table's model has it, however its writer encoded it; of a nested one only a part may have been read."""
-    return column if pa.types.is_nested(arrow_type) else column.cast(arrow_type)
 
 
 class Sums:

@@ -143,7 +143,7 @@ def units_of_threads(acts: pa.RecordBatch, settings: UnitSettings) -> Iterator[M
     counts = Counter(acts=int(acts["is_new"].true_count), duplicate=settled.duplicates, **{CONFLICTS: settled.conflicts})
     counts.update(why_not[settled.is_new & ~settled.is_known & (why_not != "")].tolist())
     counts[CHANGED] = int(settled.is_known[ancestors.targets].sum())
-    has_changed = settled.is_new | ((titled.objects != NOBODY) & settled.is_new[titled.objects])
+    has_changed = settled.is_new | ((titled.asked != NOBODY) & settled.is_new[titled.asked])
     replaced = _replaced(rows, settled.is_known, has_changed & (why_not != ""), ancestors.targets)
     objects = rows["unit_id"].filter(pa.array(settled.is_new & (why_not == "object")))
     yield Made(UNITS, arrow_schema(UNITS).empty_table(), counts, replaced, sampled_ids(objects, settings.one_id_in))

@@ -12,11 +12,14 @@ from lake.acts import WORDS_OF_OBJECT
 
 @dataclass(frozen=True)
 class TitledActs:
-    """Acts with the titles of objects in the place of their own, where they ask for it: which do, and the row of the object (-1: it is not there). Shapes: (N,)."""
+    """Acts with the titles of objects in the place of their own, where they ask for it: which do, and what they ask. Shapes: (N,).
+
+    `asked` is the row of what opened the thread (-1: it is not there): an object, or what is none by now.
+    """
 
     acts: pa.RecordBatch
     asks: np.ndarray
-    objects: np.ndarray
+    asked: np.ndarray
 
 
 def titled_by_objects(acts: pa.RecordBatch) -> TitledActs:
@@ -24,17 +27,16 @@ def titled_by_objects(acts: pa.RecordBatch) -> TitledActs:
 
     Whole threads, no `unit_id` twice.
     """
-    asks, objects = np.zeros(acts.num_rows, dtype=bool), np.full(acts.num_rows, NOBODY)
+    asks, asked = np.zeros(acts.num_rows, dtype=bool), np.full(acts.num_rows, NOBODY)
     if not _is_any_marked(acts["attributes"]):
-        return TitledActs(acts, asks, objects)
+        return TitledActs(acts, asks, asked)
     is_marked = pc.equal(pc.map_lookup(acts["attributes"], WORDS_OF_OBJECT, "last"), "true").fill_null(False)
     asks = pc.and_(is_marked, pc.equal(acts["state"], "kept")).to_numpy(zero_copy_only=False)
-    roots = root_rows(acts)
+    asked = np.where(asks, root_rows(acts), NOBODY)
     is_object = pc.equal(acts["action"], OBJECT).to_numpy(zero_copy_only=False)
-    objects = np.where(asks & (roots != NOBODY) & is_object[roots], roots, NOBODY)
-    of_objects = acts["title"].take(pa.array(objects, mask=objects == NOBODY))
+    of_objects = acts["title"].take(pa.array(asked, mask=(asked == NOBODY) | ~is_object[asked]))
     titled = acts.set_column(acts.schema.get_field_index("title"), "title", pc.coalesce(of_objects, acts["title"]))
-    return TitledActs(titled, asks, objects)
+    return TitledActs(titled, asks, asked)
 
 
 def without_marks(attributes: pa.MapArray) -> pa.MapArray:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyarrow import fs
 
 from conf.errors import ArchiveError, ContractError
 from lake import arrow_tables
-from lake.acts import INGESTED_FILES, IngestedFile
+from lake.acts import ACTS, INGESTED_FILES, IngestedFile
 from lake.catalog import TABLES
 from lake.config import LakeConfig
 from lake.job_runs import JOB_RUNS, Inputs, inputs_now, job_run, last_run_of
@@ -24,6 +25,7 @@ from lake.schema import arrow_schema, rows_table
 from lake.table_files import TableFiles, open_parquet
 from lake.tables import TableSpec, table_uri
 from lake.units import IDENTITIES, SEQUENCES, ContextEntry, HistoryUnit, Identity, SequenceChunk
+from tests.etl_rows import act
 
 NOW = datetime(2023, 4, 5, 6, 7, 8, 9, tzinfo=UTC)
 
@@ -90,6 +92,37 @@ def failed_run(lake: LakeConfig, failing: Callable[[], object]) -> str:
     return str(row["error"])
 
 
+@pytest.mark.parametrize("write", [
+    lambda uri, rows, path: write_deltalake(uri, rows.cast(pa.schema([field.with_type(as_large(field.type)) for field in rows.schema]))),
+    lambda uri, rows, path: pq.write_table(rows, path, use_deprecated_int96_timestamps=True, store_schema=False, use_compliant_nested_type=False),
+], ids=["large strings", "as Spark does"])  # fmt: skip
+def test_files_of_other_writers_are_read_as_the_row_model_has_them(lake: LakeConfig, write: Callable[..., None]) -> None:
+    arrow_tables.create_table(lake, ACTS)
+    rows = rows_table(ACTS, [act("a", attributes={"score": "1"}), act("b", retrieved_at=NOW, text=None)])
+    folder = Path(table_uri(lake.path, ACTS))
+    write(str(folder / "x"), rows, folder / "x.parquet")
+    (path,) = folder.rglob("x*.parquet") if (folder / "x.parquet").exists() else (folder / "x").glob("*.parquet")
+    file = open_parquet(lake, ACTS, str(path.relative_to(folder)))
+    for read in (file.read(), file.read_row_group(0), pa.Table.from_batches(list(file.iter_batches(1)))):
+        assert read.equals(rows)
+        assert read.schema.equals(rows.schema)
+    assert file.read(columns=["created_at", "text"]).schema.names == ["created_at", "text"]
+
+
+def test_of_lists_of_structs_those_fields_are_read_that_are_asked_for(lake: LakeConfig) -> None:
+    arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 0)]))
+    (file,) = arrow_tables.live_files(arrow_tables.open_table(lake, SEQUENCES))
+    (batch,) = open_parquet(lake, SEQUENCES, file["path"]).iter_batches(columns=["units.list.element.text", "chunk"])
+    assert batch.to_pylist() == [{"units": [{"text": "words"}], "chunk": 0}]
+
+
+def as_large(arrow_type: pa.DataType) -> pa.DataType:
+    """The type as others write it: strings as large ones, also in maps."""
+    if pa.types.is_map(arrow_type):
+        return pa.map_(pa.large_string(), pa.large_string())
+    return pa.large_string() if pa.types.is_string(arrow_type) else arrow_type
+
+
 def test_a_run_keeps_the_public_message_of_our_errors(lake: LakeConfig) -> None:
     def fail() -> None:
         raise pickle.loads(pickle.dumps(ArchiveError("/home/Ada/RC.zst: is empty", public="RC.zst: is empty")))  # as it comes from another process
@@ -99,7 +132,7 @@ def test_a_run_keeps_the_public_message_of_our_errors(lake: LakeConfig) -> None:
 
 def test_a_run_keeps_of_other_errors_what_they_are_and_where_they_came_up(lake: LakeConfig) -> None:
     kept = failed_run(lake, lambda: open_parquet(lake, IDENTITIES, "Ada.parquet"))
-    assert re.fullmatch(r"FileNotFoundError in lake\.table_files\.open_parquet, line \d+; its message is not kept, see what the command printed", kept)
+    assert re.fullmatch(r"FileNotFoundError in lake\.table_files\.__init__, line \d+; its message is not kept, see what the command printed", kept)
     elsewhere = lake.model_copy(update={"path": f"{lake.path}-2"})
     assert failed_run(elsewhere, lambda: Path("/nowhere/Ada").read_text()) == "FileNotFoundError"
 

@@ -12,10 +12,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conf.errors import ConfigError
+from conf.secrets import MASKED
 from etl.jobs import sequences, units
 from lake import arrow_tables
 from lake.acts import ACTS
-from lake.config import MASKED, LakeConfig
+from lake.config import LakeConfig
 from lake.job_runs import JOB_RUNS, job_run
 from lake.schema import rows_table
 from lake.units import IDENTITIES, Identity

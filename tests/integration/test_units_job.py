@@ -124,6 +124,18 @@ def test_only_partitions_whose_acts_changed_are_rebuilt(lake: LakeConfig, spark:
     assert {row["thread_group"] for row in rebuilt.values()} == {"0", "1"}
 
 
+def test_tables_from_which_rows_were_deleted_by_delta_rs_are_gone_on_with(lake: LakeConfig, spark: SparkSession) -> None:
+    """As the ingest's own message asks for; delta-rs writes anew what stays, by a writer of its own."""
+    write_acts(lake, *many_threads(6, groups=2))
+    first = make_units(lake, "--set", "etl.find_duplicates=true")
+    arrow_tables.open_table(lake, ACTS).delete("unit_id = 't0001-c'")
+    second = make_units(lake, "--set", "etl.find_duplicates=true")
+    assert first.keys() - second.keys() == {"t0001-c"}
+    arrow_tables.open_table(lake, UNITS).delete("unit_id = 't0002-c'")
+    write_acts(lake, act("t0001-d", "t0001-b", "t0001", thread_group="1", source_file="new"))
+    assert make_units(lake, "--set", "etl.find_duplicates=true").keys() - second.keys() == {"t0001-d"}
+
+
 def months_of_threads(seed: int) -> dict[str, list[dict[str, Any]]]:
     """Acts of random threads and sessions, month by month: a reply is often of another month than its parent, some acts come twice, some are deleted."""
     random = Random(seed)

@@ -3,6 +3,7 @@
 import codecs
 import string
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,13 +12,14 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from conf.settings import StageConfig
 from etl.platforms import installed_platforms
-from lake.acts import WORDS_OF_OBJECT
+from lake.acts import USER_NAME, WORDS_OF_OBJECT
 
 Format = Literal["csv", "jsonl", "parquet"]
 UNIX_FORMATS = {"seconds": 1, "milliseconds": 1000}
 """Time formats that count from 1970 -> parts of a second."""
 ISO = "iso"
 OBJECT = "object"
+_LETTERS = "é茶д가"
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 
@@ -95,7 +97,7 @@ class Source(StageConfig):
         """The codec's own name; utf-8-sig is utf-8, whose mark at the beginning of a file is passed over anyway."""
         try:
             name = codecs.lookup(given).name.removesuffix("-sig")
-            parts_lines = string.printable.encode(name) == string.printable.encode("ascii")
+            parts_lines = _parts_lines(name)
         except (LookupError, ValueError):
             raise ValueError("no encoding; expected a name such as 'utf-8', 'latin-1', 'cp1252', 'shift_jis'") from None
         if not parts_lines:
@@ -143,6 +145,8 @@ class Source(StageConfig):
             raise ValueError(f"both a column and a constant: {', '.join(both)}")
         if WORDS_OF_OBJECT in self.attributes:
             raise ValueError(f"attributes: {WORDS_OF_OBJECT!r} is kept for what `words` says; give that column another name")
+        if USER_NAME in self.attributes:
+            raise ValueError(f"attributes: {USER_NAME!r} is the account's name, which the lake has by columns.user and lake.keep_names alone; take it away")
         return self
 
     @model_validator(mode="after")
@@ -188,6 +192,20 @@ class GenericOptions(StageConfig):
         """Sources with what they are called in the settings."""
         for number, source in enumerate(self.sources):
             yield f"etl.platforms.generic.sources.{number}.files", source
+
+
+def _parts_lines(encoding: str) -> bool:
+    """Whether ASCII is itself in an encoding, ends of lines are written as nothing else, and a line says the same wherever it stands.
+
+    iso2022_kr says at the beginning of a text what the bytes of all of it mean.
+    """
+    if string.printable.encode(encoding) != string.printable.encode("ascii") or "\n" in rb"\u000a".decode(encoding):
+        return False
+    for letter in _LETTERS:
+        with suppress(UnicodeError):  # most encodings lack some
+            if f"{letter}\n{letter}".encode(encoding).split(b"\n")[1].decode(encoding) != letter:
+                return False
+    return True
 
 
 def _names(columns: Columns | ContextColumns | None) -> set[str]:

@@ -80,19 +80,21 @@ def _input_file(path: str, name: str, size: int, key: bytes) -> InputFile | None
 
 
 def source_file(name: str, rows: Sequence[Mapping[str, Any]], key: bytes) -> str:
-    """A dump's path below the root, with pseudonyms in the place of accounts: of the one whose first rows these all are, and of a profile (`u_NAME_comments`).
+    """A dump's path below the root, with pseudonyms in the place of accounts: of the one whose first rows these all are, of one of theirs that the file is
+    named after, and of a profile (`u_NAME_comments`).
 
-    Where the rows tell nobody and are not the subreddit's, since all authors are deleted or the file is damaged, NAME may be an account: it is taken for one.
+    A file with the name of the subreddit whose rows these are is named after that. Where the rows tell neither, since all authors are deleted or the file
+    is damaged, NAME may be an account: it is taken for one.
     """
-    accounts = {str(author).lower() for author in (row.get("author") for row in rows) if author and account(str(author))}
+    authors = {str(author).lower() for author in (row.get("author") for row in rows) if author and account(str(author))}
     by_name = _BY_NAME.match(PurePosixPath(name).name)
     owner = by_name["name"].lower() if by_name else ""
-    is_told = bool(accounts) or {str(row.get("subreddit")).lower() for row in rows} == {owner}
-    accounts = accounts if len(accounts) == 1 else set()
+    is_subreddit = {str(row.get("subreddit")).lower() for row in rows} == {owner}
+    accounts = authors if len(authors) == 1 else set()
     if owner.startswith("u_"):
-        accounts.add(owner.removeprefix("u_"))
-    elif not is_told:
-        accounts.add(owner)
+        accounts = accounts | {owner.removeprefix("u_")}
+    elif not is_subreddit and (not authors or owner in authors):
+        accounts = accounts | {owner}
     for one in accounts:
         name = without_account(name, one, PLATFORM_NAME, key)
     return name

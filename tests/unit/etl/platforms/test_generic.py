@@ -186,9 +186,9 @@ def test_the_mark_of_utf_8_is_passed_over_at_the_beginning_alone(tmp_path, encod
     assert act["text"] == "\ufefftea"
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "shift_jis", "gb18030", "iso2022_jp", "koi8-r"])
+@pytest.mark.parametrize("encoding", ["cp1252", "shift_jis", "gb18030", "iso2022_jp", "koi8-r", "johab"])
 def test_encodings_of_one_and_of_several_bytes_are_read_line_by_line(tmp_path, encoding):
-    words = {"cp1252": "Crème – brûlée", "koi8-r": "Зелёный чай"}.get(encoding, "緑茶|ソ表\\")
+    words = {"cp1252": "Crème – brûlée", "koi8-r": "Зелёный чай", "johab": "녹차"}.get(encoding, "緑茶|ソ表\\")
     content = as_csv(*[ROW | {"words": f"{words} {number}"} for number in range(3)]).decode().encode(encoding)
     acts, _ = parsed(tmp_path, "a.csv", content, source(encoding=encoding), block_bytes=1)
     assert [act["text"] for act in acts] == [f"{words} {number}" for number in range(3)]
@@ -466,6 +466,8 @@ def test_a_suffix_that_tells_no_format_needs_a_setting(tmp_path):
         ({"sources": [source(encoding="rot13")]}, r"encoding: .*no encoding"),
         ({"sources": [source(encoding="idna")]}, r"encoding: .*no encoding"),
         ({"sources": [source(encoding="utf-16")]}, r"encoding: .*lines cannot be told in it; convert the file first \(iconv -f utf-16 -t utf-8\)"),
+        ({"sources": [source(encoding="iso2022_kr")]}, r"encoding: .*lines cannot be told in it"),
+        ({"sources": [source(encoding="raw_unicode_escape")]}, r"encoding: .*lines cannot be told in it"),
         ({"sources": [source(delimiter=r"\t")]}, r'delimiter: .*a tab is written as "\\t" in double quotes'),
         ({"sources": [source(delimiter="\n")]}, r"delimiter: .*no delimiter"),
         ({"sources": [source(delimiter='"')]}, r"delimiter: .*no delimiter"),
@@ -478,6 +480,7 @@ def test_a_suffix_that_tells_no_format_needs_a_setting(tmp_path):
         ({"sources": [source(words="object")]}, r"words: object is of acts whose thread an object opens"),
         ({"sources": [source(action="object", columns={"id": "no", "title": "t"}, words="object")]}, r"words: object is of acts"),
         ({"sources": [source(attributes=["words_of_object"])]}, r"attributes: 'words_of_object' is kept for"),
+        ({"sources": [source(attributes=["user_name"])]}, r"attributes: 'user_name' is the account's name"),
     ],
 )
 def test_settings_that_cannot_be_right_are_told_by_their_key(changes, message):

@@ -17,7 +17,7 @@ WORDS = ["", "thanks", "Cc", "to be", "é", "感谢", "спасибо", "2 of 3 
 MENTIONS = [f"u/{NAME}", f"/u/{NAME}", f"U/{NAME}", f"/user/{NAME}", f"/User/{NAME}", rf"u/{NAME.replace('_', chr(92) + '_')}", f"u/{NAME.upper()}"]
 HOSTILE = [
     "u/", "a", "/", "\\", "-", "_", "u", ".", "redd", "reddit.com/", "%2f", "%5f", "user/", "/user/", "r/", "r%2F", "u_", "*", "`", "r/ab/", "u/ab/", "&#x2f;", "\u200b", "é", "[name]",
-    "/message/compose?to=",
+    "/message/compose?to=", "/message/compose?", "&to=", "\xad", "&#x200b;",
 ]  # fmt: skip
 CHARS = 400_000
 SECONDS = 3.0
@@ -59,6 +59,12 @@ def masked(text: str) -> str:
         ("u/one_/u/two/user/three!", "u/[name]!"),
         (r"\/u\/some_name", r"\/u\/[name]"),
         ("u/\u200bname", "u/\u200b[name]"),
+        ("u\u200b/some_name", "u\u200b/[name]"),
+        ("u/\u200c\xad&#x200B;&amp;#8203;some_name", "u/\u200c\xad&#x200B;&amp;#8203;[name]"),
+        ("u/some\u200b_na\u2060me\u200d!", "u/[name]!"),
+        ("/message/compose/?subject=Hi&to=some_name", "/message/compose/?subject=Hi&to=[name]"),
+        ("(/message/compose?message=a%20b&amp;to=some_name&x=y)", "(/message/compose?message=a%20b&amp;to=[name]&x=y)"),
+        ("https://www.unddit.com/user/some_name", "https://www.unddit.com/user/[name]"),
         ("u/**name** and u//other", "u/**[name]** and u//[name]"),
         ("thanks/u/name", "thanks/u/[name]"),
         ("r/pics/u/name", "r/pics/u/[name]"),

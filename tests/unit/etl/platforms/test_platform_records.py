@@ -81,8 +81,8 @@ def test_batches_are_bounded_by_bytes_and_lose_nothing():
 
 
 def test_hostile_words_are_made_fit_to_keep():
-    (row,), _, _ = parsed(act(text="a\0b\ud800", title=" \0 ", attributes={"tag": "\udfff"}))
-    assert (row["text"], row["title"], dict(row["attributes"])) == ("ab\ufffd", None, {"tag": "\ufffd"})
+    (row,), _, _ = parsed(act(text="a\0b\ud800", title=" \0 ", language="\ud800", attributes={"tag": "\udfff"}))
+    assert (row["text"], row["title"], row["language"], dict(row["attributes"])) == ("ab\ufffd", None, "\ufffd", {"tag": "\ufffd"})
 
 
 def test_words_that_were_taken_away_do_not_stay():

@@ -59,6 +59,12 @@ def test_a_dump_of_a_subreddit_keeps_its_name_whoever_wrote_there(author: str | 
     assert names_in_lake(tmp_path) == ["Tea_comments.zst", "Tea_submissions.zst"]
 
 
+def test_a_dump_that_is_named_after_one_of_several_authors_does_not_name_them(tmp_path: Path) -> None:
+    """Some tools fetch what was answered, too."""
+    write(tmp_path / "Ada_comments.zst", comment(id="c1", author="Ada", subreddit="tea"), comment(id="c2", author="Bob", subreddit="tea"))
+    assert names_in_lake(tmp_path) == [f"{ADA}_comments.zst"]
+
+
 def test_a_profile_is_somebodys_whoever_wrote_there(tmp_path: Path) -> None:
     write(tmp_path / "u_Ada_comments.zst", comment(id="c1", author="Bob"), comment(id="c2", author="Eve"))
     assert names_in_lake(tmp_path) == [f"u_{ADA}_comments.zst"]

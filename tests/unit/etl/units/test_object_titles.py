@@ -77,6 +77,13 @@ def test_units_of_an_object_whose_title_is_gone_are_taken_back() -> None:
     assert replaced == {"film", "r", "r2"}
 
 
+def test_units_of_what_is_an_object_no_more_are_taken_back() -> None:
+    post = act("film", None, "film", title="My post", source_file="later")
+    units, _, replaced = make(film(is_new=False), post, rating(is_new=False))
+    assert list(units) == ["film"]
+    assert replaced == {"film", "r"}
+
+
 def test_acts_that_ask_for_nothing_are_left_as_they_are() -> None:
     units, _, _ = make(film(), act("c", None, "film", attributes={"stars": "5"}), act("d", "c", "film", attributes={}))
     assert [units[name]["attributes"] for name in ("c", "d")] == [{"stars": "5"}, {}]
