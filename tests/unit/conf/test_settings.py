@@ -109,6 +109,14 @@ def test_file_that_is_no_utf_8_is_refused(tmp_path: Path, content: bytes) -> Non
         load_settings(str(tmp_path / "settings.yaml"))
 
 
+@pytest.mark.parametrize("value", ["2024-13-45", "!!int beds", "0x_"])
+def test_value_that_only_looks_like_a_date_or_a_number_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match=r"settings\.yaml: a value is no date or number"):
+        load_settings(write(tmp_path, f"etl: {{beds: {value}}}"))
+    with pytest.raises(ConfigError, match=r"--set etl\.beds=.*quotes"):
+        load_settings(None, [f"etl.beds={value}"])
+
+
 def test_key_that_is_no_word_is_refused(tmp_path: Path) -> None:
     assert load_settings(write(tmp_path, "etl: {1: 2}")).mistakes("etl", Garden) == ["etl.1: Keys should be strings, found 1"]
 
