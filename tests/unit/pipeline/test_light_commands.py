@@ -126,6 +126,7 @@ def test_other_absent_inputs_are_told_and_make_nothing(folder: Path) -> None:
     wrong = {
         "absent.jsonl: cannot read the labels": ["teacher", "import-labels", "absent.jsonl"],
         "dump: cannot read the labels": ["teacher", "import-labels", "dump"],
+        "kindred run: absent.jsonl: cannot read the labels": ["run", "--dump", "dump", "--labels", "absent.jsonl"],
         "did you mean 'reddit'": ["user-id", "redit", "somebody"],
         "no pseudonym key": ["user-id", "reddit", "somebody"],
         "expected PLATFORM:NAME": ["serving", "similar-users", "--name", "somebody"],
