@@ -49,6 +49,11 @@ class EncoderCard(BaseModel):
     trained_on: dict[str, int] = Field({}, description="Table -> Delta version; empty for a base encoder.")
     held_out: HeldOut | None = Field(None, description="Who was not trained on; None of a base encoder, which met nobody.")
 
+    @property
+    def may_have_met_anybody(self) -> bool:
+        """Whether it was trained by an older program, which did not note who was held out."""
+        return bool(self.trained_on) and self.held_out is None
+
 
 class Encoder:
     """A SentenceTransformer with its card. Vectors are float32 and of unit length."""
