@@ -23,6 +23,11 @@ class Plot(StageConfig):
     beds: tuple[Bed, ...] = Field(min_length=1)
 
 
+class Yard(StageConfig):
+    corner: Bed = Bed(depth=1)
+    depths: int = 3
+
+
 def write(folder: Path, text: str) -> str:
     path = folder / "settings.yaml"
     path.write_text(text)
@@ -42,6 +47,11 @@ def test_misspelt_key_is_named(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, "etl: {bedz: 2}"))
     with pytest.raises(ConfigError, match=r"unknown key etl\.bedz; did you mean 'beds'\?"):
         settings.section("etl", Garden)
+
+
+def test_key_that_belongs_one_level_lower_is_told_its_place(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "etl: {depth: 2}"))
+    assert settings.mistakes("etl", Yard)[0] == "unknown key etl.depth; did you mean 'corner.depth'?"
 
 
 def test_misspelt_key_is_not_called_missing_too(tmp_path: Path) -> None:
