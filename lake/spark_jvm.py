@@ -36,6 +36,7 @@ def start_context(settings: Mapping[str, str], cache_dir: str) -> "SparkContext"
 
     What the JVM says while it starts is heard with --verbose, or where it fails; what it says later is always passed on.
     """
+    from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
     from pyspark.errors import PySparkRuntimeError
     from pyspark.java_gateway import launch_gateway
@@ -50,7 +51,7 @@ def start_context(settings: Mapping[str, str], cache_dir: str) -> "SparkContext"
     try:
         gateway = launch_gateway(conf, {"stdout": talk.writable, "stderr": talk.writable})
         context = SparkContext(conf=conf, gateway=gateway)
-    except PySparkRuntimeError as error:
+    except (PySparkRuntimeError, Py4JError) as error:  # no JVM, or one that makes no context of these settings
         talk.tell_held()
         raise ConfigError("Spark does not start; what it said stands above, see lake.spark_settings and lake.driver_memory") from error
     except BaseException:

@@ -50,15 +50,23 @@ def test_verbose_lets_the_start_be_heard_too() -> None:
     assert "a word of the JVM" in said
 
 
-def test_a_jvm_that_does_not_start_is_heard(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.cli", "etl", "ingest", "--dump", "dump", "--lake", "lake", "--set", "lake.driver_memory=lots"]
+@pytest.mark.parametrize(
+    ("setting", "heard"),
+    [
+        ("lake.driver_memory=lots", "Invalid maximum heap size"),
+        ("lake.spark_settings={spark.driver.port: here}", 'in the config "spark.driver.port" is invalid'),
+    ],
+)
+def test_a_jvm_that_does_not_start_is_heard(tmp_path: Path, setting: str, heard: str) -> None:
+    command = [sys.executable, "-m", "pipeline.cli", "etl", "ingest", "--dump", "dump", "--lake", "lake", "--set", setting]
     (tmp_path / "dump").mkdir()
     (tmp_path / "dump" / "RC_2006-01").write_text("{}\n")
     done = subprocess.run(
         [*command, "--set", f"lake.pseudonym_key_file={tmp_path / 'key'}"], cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "Invalid maximum heap size" in done.stderr or "lots" in done.stderr.rpartition("kindred etl ingest:")[0]
+    assert heard in done.stderr.rpartition("kindred etl ingest:")[0]
+    assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("kindred etl ingest: Spark does not start; what it said stands above")
 
 
