@@ -73,7 +73,9 @@ def require_encoder(lake: LakeConfig) -> None:
 
 
 def registry_file(lake: LakeConfig) -> Path:
-    """MLflow's SQLite of a lake that keeps its own registry."""
+    """MLflow's SQLite of a lake that keeps its own registry. Raises ConfigError where the lake is in no local folder."""
+    if "://" in lake.path:
+        raise ConfigError(f"lake.mlflow_uri: the lake {lake.path} is no local folder, so MLflow's SQLite has no place; give the URI of a server")
     return lake.local_dir() / "mlflow.db"
 
 

@@ -5,8 +5,9 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from conf.errors import ConfigError, EncoderError
+from conf.errors import EncoderError
 from lake.config import LakeConfig
+from lake.presence import registry_file
 
 EXPERIMENT = "kindred"
 _PLACES = (
@@ -23,7 +24,7 @@ def connect(lake: LakeConfig) -> None:
 
     uri, artifacts = lake.mlflow_uri, None
     if uri is None:
-        database, artifacts = _database(lake), _artifacts(lake)
+        database, artifacts = registry_file(lake), _artifacts(lake)
         database.parent.mkdir(parents=True, exist_ok=True)
         _bring_home(database, artifacts)
         uri = "sqlite:///" + _quoted(database)
@@ -32,7 +33,7 @@ def connect(lake: LakeConfig) -> None:
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
         mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
     mlflow.set_experiment(EXPERIMENT)
-    if lake.mlflow_uri is None and _quoted(database := _database(lake)) != str(database):
+    if lake.mlflow_uri is None and _quoted(database := registry_file(lake)) != str(database):
         mlflow.MlflowClient().search_registered_models(max_results=1)
         with suppress(OSError):  # MLflow makes the database's folder by the path as it stands in the URI, too
             os.removedirs(Path(_quoted(database)).parent)
@@ -40,7 +41,7 @@ def connect(lake: LakeConfig) -> None:
 
 def is_absent(lake: LakeConfig) -> bool:
     """Whether nobody has registered anything: asking MLflow itself would make an empty registry."""
-    return lake.mlflow_uri is None and not _database(lake).is_file()
+    return lake.mlflow_uri is None and not registry_file(lake).is_file()
 
 
 def model_uri(lake: LakeConfig) -> str:
@@ -53,12 +54,6 @@ def local_folder(uri: str) -> Path:
     import mlflow
 
     return Path(mlflow.artifacts.download_artifacts(uri))
-
-
-def _database(lake: LakeConfig) -> Path:
-    if "://" in lake.path:
-        raise ConfigError(f"lake.mlflow_uri: the lake {lake.path} is no local folder, so MLflow's SQLite has no place; give the URI of a server")
-    return lake.local_dir() / "mlflow.db"
 
 
 def _quoted(database: Path) -> str:

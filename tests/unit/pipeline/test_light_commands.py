@@ -138,6 +138,11 @@ def test_other_absent_inputs_are_told_and_make_nothing(folder: Path) -> None:
         assert set(result["imported"]) <= FILES_ALONE, result
 
 
+def test_an_object_store_without_a_tracking_server_is_told_what_it_lacks(folder: Path) -> None:
+    (result,) = ran(folder, [["serving", "audience", "words", "--lake", "memory://lake"]])
+    assert (result["status"], "lake.mlflow_uri: the lake memory://lake is no local folder" in result["said"]) == (1, True), result
+
+
 def test_on_a_lake_that_is_there_who_reads_or_lacks_something_changes_nothing(folder: Path) -> None:
     for name in ("acts", "units", "sequences", "labels", "items", "examples", "user_vectors", "item_vectors"):
         arrow_tables.create_table(LakeConfig(path=str(folder / "lake")), TABLES[name])
