@@ -51,13 +51,20 @@ def _as_found(value: Any) -> str:
 
 
 def _meant_key(model: type[BaseModel], place: Place, wrong: Sequence[Place]) -> str | None:
-    """The key of the model at a place that an unknown one is closest to, one that is missing first."""
+    """The key of the model at a place that an unknown one was meant to be: it stands one level lower, or is close, one that is missing first."""
     *parents, unknown = place
     parent = _model_at(model, parents)
     if parent is None:
         return None
     missing = [name for name in parent.model_fields if (*parents, name) in wrong]
-    return closest(str(unknown), missing) or closest(str(unknown), parent.model_fields)
+    return _one_level_lower(parent, str(unknown)) or closest(str(unknown), missing) or closest(str(unknown), parent.model_fields)
+
+
+def _one_level_lower(model: type[BaseModel], key: str) -> str | None:
+    """The dotted name of a key that a part of the model has; None where no part has it."""
+    parts = {name: field.annotation for name, field in model.model_fields.items() if isinstance(field.annotation, type)}
+    names = [f"{name}.{key}" for name, part in parts.items() if issubclass(part, BaseModel) and key in part.model_fields]
+    return names[0] if names else None
 
 
 def _model_at(annotation: Any, place: Sequence[int | str]) -> type[BaseModel] | None:

@@ -121,3 +121,5 @@ def _parse_yaml(text: str, where: str) -> Any:
         raise ConfigError(f"{where}: no valid YAML{f' in line {mark.line + 1}' if mark else ''}: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{where}: no valid YAML: {error}") from None
+    except ValueError as error:  # of a value that looks like a date or a number and is none
+        raise ConfigError(f"{where}: a value is no date or number though it is written like one ({error}); put it in quotes where it is text") from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -48,6 +49,11 @@ class EncoderCard(BaseModel):
     dimensions: list[int] = Field([], description="Sizes to which a vector may be cut (Matryoshka); the last is its own.")
     trained_on: dict[str, int] = Field({}, description="Table -> Delta version; empty for a base encoder.")
     held_out: HeldOut | None = Field(None, description="Who was not trained on; None of a base encoder, which met nobody.")
+
+    @property
+    def may_have_met_anybody(self) -> bool:
+        """Whether it was trained by an older program, which did not note who was held out."""
+        return bool(self.trained_on) and self.held_out is None
 
 
 class Encoder:
@@ -194,7 +200,8 @@ def encoder_version(folder: Path) -> str:
 
     Libraries that write their own versions into settings count nothing: an upgrade leaves an encoder what it is.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in _CONTENT_SUFFIXES)
+    found = (Path(parent) / name for parent, _, names in os.walk(folder, followlinks=True) for name in names)
+    paths = sorted(path for path in found if path.suffix in _CONTENT_SUFFIXES and path.is_file())
     return _content_hash(folder, tuple((path.relative_to(folder).as_posix(), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in paths))
 
 

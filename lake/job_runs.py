@@ -156,8 +156,6 @@ def _holds_what_was_left(lake: LakeConfig, spec: TableSpec, version: int | None)
 @contextmanager
 def job_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel]) -> Iterator[RunRecord]:
     """Log start and end of a job and append its row to `job_runs`; `config` is section -> model. What fails before there is a lake makes none."""
-    from lake.presence import is_made
-
     record, started_at, clock = RunRecord(), datetime.now(UTC), time.monotonic()
     resolved = _as_json(config)
     logger.info("%s starts", job)
@@ -176,11 +174,23 @@ def job_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel]) -> Iter
             versions_written=record.versions_written, rows=dict(record.rows), dropped=dict(record.dropped), seconds=seconds,
             started_at=started_at, ended_at=datetime.now(UTC),
         )  # fmt: skip
-        if not error or is_made(lake):
-            from lake import arrow_tables
+        _keep(lake, row)
+        logger.info("%s %s: rows %s, dropped %s, %.1f s", job, status, dict(record.rows), dict(record.dropped), seconds)
+
+
+def _keep(lake: LakeConfig, row: JobRun) -> None:
+    """Append the row of a run; of a failed one where there is a lake, and where that takes it: why the job failed must be told all the same."""
+    from lake.presence import is_made
+
+    try:
+        if row.status == "done" or is_made(lake):
+            from lake import arrow_tables  # who fails before there is a lake goes without
 
             arrow_tables.append(lake, JOB_RUNS, [row])
-        logger.info("%s %s: rows %s, dropped %s, %.1f s", job, status, dict(record.rows), dict(record.dropped), seconds)
+    except Exception as error:
+        if row.status == "done":
+            raise
+        logger.warning("%s: that it failed cannot be kept in job_runs (%s)", row.job, type(error).__name__)
 
 
 def _in_public(failure: BaseException) -> str:

@@ -11,6 +11,7 @@ import os
 import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ def start_context(settings: Mapping[str, str], cache_dir: str) -> "SparkContext"
 
     What the JVM says while it starts is heard with --verbose, or where it fails; what it says later is always passed on.
     """
+    from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
     from pyspark.errors import PySparkRuntimeError
     from pyspark.java_gateway import launch_gateway
@@ -49,7 +51,7 @@ def start_context(settings: Mapping[str, str], cache_dir: str) -> "SparkContext"
     try:
         gateway = launch_gateway(conf, {"stdout": talk.writable, "stderr": talk.writable})
         context = SparkContext(conf=conf, gateway=gateway)
-    except PySparkRuntimeError as error:
+    except (PySparkRuntimeError, Py4JError) as error:  # no JVM, or one that makes no context of these settings
         talk.tell_held()
         raise ConfigError("Spark does not start; what it said stands above, see lake.spark_settings and lake.driver_memory") from error
     except BaseException:
@@ -90,12 +92,15 @@ def _paths_file(settings: Mapping[str, str], cache_dir: str) -> Path:
 
 
 def _keep_paths(jars: str, kept_paths: Path) -> None:
-    """Keep the local paths among URIs of jars, in one step: another process may read them."""
+    """Keep the local paths among URIs of jars, in one step: another process may read them. A cache that takes nothing costs the next start a look-up."""
     paths = [unquote(urlparse(jar).path) for jar in jars.split(",") if jar.startswith("file:")]
-    kept_paths.parent.mkdir(parents=True, exist_ok=True)
     draft = kept_paths.with_name(f"{kept_paths.name}.{os.getpid()}")
-    draft.write_text(json.dumps(paths), encoding="utf-8")
-    draft.replace(kept_paths)
+    try:
+        kept_paths.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(paths), encoding="utf-8")
+        draft.replace(kept_paths)
+    except OSError as error:
+        logger.warning("where Spark's jars are cannot be kept in %s (%s): each start looks them up; correct lake.cache_dir", kept_paths.parent, error.strerror)
 
 
 class _Talk:
@@ -121,7 +126,7 @@ class _Talk:
         os.close(self.writable)
         self._has_started.wait(timeout=SECONDS_OF_LAST_WORDS)
         with self._lock:
-            os.write(STDERR, b"".join(self._held or []))
+            _say(b"".join(self._held or []))
             self._held = None
 
     def _pass_on(self, readable: int) -> None:
@@ -134,5 +139,11 @@ class _Talk:
                     elif self._held is not None:
                         self._held.append(line)
                     else:
-                        os.write(STDERR, line)
+                        _say(line)
         self._has_started.set()
+
+
+def _say(words: bytes) -> None:
+    """Write to stderr; where nobody reads it any more (`2>&1 | head`) the JVM must be heard to its end all the same: who starts it waits for that."""
+    with suppress(OSError):
+        os.write(STDERR, words)

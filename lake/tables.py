@@ -1,5 +1,6 @@
 """What a table is: the base of every row model, and the spec that names key, partition and write mode."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -7,7 +8,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from conf.errors import ConfigError
+
 WriteMode = Literal["append", "merge", "overwrite"]
+_MISREAD = re.compile(r"[\x00-\x1f\x7f\[\\\]^|]|%[0-9A-Fa-f]{2}")
+"""What delta-rs takes for part of a URI in a path: it panics, or looks for 'a%20b' in 'a b'."""
 
 
 class Row(BaseModel):
@@ -47,7 +52,11 @@ class TableSpec:
 
 
 def table_uri(lake: str, spec: TableSpec) -> str:
-    """Where a table lives: `<lake>/<table>`, with `~` resolved for local folders."""
+    """Where a table lives: `<lake>/<table>`, with `~` resolved for local folders. Raises ConfigError on a folder whose name delta-rs misreads."""
     if "://" in lake:
         return f"{lake.rstrip('/')}/{spec.name}"
-    return str(Path(lake).expanduser().resolve() / spec.name)
+    folder = str(Path(lake).expanduser().resolve())
+    misread = _MISREAD.search(folder)
+    if misread:
+        raise ConfigError(f"lake.path {folder!r}: Delta cannot keep tables below a folder with {misread[0]!r} in its name; choose another folder")
+    return f"{folder}/{spec.name}"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conf.arguments import job_parser, parse_job_arguments
@@ -39,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     from pipeline.check_config import check_config
 
     check_config(arguments.values.config, arguments.values.overrides)
+    if arguments.values.labels:
+        from teacher.arguments import require_labels_file
+
+        require_labels_file(Path(arguments.values.labels))  # needed after all of the ETL, told before it
     run_all(arguments.section("lake", LakeConfig), arguments.values)
 
 

@@ -28,11 +28,16 @@ def import_labels(argv: Sequence[str] | None = None) -> JobArguments:
     parser = job_parser(IMPORT_LABELS)
     parser.add_argument("file", metavar="FILE", type=Path, help="the labels, one JSON object a line")
     arguments = parse_job_arguments(parser, argv)
-    try:
-        arguments.values.file.open("rb").close()
-    except OSError as error:
-        raise TeacherError(f"{arguments.values.file}: cannot read the labels: {error.strerror}") from None
+    require_labels_file(arguments.values.file)
     return _checked(arguments, "units")
+
+
+def require_labels_file(file: Path) -> None:
+    """Raise TeacherError where the file is not there or is none."""
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise TeacherError(f"{file}: cannot read the labels: {error.strerror}") from None
 
 
 def items(argv: Sequence[str] | None = None) -> JobArguments:

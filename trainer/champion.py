@@ -11,7 +11,7 @@ Choice = Literal["tuned", "base", "current"]
 class Comparison:
     """Mean personal AUC on the same validation people at the specific level; NaN without such people.
 
-    `current` is None where there is no champion to compare with: none yet, one of another rendering, or the base itself.
+    `current` is None where there is no champion to compare with: none yet, one of another rendering, one that may have met these people, or the base itself.
     """
 
     tuned: float

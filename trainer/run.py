@@ -17,7 +17,7 @@ from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, load_registered
-from lake.examples import EXAMPLES
+from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import job_run
 from lake.labels import ITEMS
 from trainer import tracking
@@ -102,7 +102,7 @@ def register_winner(lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: 
     """Register the tuned encoder, and its base where that wins; then, last, move the aliases."""
     base = base_encoder(config, str(tuned.model.device))
     champion_is_base = tracking.champion_version(lake) == base.version
-    current = None if champion_is_base else current_champion_auc(lake, questions)
+    current = None if champion_is_base else current_champion_auc(lake, questions, held_out(config.examples))
     found = Comparison(mean_personal_auc(tuned, questions), mean_personal_auc(base, questions), current, questions.people)
     choice = choose_champion(found, config.shuffle_labels)
     tracking.log_metrics(found.metrics())
@@ -124,12 +124,16 @@ def mean_personal_auc(encoder: Encoder, questions: Questions) -> float:
     return float(np.nanmean(by_person)) if not np.isnan(by_person).all() else float("nan")
 
 
-def current_champion_auc(lake: LakeConfig, questions: Questions) -> float | None:
-    """Score of the champion so far; None where there is none that this program can use."""
+def current_champion_auc(lake: LakeConfig, questions: Questions, shares: HeldOut) -> float | None:
+    """Score of the champion so far; None where there is none that this program can use, or one that may have been trained on those who are asked."""
     try:
-        return mean_personal_auc(load_registered(lake), questions)
+        champion = load_registered(lake)
     except EncoderError:
         return None
+    if champion.card.may_have_met_anybody or champion.card.held_out not in (None, shares):
+        logger.warning("the champion so far, %s, held out other people: it may know those who are asked, and is not compared", champion.version)
+        return None
+    return mean_personal_auc(champion, questions)
 
 
 def say_choice(choice: str, found: Comparison, alias: str) -> None:

@@ -26,12 +26,17 @@ def base_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
 
 
 def load_base(name: str, max_tokens: int, device: str | None = None) -> SentenceTransformer:
-    """A sentence encoder that takes `max_tokens` tokens. Raises ConfigError where there is none or it cannot be extended."""
+    """A sentence encoder that takes `max_tokens` tokens. Raises ConfigError where there is none, it cannot be extended, or does not say where tokens begin."""
     path = model_path(name)
     try:
         model = load_model(path, device)
     except (OSError, ValueError) as error:
         raise ConfigError(f"trainer.base_model {name!r}: no sentence encoder could be loaded from {path} ({error})") from None
+    if not getattr(model.tokenizer, "is_fast", False):
+        raise ConfigError(
+            f"trainer.base_model {name!r}: its tokenizer ({type(model.tokenizer).__name__}) does not say where in a text its tokens begin, which histories "
+            "are cut by; choose a base with a tokenizer.json"
+        )
     extend_positions(model, max_tokens)
     model.max_seq_length = max_tokens
     return model

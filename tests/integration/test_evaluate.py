@@ -268,3 +268,13 @@ def test_people_whom_the_encoder_met_are_not_asked_whatever_split_they_have_now(
     assert met
     assert found.people == len(test) - len(met)
     assert f"{len(met)} of {len(test)} people of split 'test' are not asked" in caplog.text
+
+
+def test_an_encoder_that_does_not_say_whom_it_met_judges_nobody(lake: LakeConfig) -> None:
+    write_people(lake)
+    examples.main(arguments(lake))
+    base = base_encoder(TrainerConfig(max_tokens=64))
+    card = base.card.model_copy(update={"trained_on": {"examples": 0, "items": 0}})  # as programs wrote it that noted no shares
+    register(lake, Encoder(base.model, card, content_version(base.model, card)))
+    with pytest.raises(EncoderError, match="may have met anybody; run 'kindred trainer train'"):
+        evaluate.main(arguments(lake))

@@ -15,7 +15,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyarrow import fs
 
-from conf.errors import ArchiveError, ContractError
+from conf.errors import ArchiveError, ConfigError, ContractError
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, IngestedFile
 from lake.catalog import TABLES
@@ -81,6 +81,28 @@ def test_job_run_is_kept_when_the_job_fails_but_makes_no_lake(lake: LakeConfig) 
         fail()
     (row,) = arrow_tables.read(lake, JOB_RUNS).to_pylist()
     assert (row["status"], row["error"], dict(row["rows"])) == ("failed", "ContractError: broken", {"units": 3})
+
+
+def test_why_a_job_failed_is_told_where_the_lake_fails_too(lake: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:
+    arrow_tables.create_table(lake, IDENTITIES)
+    (Path(lake.path) / JOB_RUNS.name).write_text("no folder, so that nothing can be kept")
+    with pytest.raises(ContractError, match="broken"), job_run(lake, "etl units", {"lake": lake}):
+        raise ContractError("broken")
+    assert "etl units: that it failed cannot be kept in job_runs" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a%20b", "[a]", "a|b", "a\nb"])
+def test_a_folder_whose_name_delta_misreads_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"lake\.path .*choose another folder"):
+        arrow_tables.create_table(LakeConfig(path=str(tmp_path / name)), IDENTITIES)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a b", "ü", "a#b", "100%", "a?b", "a:b&c=d"])
+def test_a_folder_may_have_any_other_name(tmp_path: Path, name: str) -> None:
+    lake = LakeConfig(path=str(tmp_path / name))
+    arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="a", person_id="p")])
+    assert arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist() == ["a"]
 
 
 def failed_run(lake: LakeConfig, failing: Callable[[], object]) -> str:

@@ -5,8 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
+from unittest.mock import MagicMock
 
-from lake.spark_jvm import with_delta
+import pytest
+
+from lake.spark_jvm import _keep_paths, _Talk, with_delta
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -46,15 +50,23 @@ def test_verbose_lets_the_start_be_heard_too() -> None:
     assert "a word of the JVM" in said
 
 
-def test_a_jvm_that_does_not_start_is_heard(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.cli", "etl", "ingest", "--dump", "dump", "--lake", "lake", "--set", "lake.driver_memory=lots"]
+@pytest.mark.parametrize(
+    ("setting", "heard"),
+    [
+        ("lake.driver_memory=lots", "Invalid maximum heap size"),
+        ("lake.spark_settings={spark.driver.port: here}", 'in the config "spark.driver.port" is invalid'),
+    ],
+)
+def test_a_jvm_that_does_not_start_is_heard(tmp_path: Path, setting: str, heard: str) -> None:
+    command = [sys.executable, "-m", "pipeline.cli", "etl", "ingest", "--dump", "dump", "--lake", "lake", "--set", setting]
     (tmp_path / "dump").mkdir()
     (tmp_path / "dump" / "RC_2006-01").write_text("{}\n")
     done = subprocess.run(
         [*command, "--set", f"lake.pseudonym_key_file={tmp_path / 'key'}"], cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "Invalid maximum heap size" in done.stderr or "lots" in done.stderr.rpartition("kindred etl ingest:")[0]
+    assert heard in done.stderr.rpartition("kindred etl ingest:")[0]
+    assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("kindred etl ingest: Spark does not start; what it said stands above")
 
 
@@ -99,6 +111,26 @@ def test_jars_are_named_by_their_paths_once_they_are_known(tmp_path: Path) -> No
 def test_a_list_that_was_cut_off_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "kept.json").write_text('["/a.jar", ')
     assert "spark.jars.packages" in with_delta({}, tmp_path / "kept.json")
+
+
+def test_a_cache_that_takes_nothing_costs_no_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "cache").write_text("no folder")
+    _keep_paths("file:/a.jar", tmp_path / "cache" / "jars" / "kept.json")
+    assert "correct lake.cache_dir" in caplog.text
+
+
+def test_a_start_that_nobody_listens_to_any_more_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    readable, writable = os.pipe()
+    os.close(readable)
+    monkeypatch.setattr("lake.spark_jvm.STDERR", writable)
+    talk, jvm = _Talk(is_heard=True), MagicMock()
+    os.write(talk.writable, b"a word of the JVM\n")
+    os.write(talk.writable, talk._end_of_start)
+    start = Thread(target=talk.hear_from_now_on, args=(jvm,), daemon=True)
+    start.start()
+    start.join(timeout=20)
+    assert not start.is_alive(), "waits for a thread that died of a broken pipe"
+    os.close(writable)
 
 
 def _environment() -> dict[str, str]:

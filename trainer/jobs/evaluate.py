@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from conf.arguments import JobArguments
-from conf.errors import ContractError
+from conf.errors import ContractError, EncoderError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
@@ -44,7 +44,7 @@ def run_job(arguments: JobArguments) -> None:
 def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
     """What the people of split test say of the registered encoder; what was found before where nothing that decides it has changed.
 
-    Raises ContractError without such people, EncoderError without encoder.
+    Raises ContractError without such people, EncoderError without encoder, or with one that does not say whom it met.
     """
     folder = registered_folder(lake)
     read = inputs_now(lake, READS, settings=config.evaluation.model_dump(), encoder_version=encoder_version(folder), code=EVALUATION_VERSION)
@@ -63,6 +63,8 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
 
 def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder) -> EvaluationResult:
     """Scores of the encoder, its base and the baselines on these versions of the tables."""
+    if tuned.card.may_have_met_anybody:
+        raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
     base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
     asked, others = read_people(lake, read.version(EXAMPLES), tuned.card.held_out, config.evaluation.max_people, config.evaluation.max_other_people)
     items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", read.version(ITEMS))

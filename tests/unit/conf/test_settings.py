@@ -23,6 +23,11 @@ class Plot(StageConfig):
     beds: tuple[Bed, ...] = Field(min_length=1)
 
 
+class Yard(StageConfig):
+    corner: Bed = Bed(depth=1)
+    depths: int = 3
+
+
 def write(folder: Path, text: str) -> str:
     path = folder / "settings.yaml"
     path.write_text(text)
@@ -42,6 +47,11 @@ def test_misspelt_key_is_named(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, "etl: {bedz: 2}"))
     with pytest.raises(ConfigError, match=r"unknown key etl\.bedz; did you mean 'beds'\?"):
         settings.section("etl", Garden)
+
+
+def test_key_that_belongs_one_level_lower_is_told_its_place(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "etl: {depth: 2}"))
+    assert settings.mistakes("etl", Yard)[0] == "unknown key etl.depth; did you mean 'corner.depth'?"
 
 
 def test_misspelt_key_is_not_called_missing_too(tmp_path: Path) -> None:
@@ -107,6 +117,14 @@ def test_file_that_is_no_utf_8_is_refused(tmp_path: Path, content: bytes) -> Non
     (tmp_path / "settings.yaml").write_bytes(content)
     with pytest.raises(ConfigError, match=r"expected UTF-8|no valid YAML"):
         load_settings(str(tmp_path / "settings.yaml"))
+
+
+@pytest.mark.parametrize("value", ["2024-13-45", "!!int beds", "0x_"])
+def test_value_that_only_looks_like_a_date_or_a_number_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match=r"settings\.yaml: a value is no date or number"):
+        load_settings(write(tmp_path, f"etl: {{beds: {value}}}"))
+    with pytest.raises(ConfigError, match=r"--set etl\.beds=.*quotes"):
+        load_settings(None, [f"etl.beds={value}"])
 
 
 def test_key_that_is_no_word_is_refused(tmp_path: Path) -> None:

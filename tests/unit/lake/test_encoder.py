@@ -76,3 +76,17 @@ def test_version_of_a_library_in_the_settings_renames_nothing(tmp_path: Path) ->
     assert len(versions) == 1
     (folder / "config.json").write_text(json.dumps({"hidden_size": 385, "transformers_version": library}))
     assert encoder_version(folder) not in versions
+
+
+def test_version_reads_through_links_and_past_what_is_no_file(tmp_path: Path) -> None:
+    pool, folder = tmp_path / "pool", tmp_path / "encoder"
+    pool.mkdir()
+    folder.mkdir()
+    (pool / "model.safetensors").write_bytes(b"weights")
+    (folder / "0_Transformer").symlink_to(pool)
+    version = encoder_version(folder)
+    (folder / "gone.json").symlink_to(tmp_path / "nowhere")
+    (folder / "runs.json").mkdir()
+    assert encoder_version(folder) == version
+    (pool / "model.safetensors").write_bytes(b"other weights")
+    assert encoder_version(folder) != version

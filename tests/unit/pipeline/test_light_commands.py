@@ -126,6 +126,7 @@ def test_other_absent_inputs_are_told_and_make_nothing(folder: Path) -> None:
     wrong = {
         "absent.jsonl: cannot read the labels": ["teacher", "import-labels", "absent.jsonl"],
         "dump: cannot read the labels": ["teacher", "import-labels", "dump"],
+        "kindred run: absent.jsonl: cannot read the labels": ["run", "--dump", "dump", "--labels", "absent.jsonl"],
         "did you mean 'reddit'": ["user-id", "redit", "somebody"],
         "no pseudonym key": ["user-id", "reddit", "somebody"],
         "expected PLATFORM:NAME": ["serving", "similar-users", "--name", "somebody"],
@@ -135,6 +136,11 @@ def test_other_absent_inputs_are_told_and_make_nothing(folder: Path) -> None:
     for said, result in zip(wrong, ran(folder, [[*arguments, "--lake", "typo"] for arguments in wrong.values()]), strict=True):
         assert (result["status"], said in result["said"]) == (1, True), result
         assert set(result["imported"]) <= FILES_ALONE, result
+
+
+def test_an_object_store_without_a_tracking_server_is_told_what_it_lacks(folder: Path) -> None:
+    (result,) = ran(folder, [["serving", "audience", "words", "--lake", "memory://lake"]])
+    assert (result["status"], "lake.mlflow_uri: the lake memory://lake is no local folder" in result["said"]) == (1, True), result
 
 
 def test_on_a_lake_that_is_there_who_reads_or_lacks_something_changes_nothing(folder: Path) -> None:

@@ -2,10 +2,12 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from transformers import CanineTokenizer
 
 from conf.errors import ConfigError, EncoderError
 from lake.encoder import load_encoder, save_encoder
@@ -78,3 +80,9 @@ def test_training_that_is_no_longer_finite_stops_with_its_weights_as_they_were(m
     assert torch.equal(weight, before)
     with pytest.raises(EncoderError, match=r"1 of 1 vectors are not finite"):
         encoder.encode_texts(["Sourdough"], "query")
+
+
+def test_a_base_whose_tokenizer_gives_no_places_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.student.load_model", lambda path, device: SimpleNamespace(tokenizer=CanineTokenizer()))
+    with pytest.raises(ConfigError, match=r"trainer\.base_model 'all-MiniLM-L6-v2': its tokenizer \(CanineTokenizer\) does not say where"):
+        load_base("all-MiniLM-L6-v2", 64)
