@@ -61,7 +61,7 @@ sys.exit(cli.main(sys.argv[1:]))
     ("change", "message"),
     [
         ({"columns": {"user": "who", "time": "at", "text": "wods"}}, "1 of 1 files could not be taken: reviews.csv: has no column 'wods'"),
-        ({"encoding": "latin-9000"}, "etl.platforms.generic.sources.0.encoding: Value error, no encoding"),
+        ({"encoding": "latin-9000"}, "etl.platforms.generic.sources.0.encoding: no encoding"),
         ({"files": "*.tsv"}, "'*.tsv' is none of the 1 files"),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conf.errors import ArchiveError
-from etl.ingest import dump, file_results
+from etl.ingest import file_results, inputs
 from etl.jobs.ingest import main
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
 from etl.platforms.reddit import PLATFORM
@@ -58,7 +58,7 @@ def check_line_numbers(lake: LakeConfig, lines: dict[str, int]) -> None:
 def in_slices(monkeypatch: pytest.MonkeyPatch, count: int, block_bytes: int) -> None:
     """Let every file be read in so many slices, and blocks be so small that each slice gets many."""
     monkeypatch.setattr(file_results, "slice_count", lambda *_: count)
-    monkeypatch.setattr(dump, "ParseSettings", partial(ParseSettings, block_bytes=block_bytes))
+    monkeypatch.setattr(inputs, "ParseSettings", partial(ParseSettings, block_bytes=block_bytes))
 
 
 def test_many_files_by_tasks_that_run_at_once_keep_their_line_numbers(spark, lake, tmp_path):
