@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_serializer, model_validator
 
+from conf.secrets import MASKED
 from conf.settings import StageConfig
 
 _CODES = """
@@ -115,4 +116,4 @@ class EtlConfig(StageConfig):
     @field_serializer("platforms")
     def _without_accounts(self, platforms: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The options as they are logged and kept with a run: the lake has no names."""
-        return {name: {option: "**********" if isinstance(value, str) else value for option, value in given.items()} for name, given in platforms.items()}
+        return {name: {option: MASKED if isinstance(value, str) else value for option, value in given.items()} for name, given in platforms.items()}

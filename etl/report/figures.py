@@ -16,7 +16,7 @@ from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, known_time
 from lake.config import LakeConfig
 from lake.job_runs import JOB_RUNS, rows_changed_since
-from lake.presence import require_any_table
+from lake.presence import has_table, require_any_table
 from lake.schema import arrow_schema
 from lake.tables import TableSpec
 from lake.units import IDENTITIES, SEQUENCES, UNITS
@@ -77,7 +77,7 @@ class LakeFigures:
 def read_figures(lake: LakeConfig) -> LakeFigures:
     """The figures of a lake. Raises ContractError where it has none of the tables, or one does not fit its row model."""
     require_any_table(lake, [spec.name for spec in TABLES])
-    tables = {spec.name: arrow_tables.open_table(lake, spec) for spec in TABLES if arrow_tables.find_table(lake, spec) is not None}
+    tables = {spec.name: arrow_tables.open_table(lake, spec) for spec in TABLES if has_table(lake, spec)}
     files = _rows(lake, INGESTED_FILES, _OF_FILES, tables)
     runs = _rows(lake, JOB_RUNS, _OF_RUNS, tables, ds.field("job").isin(["etl ingest", *SOURCES]))
     runs = None if runs is None else sorted(runs, key=lambda row: row["started_at"])
