@@ -6,13 +6,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lake.labels import Level
+from lake.labels import Level, normalised
 from lake.tables import Row, TableSpec
 from lake.units import HistoryUnit
 
 Split = Literal["train", "validation", "test"]
+Kind = Literal["specific", "broad", "title", "catalogue"]
+KINDS: tuple[Kind, ...] = ("specific", "broad", "title", "catalogue")
+"""Kinds of answers: the teacher's two levels, the title of what was entered or acted on, and an app's own item. The loss contrasts each by itself."""
 Where = Literal["inside", "after"]
 Period = Literal["past", "future"]
+
+
+def answer_key(text: str) -> int:
+    """What an answer's words are known by, 0 to 2**60 - 1: the first bits of the SHA-256 of the normalised text. Two answers of the same words are one."""
+    return int.from_bytes(hashlib.sha256(normalised(text).encode("utf-8", "surrogatepass")).digest()[:8], "big") >> 4
 
 
 class HeldOut(BaseModel):

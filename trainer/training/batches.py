@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conf.errors import ContractError
-from lake.labels import LEVELS, Level, normalised
-from trainer.training.masks import Numbers, relation
+from lake.examples import KINDS, answer_key
+from trainer.training.masks import KIND_PLACES, Numbers
 
 logger = logging.getLogger(__name__)
 
@@ -25,15 +25,15 @@ Periods = Literal["past", "all"]
 
 @dataclass(frozen=True)
 class Answers:
-    """All N items that are labels, as numbers from 0 to N - 1, and what the masks need of them."""
+    """All N items that are labels: their ids, words, kinds (places in KINDS) and the keys of their words."""
 
     item_ids: pa.Array
     texts: list[str]
-    levels: list[Level]
-    words: Numbers
+    kinds: Numbers
+    keys: Numbers
 
-    def numbers(self, item_ids: pa.Array) -> Numbers:
-        """Numbers of items. Raises ContractError on an item that is not there."""
+    def places(self, item_ids: pa.Array) -> Numbers:
+        """Where items stand among all. Raises ContractError on an item that is not there."""
         found = pc.index_in(item_ids.cast(pa.large_string()), value_set=self.item_ids)
         if found.null_count:
             raise ContractError(f"items: {found.null_count} items of examples are not there; run 'kindred teacher items' and 'kindred trainer examples' again")
@@ -44,7 +44,7 @@ class Answers:
 class TrainingSet:
     """P people to train on. `donors` says whose labels a person is taught: their own, unless labels are shuffled.
 
-    `examples` stay in Arrow as they were read; `rows` (P,) says where each person stands in them.
+    `examples` stay in Arrow as they were read; `rows` (P,) says where each person stands in them, `done` the keys of all that each one did.
     """
 
     examples: pa.Table
@@ -60,12 +60,17 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """B histories, A distinct answers (item numbers), the relation (B, A) between them, and the level (A,) of each answer as its place in LEVELS."""
+    """What one process holds of a step: B histories with one cut each, and the A distinct answers drawn for them.
+
+    `answers` (A,) are numbers as `trainer.training.masks` has them, ascending; `texts` their words. `positives` and `done` hold, a query, the answers
+    drawn for it and the keys of all words that its person ever did. Nothing is looked up anywhere else.
+    """
 
     histories: list[Sequence[Unit]]
     answers: Numbers
-    relation: np.ndarray
-    levels: Numbers
+    texts: list[str]
+    positives: list[Numbers]
+    done: list[Numbers]
 
 
 def training_set(examples: pa.Table, items: pa.Table, periods: Periods, min_people: int, donor_seed: int | None = None) -> TrainingSet:
@@ -100,17 +105,18 @@ def epoch_batches(training: TrainingSet, people_per_batch: int, answers_per_quer
 def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, generator: np.random.Generator) -> TrainingBatch:
     """One cut of each of these people, drawn at random, with positives drawn from it."""
     histories, positives = [], []
+    texts: dict[int, str] = {}
     for person in people:
         cut = _cut(training, person, generator.choice(training.cuts[person]))
         donor = training.donors[person]
         taught = cut if donor == person else _cut(training, donor, generator.choice(training.cuts[donor]))
         histories.append(_history(training, person, cut["history_length"]))
-        drawn = draw_positives(taught["positives"], answers_per_query, generator)
-        positives.append(training.answers.numbers(pa.array(drawn, pa.string())))
-    answers = np.unique(np.concatenate(positives))
+        items = training.answers.places(pa.array(draw_positives(taught["positives"], answers_per_query, generator), pa.string()))
+        positives.append(np.unique(training.answers.keys[items] * KIND_PLACES + training.answers.kinds[items]))
+        texts |= {int(training.answers.keys[item] * KIND_PLACES + training.answers.kinds[item]): training.answers.texts[item] for item in items}
+    answers = np.array(sorted(texts), np.int64)
     done = [training.done[training.donors[person]] for person in people]
-    levels = np.array([LEVELS.index(training.answers.levels[answer]) for answer in answers], np.int64)
-    return TrainingBatch(histories, answers, relation(positives, done, answers, training.answers.words), levels)
+    return TrainingBatch(histories, answers, [texts[answer] for answer in answers.tolist()], positives, done)
 
 
 def draw_positives(positives: Sequence[Mapping[str, Any]], count: int, generator: np.random.Generator) -> list[str]:
@@ -129,17 +135,16 @@ def draw_positives(positives: Sequence[Mapping[str, Any]], count: int, generator
 def _answers(items: pa.Table) -> Answers:
     labels = items.filter(pc.equal(items["source"], "labels")).sort_by("item_id")
     texts = labels["text"].to_pylist()
-    numbers: dict[str, int] = {}
-    words = [numbers.setdefault(normalised(text), len(numbers)) for text in texts]
-    return Answers(labels["item_id"].cast(pa.large_string()).combine_chunks(), texts, labels["level"].to_pylist(), np.array(words, np.int64))
+    kinds = np.array([KINDS.index(level) for level in labels["level"].to_pylist()], np.int64)
+    return Answers(labels["item_id"].cast(pa.large_string()).combine_chunks(), texts, kinds, np.array([answer_key(text) for text in texts], np.int64))
 
 
 def _done(examples: pa.Table, answers: Answers) -> list[Numbers]:
-    """All items that each person ever did, at both levels."""
+    """Keys of all that each person ever did, at both levels."""
     done: list[Numbers] = []
     for people in examples["labelled"].chunks:
         units = people.flatten()
-        both = np.stack([answers.numbers(pc.struct_field(units, "specific_item_id")), answers.numbers(pc.struct_field(units, "broad_item_id"))], axis=1)
+        both = np.stack([answers.keys[answers.places(pc.struct_field(units, f"{level}_item_id"))] for level in ("specific", "broad")], axis=1)
         done += [np.unique(both[start:end]) for start, end in pairwise(_offsets(people))]
     return done
 

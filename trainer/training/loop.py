@@ -18,10 +18,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from conf.errors import EncoderError
 from lake.encoder import Encoder
+from lake.examples import KINDS
 from trainer.config import TrainingConfig
 from trainer.fingerprint import uses_bf16
 from trainer.training.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
-from trainer.training.loss import best_temperature, loss_of_levels
+from trainer.training.loss import best_temperature, loss_of_kinds
+from trainer.training.masks import Numbers, Relation, kinds_of, relation
+from trainer.training.towers import embed, token_batches
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
     for epoch in range(config.epochs):
         for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.seed, epoch):
             number += 1
-            temperature = temperature or fitting_temperature(encoder, training, batch, config, accelerator)
-            loss = add_gradients(encoder, training, batch, config, accelerator, temperature)
+            temperature = temperature or fitting_temperature(encoder, batch, config, accelerator)
+            loss = add_gradients(encoder, batch, config, accelerator, temperature)
             norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
             check_finite(number, loss=loss, gradient=norm)
             rate = float(schedule.get_last_lr()[0])
@@ -78,48 +81,36 @@ def check_finite(step: int, **numbers: float) -> None:
         )
 
 
-def fitting_temperature(encoder: Encoder, training: TrainingSet, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator) -> float:
+def fitting_temperature(encoder: Encoder, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator) -> float:
     """The temperature at which the encoder's scores of a global batch, as it is, fit best; the same on each process."""
-    texts = _own_texts(encoder, training, batch, accelerator)
+    texts = _own_texts(encoder, batch, accelerator)
     vectors = _all_vectors(encoder, texts, token_batches(encoder, texts, config.tokens_per_forward), batch, accelerator)
-    return best_temperature(*_queries_and_answers(vectors, batch), *_relation_and_levels(batch, accelerator))
+    return best_temperature(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch))
 
 
 def add_gradients(
-    encoder: Encoder, training: TrainingSet, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator, temperature: float
+    encoder: Encoder, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator, temperature: float
 ) -> float:  # fmt: skip
     """The loss of a global batch; its gradient is set on each process's parameters alike."""
-    texts = _own_texts(encoder, training, batch, accelerator)
+    texts = _own_texts(encoder, batch, accelerator)
     groups = token_batches(encoder, texts, config.tokens_per_forward)
     vectors = _all_vectors(encoder, texts, groups, batch, accelerator).requires_grad_()
-    loss = loss_of_levels(*_queries_and_answers(vectors, batch), *_relation_and_levels(batch, accelerator), temperature)
+    loss = loss_of_kinds(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch), temperature)
     (gradient,) = torch.autograd.grad(loss, vectors)
     for rows in groups:
-        (_embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
+        (embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
     _sum_gradients(encoder.model, accelerator)
     return float(loss.item())
 
 
-def token_batches(encoder: Encoder, texts: Mapping[int, str], tokens_per_forward: int) -> list[list[int]]:
-    """Keys of texts, longest text first, in groups of at most `tokens_per_forward` padded tokens; a longer text stands alone."""
-    lengths = {row: min(encoder.token_count(text), encoder.card.max_tokens) for row, text in texts.items()}
-    groups: list[list[int]] = []
-    for row in sorted(texts, key=lambda row: (-lengths[row], row)):
-        if not groups or (len(groups[-1]) + 1) * lengths[groups[-1][0]] > tokens_per_forward:
-            groups.append([])
-        groups[-1].append(row)
-    return groups
-
-
-def _own_texts(encoder: Encoder, training: TrainingSet, batch: TrainingBatch, accelerator: Accelerator) -> dict[int, str]:
+def _own_texts(encoder: Encoder, batch: TrainingBatch, accelerator: Accelerator) -> dict[int, str]:
     """This process's share of the texts by their row in the batch's vectors (queries, then answers); histories are rendered here, once."""
-    prompts, items = encoder.card.prompts, training.answers
-    texts = {}
+    prompts = encoder.card.prompts
+    kinds, texts = kinds_of(batch.answers), {}
     for query in range(accelerator.process_index, len(batch.histories), accelerator.num_processes):
         texts[query] = prompts.get("query", "") + encoder.history_text(batch.histories[query])[0]
     for answer in range(accelerator.process_index, len(batch.answers), accelerator.num_processes):
-        number = batch.answers[answer]
-        texts[len(batch.histories) + answer] = prompts.get(items.levels[number], "") + items.texts[number]
+        texts[len(batch.histories) + answer] = prompts.get(KINDS[kinds[answer]], "") + batch.texts[answer]
     return texts
 
 
@@ -128,7 +119,7 @@ def _all_vectors(encoder: Encoder, texts: Mapping[int, str], groups: Sequence[li
     vectors = torch.zeros(len(batch.histories) + len(batch.answers), encoder.dimension, device=accelerator.device)
     with torch.no_grad():
         for rows in groups:
-            vectors[rows] = _embed(encoder.model, [texts[row] for row in rows], accelerator)
+            vectors[rows] = embed(encoder.model, [texts[row] for row in rows], accelerator)
     return accelerator.reduce(vectors, reduction="sum")
 
 
@@ -137,16 +128,8 @@ def _queries_and_answers(vectors: Tensor, batch: TrainingBatch) -> tuple[Tensor,
     return queries, answers
 
 
-def _relation_and_levels(batch: TrainingBatch, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(batch.relation).to(accelerator.device), torch.from_numpy(batch.levels).to(accelerator.device)
-
-
-def _embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator) -> Tensor:
-    """Unit-length vectors of texts (T, D), in float32 whatever the arithmetic."""
-    features = {name: value.to(accelerator.device) for name, value in model.preprocess(list(texts)).items() if isinstance(value, Tensor)}
-    with accelerator.autocast():
-        vectors = model(features)["sentence_embedding"]
-    return torch.nn.functional.normalize(vectors.float(), dim=1)
+def _relation_and_kinds(batch: TrainingBatch) -> tuple[Relation, Numbers]:
+    return relation(batch.positives, batch.done, batch.answers), kinds_of(batch.answers)
 
 
 def _sum_gradients(model: SentenceTransformer, accelerator: Accelerator) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.training.masks import MASKED, POSITIVE
+from trainer.training.masks import MASKED, POSITIVE, Numbers, Relation
 
 TEMPERATURES = [float(each) for each in np.geomspace(0.5, 0.01, 40)]
 """Those that are tried, softest first: a tenth apart."""
@@ -28,23 +28,25 @@ def contrastive_loss(queries: Tensor, answers: Tensor, relation: Tensor, tempera
     return per_query.mean()
 
 
-def loss_of_levels(queries: Tensor, answers: Tensor, relation: Tensor, levels: Tensor, temperature: float) -> Tensor:
-    """Mean over levels of the contrastive loss among the answers of that level alone, a scalar. A level without a positive counts nothing.
+def loss_of_kinds(queries: Tensor, answers: Tensor, relation: Relation, kinds: Numbers, temperature: float) -> Tensor:
+    """Mean over kinds of the contrastive loss among the answers of that kind alone, a scalar. A kind without a positive counts nothing.
 
-    Shapes as in `contrastive_loss`; levels (A,) numbers the level of each answer. In one softmax over both levels a broad label would compete with the
+    Shapes as in `contrastive_loss`; kinds (A,) are places in KINDS. In one softmax over all kinds a broad label would compete with the
     specific ones below it, of other people too, and masking those takes away the hardest negatives.
     """
-    asked = [level for level in levels.unique() if (relation[:, levels == level] == POSITIVE).any()]
+    related = torch.from_numpy(relation.dense()).to(queries.device)
+    of_kinds = [torch.from_numpy(kinds == kind).to(queries.device) for kind in np.unique(kinds)]
+    asked = [chosen for chosen in of_kinds if (related[:, chosen] == POSITIVE).any()]
     if not asked:
-        return contrastive_loss(queries, answers, relation, temperature)
-    return torch.stack([contrastive_loss(queries, answers[levels == level], relation[:, levels == level], temperature) for level in asked]).mean()
+        return contrastive_loss(queries, answers, related, temperature)
+    return torch.stack([contrastive_loss(queries, answers[chosen], related[:, chosen], temperature) for chosen in asked]).mean()
 
 
-def best_temperature(queries: Tensor, answers: Tensor, relation: Tensor, levels: Tensor) -> float:
-    """The temperature of TEMPERATURES at which these vectors have the lowest loss; on ties the softest. Shapes as in `loss_of_levels`.
+def best_temperature(queries: Tensor, answers: Tensor, relation: Relation, kinds: Numbers) -> float:
+    """The temperature of TEMPERATURES at which these vectors have the lowest loss; on ties the softest. Shapes as in `loss_of_kinds`.
 
     Where training begins at a sharper one, the loss is lowered fastest by letting all queries move towards their mean: what tells people apart
     shrinks, and what is common to all queries, an offset of each item, stays (benchmarks/RESULTS.md). How far cosines of a base spread
     is its own: a fixed number fits one base.
     """
-    return min(TEMPERATURES, key=lambda temperature: float(loss_of_levels(queries, answers, relation, levels, temperature)))
+    return min(TEMPERATURES, key=lambda temperature: float(loss_of_kinds(queries, answers, relation, kinds, temperature)))

@@ -1,40 +1,83 @@
-"""Which negatives are false: the relation of each query of a batch to each answer of it. Items are numbers from 0 to N - 1 here."""
+"""Which negatives are false: what each answer of a step is to each of its queries, as pairs.
+
+An answer is a number that says its words and its kind: the key of the words (`lake.examples.answer_key`) times KIND_PLACES, plus the place of the
+kind in KINDS. So processes that read different people agree on what an answer is without a list of all answers.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lake.examples import KINDS
+
 Numbers = NDArray[np.int64]
 
 NEGATIVE, POSITIVE, MASKED = 0, 1, 2
+KIND_PLACES = 4
+assert len(KINDS) <= KIND_PLACES
 
 
-def relation(positives: Sequence[Numbers], done: Sequence[Numbers], answers: Numbers, words: Numbers) -> NDArray[np.int8]:
-    """What each answer is to each query: POSITIVE, NEGATIVE or MASKED, shape (B, A).
+@dataclass(frozen=True)
+class Pairs:
+    """N pairs of a query and an answer: `queries` (N,) and `answers` (N,) are places in the step, ascending by query, then answer; no pair stands twice."""
 
-    `positives` and `done` hold, a query, the items chosen as its positives and all items that its person ever did; `answers` (A,) are distinct
-    items; `words` (N,) numbers the text of each item, so that the same text at both levels has the same number. MASKED is what the person did, and its
-    twin at the other level. A broad label and the specific ones below it never meet: the loss contrasts each level by itself.
+    queries: Numbers
+    answers: Numbers
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What each of A answers is to each of B queries: a positive, masked, or, where it is neither, a negative."""
+
+    shape: tuple[int, int]
+    positive: Pairs
+    masked: Pairs
+
+    def dense(self) -> NDArray[np.int8]:
+        """POSITIVE, NEGATIVE or MASKED, shape (B, A)."""
+        found = np.full(self.shape, NEGATIVE, np.int8)
+        found[self.masked.queries, self.masked.answers] = MASKED
+        found[self.positive.queries, self.positive.answers] = POSITIVE
+        return found
+
+
+def answer_numbers(keys: Numbers, kind: int) -> Numbers:
+    """Answers of one kind with these words."""
+    return np.asarray(keys, np.int64) * KIND_PLACES + kind
+
+
+def keys_of(answers: Numbers) -> Numbers:
+    """The words of each answer."""
+    return np.asarray(answers) // KIND_PLACES
+
+
+def kinds_of(answers: Numbers) -> Numbers:
+    """The kind of each answer, as its place in KINDS."""
+    return np.asarray(answers) % KIND_PLACES
+
+
+def relation(positives: Sequence[Numbers], done: Sequence[Numbers], answers: Numbers) -> Relation:
+    """What each of the answers (A,), distinct and ascending, is to each query.
+
+    `positives` and `done` hold, a query, the answers chosen for it and the keys of all words that its person ever did or entered, at any kind.
+    Masked are those words and the words of the query's own positives wherever they are not a positive: the same words at another kind are no negative.
     """
-    positive = _members(positives, answers, len(words))
-    word_count = int(words.max(initial=-1)) + 1
-    did = _members([words[each] for each in done], words[answers], word_count)
-    did |= _members([words[each] for each in positives], words[answers], word_count)
-    return np.where(positive, POSITIVE, np.where(did, MASKED, NEGATIVE)).astype(np.int8)
+    positive = _pairs(positives, answers)
+    of_words = _pairs([np.union1d(did, keys_of(own)) for did, own in zip(done, positives, strict=True)], keys_of(answers))
+    is_positive = np.isin(of_words.queries * len(answers) + of_words.answers, positive.queries * len(answers) + positive.answers)
+    return Relation((len(positives), len(answers)), positive, Pairs(of_words.queries[~is_positive], of_words.answers[~is_positive]))
 
 
-def _members(sets: Sequence[Numbers], candidates: Numbers, size: int) -> NDArray[np.bool_]:
-    """Whether each candidate is in each set, shape (sets, candidates); all numbers lie below `size`."""
-    if not sets:
-        return np.zeros((0, len(candidates)), bool)
+def _pairs(sets: Sequence[Numbers], candidates: Numbers) -> Pairs:
+    """Each set with each candidate that is in it. A candidate may stand several times."""
+    order = np.argsort(candidates, kind="stable")
+    ascending = candidates[order]
     owners = np.repeat(np.arange(len(sets)), [len(each) for each in sets])
-    keys = np.sort(owners * size + np.concatenate(sets).astype(np.int64))
-    return _contains(keys, np.arange(len(sets))[:, None] * size + candidates[None, :])
-
-
-def _contains(sorted_keys: Numbers, keys: Numbers) -> NDArray[np.bool_]:
-    if not len(sorted_keys):
-        return np.zeros(keys.shape, bool)
-    at = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
-    return np.asarray(sorted_keys[at] == keys)
+    members = np.concatenate([np.zeros(0, np.int64), *sets])
+    first, end = np.searchsorted(ascending, members, "left"), np.searchsorted(ascending, members, "right")
+    counts = end - first
+    places = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    found = np.unique(np.repeat(owners, counts) * max(1, len(candidates)) + order[places])
+    return Pairs(found // max(1, len(candidates)), found % max(1, len(candidates)))
