@@ -128,7 +128,7 @@ def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row])
 
 def overwrite_stream(lake: LakeConfig, spec: TableSpec, parts: Iterable[pa.Table]) -> int:
     """Replace all rows by a stream of parts, in one commit, and return the table's version; an exception on the way writes nothing."""
-    table, failures = create_table(lake, spec), []
+    table, failures = made_anew(lake, spec), []
 
     def batches() -> Iterator[pa.RecordBatch]:
         # delta-rs asks for batches from inside its own runtime, where nothing of delta-rs may be called: the parts are made in a thread of their own.
@@ -189,6 +189,30 @@ def commit_files(
         actions, mode="append", schema=table.schema(), partition_by=list(spec.partition_by),
         commit_properties=CommitProperties(app_transactions=[Transaction(*transaction)]) if transaction else None,
     )  # fmt: skip
+
+
+def replace_by_files(lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile]) -> int:
+    """Let files that stand in the table's folder be all that it holds, in one commit, and return the table's version."""
+    table = open_table(lake, spec)
+    commit_files(lake, spec, added, removed={file["path"] for file in live_files(table)})
+    return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
+
+
+def made_anew(lake: LakeConfig, spec: TableSpec) -> DeltaTable:
+    """The table, made empty where it is absent or an older program wrote it with other columns or partitions: for tables that are written as a whole."""
+    table = find_table(lake, spec)
+    if table is not None and _is_as_specified(table, spec):
+        return table
+    return DeltaTable.create(
+        table_uri(lake.path, spec), described_schema(spec), partition_by=list(spec.partition_by), mode="overwrite", name=spec.name,
+        description=inspect.getdoc(spec.row), storage_options=lake.storage_options or None,
+    )  # fmt: skip
+
+
+def _is_as_specified(table: DeltaTable, spec: TableSpec) -> bool:
+    found = {field.name: _type_name(field.type) for field in pa.schema(table.schema())}
+    wanted = {field.name: _type_name(field.type) for field in arrow_schema(spec)}
+    return found == wanted and tuple(table.metadata().partition_columns) == spec.partition_by
 
 
 def live_files(table: DeltaTable) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Every table of the lake by name."""
 
 from lake.acts import ACTS, INGESTED_FILES, REJECTS
-from lake.examples import EXAMPLES
+from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS, LABEL_REJECTS, LABELS
 from lake.tables import TableSpec
@@ -11,7 +11,7 @@ from lake.vectors import ITEM_VECTORS, USER_VECTORS
 TABLES: dict[str, TableSpec] = {
     spec.name: spec
     for spec in (
-        ACTS, REJECTS, INGESTED_FILES, UNITS, UNIT_SIGNATURES, IDENTITIES, SEQUENCES, SHORT_SEQUENCES, LABELS, LABEL_REJECTS, ITEMS, EXAMPLES,
+        ACTS, REJECTS, INGESTED_FILES, UNITS, UNIT_SIGNATURES, IDENTITIES, SEQUENCES, SHORT_SEQUENCES, LABELS, LABEL_REJECTS, ITEMS, PERSON_LABELS, EXAMPLES,
         USER_VECTORS, ITEM_VECTORS, JOB_RUNS,
     )
 }  # fmt: skip

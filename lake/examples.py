@@ -39,6 +39,20 @@ class HeldOut(BaseModel):
         return "validation" if place < self.test_share + self.validation_share else "train"
 
 
+class PersonLabel(Row):
+    """One labelled unit of one person: when it was, and both labels, as items and in words."""
+
+    person_id: str = Field(description="As in `sequences`.")
+    unit_id: str = Field(description="The unit.")
+    created_at: datetime = Field(description="Time of the unit, UTC.")
+    specific_item_id: str = Field(description="Its specific label, as an item.")
+    broad_item_id: str = Field(description="Its broad label, as an item.")
+    specific: str = Field(description="The words of the specific label.")
+    broad: str = Field(description="The words of the broad label.")
+    teacher_version: str = Field(description="Who said so.")
+    bucket: int = Field(description="As in `sequences`; the partition.")
+
+
 class Positive(Row):
     """One label of the person, as an item, seen from a cut."""
 
@@ -50,34 +64,50 @@ class Positive(Row):
 
 
 class Cut(Row):
-    """A moment in a history: the past is the query, the labels inside and after it are answers."""
+    """A moment in a history: the past is the query; the labels inside and after it, and the titles of what is entered after it, are answers."""
 
     cut_at: datetime = Field(description="Time of the last unit of the past, UTC.")
     history_length: int = Field(gt=0, description="How many units of `history` lie in the past of this cut.")
-    positives: list[Positive] = Field(description="Labels inside the past and in the future window.")
+    community: str | None = Field(description="Where the person acts next.")
+    positives: list[Positive] = Field(description="Labels inside the past and in the future window; none where the cut is not one for labels.")
+    entered: list[int] = Field(
+        description="Places in `history` of the units soon after the cut by which the person enters a titled thread, or acts on a titled thing, for the first time."
+    )
     hard_negatives: list[str] = Field(description="`item_id`s near the query that are not its answers.")
     period: Period = Field(
-        description="past: every future of this cut lies before the time split; future: the cut lies at or after it or its futures reach over it."
+        description="past: every answer of this cut lies before the time split; future: the cut lies at or after it or its answers reach over it."
     )
 
 
 class LabelledUnit(Row):
-    """The items of one labelled unit of the person: everything that the person ever did is positive or masked."""
+    """The labels of one unit of the history."""
 
     unit_id: str = Field(description="A unit of the history.")
     specific_item_id: str = Field(description="Its specific label, as an item.")
     broad_item_id: str = Field(description="Its broad label, as an item.")
+    specific: str = Field(description="The words of the specific label.")
+    broad: str = Field(description="The words of the broad label.")
 
 
 class Example(Row):
-    """One person for training."""
+    """One person for training, labelled or not. Self-contained: whoever streams it looks nothing up."""
 
     person_id: str = Field(description="As in `sequences`.")
-    history: list[HistoryUnit] = Field(description="Oldest first.")
+    history: list[HistoryUnit] = Field(description="The newest units, oldest first.")
     labelled: list[LabelledUnit] = Field(description="Labels of the history's units, in its order; units without one are absent.")
     cuts: list[Cut] = Field(description="Moments of the history that are asked about, oldest first.")
-    split: Split = Field(description="By hash of `person_id`.")
+    did: list[int] = Field(
+        description="`answer_key`s, ascending, of all labels and titles of everything that the person ever did, older than `history` too: none is their negative."
+    )
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
+    split: Split = Field(description="By hash of `person_id`; the partition.")
 
 
-EXAMPLES = TableSpec(name="examples", row=Example, key=("person_id",), write_mode="overwrite", written_by=("trainer examples",))
+PERSON_LABELS = TableSpec(
+    name="person_labels", row=PersonLabel, key=("bucket", "person_id", "unit_id"), partition_by=("bucket",), write_mode="overwrite",
+    written_by=("trainer examples",),
+)  # fmt: skip
+EXAMPLES = TableSpec(
+    name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),
+    stats_columns=("person_id",),
+)  # fmt: skip

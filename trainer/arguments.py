@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from conf.arguments import JobArguments, job_arguments, job_parser, parse_job_arguments
 
-EXAMPLES = """One row a person for training: the history, cuts of it, and the items before and after each cut.
+EXAMPLES = """One row a person for training, labelled or not: the history, cuts of it, the labels before and after each cut, and what is entered after it.
 
-Reads `sequences`, `labels` and `items`; writes `examples`, whole and in one commit. Does nothing where none of them changed."""
+Reads `sequences`, and `labels` where they are; writes `person_labels` and `examples`, each whole and in one commit. Does nothing where neither changed."""
 TRAIN = """Fine-tune the student on examples and register it.
 
-Reads `examples` and `items`; writes a version of the registered encoder, and moves the alias `champion` to it if it beats its base (else to the
+Reads `examples`; writes a version of the registered encoder, and moves the alias `champion` to it if it beats its base (else to the
 base). Does nothing where a run with the same settings on the same versions of these tables has finished."""
 EVALUATE = """The registered encoder on held-out people, against its untouched base and baselines that need no training.
 
@@ -18,13 +18,13 @@ Where an evaluation of this encoder on these tables is in MLflow already, prints
 
 
 def examples(argv: Sequence[str] | None = None) -> JobArguments:
-    """The shared arguments; there must be sequences, labels and items."""
-    return _checked(job_arguments(argv, EXAMPLES), "sequences", "labels", "items")
+    """The shared arguments; there must be sequences."""
+    return _checked(job_arguments(argv, EXAMPLES), "sequences")
 
 
 def train(argv: Sequence[str] | None = None) -> JobArguments:
-    """The shared arguments; there must be examples and items."""
-    return _checked(job_arguments(argv, TRAIN), "examples", "items")
+    """The shared arguments; there must be examples."""
+    return _checked(job_arguments(argv, TRAIN), "examples")
 
 
 def evaluate(argv: Sequence[str] | None = None) -> JobArguments:

@@ -15,10 +15,14 @@ class ExamplesConfig(StageConfig):
     min_past_units: int = Field(5, gt=0, description="Units before a cut at least.")
     min_future_labels: int = Field(3, gt=0, description="Labelled units after a cut at least.")
     future_units: int | None = Field(20, gt=0, description="Labelled units after a cut that count as its future; None takes all.")
+    min_future_units: int = Field(3, gt=0, description="Units after a cut for titles at least.")
+    title_units: int = Field(20, gt=0, description="Units after a cut among which a person enters threads whose titles are answers.")
     validation_share: float = Field(0.15, ge=0, lt=1, description="Share of people held out to choose an encoder by.")
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of people held out to judge the chosen encoder by.")
     past_share: float = Field(0.8, gt=0, le=1, description="Quantile of labelled units' times at which the future period begins.")
     label_set: list[str] | None = Field(None, description="Teacher versions whose labels count; None takes all.")
+    memory_mb: int = Field(1024, gt=0, description="MiB of histories held at once while examples are made.")
+    labels_at_once: int = Field(5_000_000, gt=0, description="Labels held at once; where there are more, histories are read several times.")
 
     @model_validator(mode="after")
     def _somebody_trains(self) -> Self:

@@ -1,78 +1,51 @@
-"""Sequences and labels -> examples: one person's history, cut at several times, with the items before and after each cut.
+"""One person's history -> the moments at which it is cut, and what is asked at each. Pure: arrays in, rows out.
 
-Pure: rows in, rows out. Rows are mappings of the fields of `lake.examples.Example`, since histories pass through untouched.
+Shape letters: S units of all the person's history, oldest first.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lake.examples import HeldOut, Period
-from lake.labels import label_item_id
 from trainer.config import ExamplesConfig
 
-UnitRow = Mapping[str, Any]
-ExampleRow = dict[str, Any]
+Numbers = NDArray[np.int64]
+NONE = -1
 
 
 @dataclass(frozen=True)
-class ContentLabel:
-    """The items of one content at both levels, and the teacher version that said so."""
+class PersonHistory:
+    """What cuts need of a history: of each unit its time (UTC microseconds), the numbers of its thread and of its title, and its row among labels.
 
-    specific_item_id: str
-    broad_item_id: str
-    teacher_version: str
+    Shapes: times, threads, titles, labels (S,); -1 where a unit is in no thread, says nothing of what it is about, or has no label. Of all S units
+    the example keeps those from `kept_from` on.
+    """
 
+    times: Numbers
+    threads: Numbers
+    titles: Numbers
+    labels: Numbers
+    kept_from: int
 
-@dataclass(frozen=True)
-class LabelledPeople:
-    """Who has labelled units: their `person_id`s by bucket, how many people there are at all, and when each labelled unit was."""
+    @cached_property
+    def first_in_thread(self) -> Numbers:
+        """Where the person first acts in the thread of each unit, (S,); -1 for a unit in no thread."""
+        distinct, first, of_unit = np.unique(self.threads, return_index=True, return_inverse=True)
+        return np.where(distinct == NONE, NONE, first)[of_unit]
 
-    by_bucket: dict[int, list[str]]
-    people: int
-    times: np.ndarray
+    @cached_property
+    def enters(self) -> NDArray[np.bool_]:
+        """Whether by this unit the person enters a thread that has a title, (S,): nothing before it is in the thread."""
+        return (self.first_in_thread == np.arange(len(self.times))) & (self.titles != NONE)
 
-
-def choose_labels(labels: pa.Table) -> dict[str, ContentLabel]:
-    """Content hash -> its label. Of several teacher versions the one with most labels wins, ties go to the first by name."""
-    columns = [labels[name].to_pylist() for name in ("unit_hash", "teacher_version", "specific", "broad")]
-    label_counts = Counter(columns[1])
-    item_id = cache(label_item_id)
-    chosen: dict[str, ContentLabel] = {}
-    for unit_hash, version, specific, broad in sorted(zip(*columns, strict=True), key=lambda row: (-label_counts[row[1]], row[1])):
-        if unit_hash not in chosen:
-            chosen[unit_hash] = ContentLabel(item_id("specific", specific), item_id("broad", broad), version)
-    return chosen
-
-
-def labelled_people(chunks: Iterable[pa.RecordBatch], labelled_contents: Collection[str]) -> LabelledPeople:
-    """People with a labelled unit, out of `person_id`, `bucket`, `chunk` and `units` of sequences in any order. Times are UTC microseconds."""
-    wanted = pa.array(list(labelled_contents), pa.string())
-    by_bucket: dict[int, set[str]] = {}
-    times: list[np.ndarray] = []
-    people = 0
-    for batch in chunks:
-        people += pc.sum(pc.equal(batch["chunk"], 0)).as_py() or 0
-        units, row_of_unit = pc.list_flatten(batch["units"]), pc.list_parent_indices(batch["units"])
-        contents = pc.coalesce(pc.struct_field(units, "duplicate_group"), pc.struct_field(units, "unit_hash")).cast(pa.string())
-        is_labelled = pc.is_in(contents, value_set=wanted)
-        times.append(pc.struct_field(units, "created_at").filter(is_labelled).cast(pa.int64()).to_numpy(zero_copy_only=False))
-        rows = pc.unique(row_of_unit.filter(is_labelled))
-        for person_id, bucket in zip(batch["person_id"].take(rows).to_pylist(), batch["bucket"].take(rows).to_pylist(), strict=True):
-            by_bucket.setdefault(bucket, set()).add(person_id)
-    return LabelledPeople({bucket: sorted(ids) for bucket, ids in sorted(by_bucket.items())}, people, np.concatenate(times) if times else np.zeros(0, np.int64))
-
-
-def time_split(times: np.ndarray, past_share: float) -> int:
-    """When the future period begins, UTC microseconds: the `past_share` quantile of the labelled units' times. Nothing is past without units."""
-    return int(np.quantile(times, past_share, method="lower")) if len(times) else 0
+    def may_cut_before(self, place: int) -> bool:
+        """Whether the unit there is later than the one before it: the future is strictly later than the past."""
+        return bool(self.times[place - 1] < self.times[place])
 
 
 def held_out(config: ExamplesConfig) -> HeldOut:
@@ -80,67 +53,71 @@ def held_out(config: ExamplesConfig) -> HeldOut:
     return HeldOut(validation_share=config.validation_share, test_share=config.test_share)
 
 
-def person_example(
-    person_id: str, history: Sequence[UnitRow], older_threads: Collection[str], labels: Mapping[str, ContentLabel], split_at: int, config: ExamplesConfig
-) -> ExampleRow | str:  # fmt: skip
-    """The person's example, or why there is none. `history` is oldest first; `older_threads` are those of units before it."""
-    found = [labels.get(unit["duplicate_group"] or unit["unit_hash"]) for unit in history]
-    labelled = [(position, label) for position, label in enumerate(found) if label is not None]
-    if len(history) <= config.min_past_units:
+def person_cuts(history: PersonHistory, config: ExamplesConfig) -> list[tuple[int, bool]] | str:
+    """Where the history is cut (how many of all its units lie before) and whether labels are asked for there, ascending; or why nowhere."""
+    if len(history.times) - history.kept_from <= config.min_past_units:
         return "too few units"
-    if len(labelled) < config.min_future_labels:
-        return "too few labelled units"
-    lengths = cut_lengths([unit["created_at"] for unit in history], [position for position, _ in labelled], config)
-    if not lengths:
-        return "no cut with enough units before and labels after"
-    return {
-        "person_id": person_id,
-        "history": history,
-        "labelled": [
-            {"unit_id": history[position]["unit_id"], "specific_item_id": label.specific_item_id, "broad_item_id": label.broad_item_id}
-            for position, label in labelled
-        ],
-        "cuts": [_cut(history, length, older_threads, labelled, split_at, config.future_units) for length in lengths],
-        "split": held_out(config).split_of(person_id),
-        "label_set": sorted({label.teacher_version for _, label in labelled}),
-    }
+    for_labels = set(label_places(history, config))
+    places = sorted(for_labels | set(title_places(history, config)))
+    return [(place, place in for_labels) for place in places] or "no cut with enough units before and answers after"
 
 
-def cut_lengths(times: Sequence[datetime], labelled: Sequence[int], config: ExamplesConfig) -> list[int]:
-    """How many units lie before each cut, ascending: at most `cuts_per_person` cuts.
-
-    A cut stands right before a labelled unit that has enough units before it and, itself included, enough labelled ones from it on; never
-    between units of the same time, so that the future is strictly later than the past. Of the n such places the middles of
-    `cuts_per_person` equal parts are taken: quantiles of the labelled units.
-    """
-    places = [
-        position
-        for number, position in enumerate(labelled)
-        if position >= config.min_past_units and len(labelled) - number >= config.min_future_labels and times[position - 1] < times[position]
-    ]
-    cuts = min(config.cuts_per_person, len(places))
-    return [places[(2 * cut + 1) * len(places) // (2 * cuts)] for cut in range(cuts)]
+def label_places(history: PersonHistory, config: ExamplesConfig) -> list[int]:
+    """Cuts for labels: right before a labelled unit that has enough units before it and, itself included, enough labelled ones from it on."""
+    labelled = _kept(history, history.labels != NONE)
+    earliest = history.kept_from + config.min_past_units
+    return _spread([
+        place for number, place in enumerate(labelled)
+        if place >= earliest and len(labelled) - number >= config.min_future_labels and history.may_cut_before(place)
+    ], config.cuts_per_person)  # fmt: skip
 
 
-def _cut(
-    history: Sequence[UnitRow], length: int, older_threads: Collection[str], labelled: Sequence[tuple[int, ContentLabel]], split_at: int, future_units: int | None
+def title_places(history: PersonHistory, config: ExamplesConfig) -> list[int]:
+    """Cuts for titles: right before a unit by which the person enters a titled thread, enough units before and after it."""
+    earliest, latest = history.kept_from + config.min_past_units, len(history.times) - config.min_future_units
+    return _spread([place for place in _kept(history, history.enters) if earliest <= place <= latest and history.may_cut_before(place)], config.cuts_per_person)
+
+
+def labels_after(history: PersonHistory, cut: int, future_units: int | None) -> list[int]:
+    """Labelled units of the future: the first `future_units` from the cut on."""
+    return [place for place in _kept(history, history.labels != NONE) if place >= cut][:future_units]
+
+
+def entered_after(history: PersonHistory, cut: int, units: int) -> list[int]:
+    """Units among the next `units` by which the person enters a titled thread."""
+    return (cut + np.flatnonzero(history.enters[cut : cut + units])).tolist()
+
+
+def period_of(history: PersonHistory, answers: Sequence[int], split_at: int) -> Period:
+    """past where all these units lie before the time split (UTC microseconds), else future."""
+    return "past" if history.times[max(answers)] < split_at else "future"
+
+
+def cut_row(
+    history: PersonHistory, cut: int, for_labels: bool, communities: Sequence[str | None], units: Sequence[str], items: Sequence[dict[str, str]], split_at: int,
+    config: ExamplesConfig,
 ) -> dict[str, Any]:  # fmt: skip
-    inside = [(position, label) for position, label in labelled if position < length]
-    after = [(position, label) for position, label in labelled if position >= length][:future_units]
-    known_threads = {unit["thread_id"] for unit in history[:length]} | set(older_threads)
-    positives = [_positive(history[position], label, level, "inside", False) for position, label in inside for level in ("specific", "broad")]
-    for position, label in after:
-        thread_id = history[position]["thread_id"]
-        is_new = thread_id is not None and thread_id not in known_threads
-        positives += [_positive(history[position], label, level, "after", is_new) for level in ("specific", "broad")]
-    period: Period = "past" if _microseconds(history[after[-1][0]]["created_at"]) < split_at else "future"
-    return {"cut_at": history[length - 1]["created_at"], "history_length": length, "positives": positives, "hard_negatives": [], "period": period}
+    """The fields of `lake.examples.Cut` but for `cut_at`. `communities` and `units` are those of the S units; `items` the items of each label by level."""
+    after = labels_after(history, cut, config.future_units) if for_labels else []
+    entered = entered_after(history, cut, config.title_units)
+    inside = [place for place in _kept(history, history.labels != NONE) if place < cut] if for_labels else []
+    positives = [
+        {"item_id": item_id, "level": level, "unit_id": units[place], "where": where, "new_thread": where == "after" and bool(history.first_in_thread[place] >= cut)}
+        for where, places in (("inside", inside), ("after", after))
+        for place in places
+        for level, item_id in items[history.labels[place]].items()
+    ]  # fmt: skip
+    return {
+        "history_length": cut - history.kept_from, "community": communities[cut], "positives": positives, "entered": [place - history.kept_from for place in entered],
+        "hard_negatives": [], "period": period_of(history, [*after, *entered], split_at),
+    }  # fmt: skip
 
 
-def _positive(unit: UnitRow, label: ContentLabel, level: str, where: str, new_thread: bool) -> dict[str, Any]:
-    item_id = label.specific_item_id if level == "specific" else label.broad_item_id
-    return {"item_id": item_id, "level": level, "unit_id": unit["unit_id"], "where": where, "new_thread": new_thread}
+def _kept(history: PersonHistory, wanted: NDArray[np.bool_]) -> list[int]:
+    return (history.kept_from + np.flatnonzero(wanted[history.kept_from :])).tolist()
 
 
-def _microseconds(at: datetime) -> int:
-    return int(at.timestamp()) * 1_000_000 + at.microsecond
+def _spread(places: Sequence[int], count: int) -> list[int]:
+    """Of n places the middles of `count` equal parts, all of them where there are no more."""
+    count = min(count, len(places))
+    return [places[(2 * part + 1) * len(places) // (2 * count)] for part in range(count)]

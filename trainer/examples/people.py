@@ -1,0 +1,165 @@
+"""Chunks of some people and their labelled units -> rows of `examples`. Histories stay in Arrow; Python sees a person's arrays."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.examples import EXAMPLES, answer_key
+from lake.labels import LEVELS
+from lake.rendering import OPENING
+from lake.schema import arrow_schema
+from trainer.config import ExamplesConfig
+from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
+
+_TYPES = arrow_schema(EXAMPLES)
+
+
+@dataclass(frozen=True)
+class People:
+    """P people and the S units of all their histories in a row, oldest first, with what cuts and answers need of each.
+
+    Shapes: offsets (P + 1,) says where each person's units begin; threads, titles, title_keys and labels (S,), -1 for none: `titles` are numbers of
+    titles, `title_keys` their answer_keys, `labels` rows of `label_rows`.
+    """
+
+    person_ids: list[str]
+    offsets: Numbers
+    units: pa.StructArray
+    threads: Numbers
+    titles: Numbers
+    title_keys: Numbers
+    labels: Numbers
+    label_rows: pa.Table
+
+    def history(self, person: int, max_units: int) -> PersonHistory:
+        """The arrays of one person, of whose units the newest `max_units` are kept."""
+        start, end = self.offsets[person : person + 2]
+        times = pc.struct_field(self.units.slice(start, end - start), "created_at").cast(pa.int64()).to_numpy()
+        return PersonHistory(times, self.threads[start:end], self.titles[start:end], self.labels[start:end], max(0, int(end - start) - max_units))
+
+
+def people_of(chunks: pa.Table, label_rows: pa.Table) -> People:
+    """The people of `person_id`, `chunk` and `units` of sequences, and of rows of `person_labels`, both in any order."""
+    chunks = chunks.sort_by([("person_id", "ascending"), ("chunk", "ascending")]).combine_chunks()
+    label_rows = label_rows.combine_chunks()
+    lists = _whole(chunks["units"])
+    units, counts = lists.flatten(), pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+    person_ids = chunks["person_id"].to_pylist()
+    first_chunks = [row for row in range(len(person_ids)) if not row or person_ids[row] != person_ids[row - 1]]
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    titles = titles_of(units).dictionary_encode()
+    keys = np.array([answer_key(title) for title in titles.dictionary.to_pylist()] or [0], np.int64)
+    numbers = _numbers(titles)
+    return People(
+        person_ids=[person_ids[row] for row in first_chunks],
+        offsets=starts[[*first_chunks, len(person_ids)]],
+        units=units,
+        threads=_numbers(pc.struct_field(units, "thread_id").dictionary_encode()),
+        titles=numbers,
+        title_keys=np.where(numbers == NONE, NONE, keys[numbers]),
+        labels=_label_of_units(units, np.repeat(np.array(person_ids, object), counts), label_rows),
+        label_rows=label_rows,
+    )
+
+
+def titles_of(units: pa.StructArray) -> pa.Array:
+    """`lake.units.thread_title` of each unit, null where there is none."""
+    contexts = pc.struct_field(units, "context")
+    lengths = pc.list_value_length(contexts).fill_null(0).to_numpy(zero_copy_only=False)
+    entries = contexts.flatten()
+    first = np.where(lengths > 0, np.cumsum(lengths) - lengths, NONE)
+    openings = entries.take(pa.array(first, pa.int64(), mask=first == NONE))
+    is_opening = pc.is_in(pc.struct_field(openings, "role"), pa.array([*OPENING]))
+    of_roots = pc.if_else(is_opening, pc.struct_field(openings, "title"), pa.scalar(None, pa.string()))
+    own = pc.struct_field(units, "title")
+    found = pc.coalesce(*(pc.if_else(pc.equal(pc.utf8_trim_whitespace(each), ""), pa.scalar(None, pa.string()), each) for each in (own, of_roots)))
+    return found
+
+
+def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str]) -> pa.Table:
+    """Rows of `examples`, ordered by where and when the people act last, so that neighbours in the table are neighbours in place and time.
+
+    `counts` and `dropped` are added to: people, cuts, people of each split; people without an example by reason.
+    """
+    shares, rows, kept = held_out(config), [], []
+    labels = _labels(people.label_rows)
+    for person, person_id in enumerate(people.person_ids):
+        history = people.history(person, config.max_history_units)
+        cuts = person_cuts(history, config)
+        if isinstance(cuts, str):
+            dropped[f"people: {cuts}"] += 1
+            continue
+        row = _example(people, person, history, cuts, labels, split_at, config) | {"person_id": person_id, "split": shares.split_of(person_id)}
+        counts["people"] += 1
+        counts["cuts"] += len(cuts)
+        counts["people with labels"] += bool(row["labelled"])
+        counts[f"{row['split']} people"] += 1
+        rows.append(row)
+        kept.append((int(people.offsets[person]) + history.kept_from, int(people.offsets[person + 1])))
+    order = sorted(range(len(rows)), key=lambda at: (rows[at]["cuts"][-1]["community"] or "", rows[at]["cuts"][-1]["cut_at"], rows[at]["person_id"]))
+    return _table([rows[at] for at in order], [kept[at] for at in order], people.units)
+
+
+def _example(
+    people: People, person: int, history: PersonHistory, cuts: list[tuple[int, bool]], labels: list[dict[str, Any]], split_at: int, config: ExamplesConfig
+) -> dict[str, Any]:  # fmt: skip
+    start, end = (int(each) for each in people.offsets[person : person + 2])
+    units = people.units.slice(start, end - start)
+    communities, unit_ids = pc.struct_field(units, "community").to_pylist(), pc.struct_field(units, "unit_id").to_pylist()
+    times = pc.struct_field(units, "created_at")
+    items = {row: {level: labels[row][f"{level}_item_id"] for level in LEVELS} for row in history.labels[history.labels != NONE].tolist()}
+    of_labels = [key for row in items for key in (answer_key(labels[row]["specific"]), answer_key(labels[row]["broad"]))]
+    of_titles = people.title_keys[start:end]
+    return {
+        "labelled": [labels[row] for row in history.labels[history.kept_from :].tolist() if row != NONE],
+        "cuts": [
+            {"cut_at": times[cut - 1].as_py()} | cut_row(history, cut, for_labels, communities, unit_ids, items, split_at, config) for cut, for_labels in cuts
+        ],
+        "did": np.unique(np.concatenate([of_titles[of_titles != NONE], np.array(of_labels, np.int64)])),
+        "label_set": sorted({labels[row]["teacher_version"] for row in items}),
+    }  # fmt: skip
+
+
+def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.StructArray) -> pa.Table:
+    """The rows with their histories: units from a place to another."""
+    ends = np.cumsum([0, *(end - start for start, end in kept)])
+    places = np.concatenate([np.zeros(0, np.int64), *(np.arange(start, end) for start, end in kept)])
+    history = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), units.take(pa.array(places)))
+    names = {field.name for field in _TYPES.field("labelled").type.value_type}
+    columns = {"history": history} | {
+        name: pa.array([row[name] for row in rows], _TYPES.field(name).type) for name in ("person_id", "cuts", "did", "label_set", "split")
+    } | {"labelled": pa.array([[{name: label[name] for name in names} for label in row["labelled"]] for row in rows], _TYPES.field("labelled").type)}
+    return pa.table({name: columns[name] for name in _TYPES.names})
+
+
+def _labels(rows: pa.Table) -> list[dict[str, Any]]:
+    return rows.drop_columns(["person_id", "created_at", "bucket"]).to_pylist()
+
+
+def _label_of_units(units: pa.StructArray, person_of_unit: np.ndarray, labels: pa.Table) -> Numbers:
+    """Row among `labels` of each unit, (S,)."""
+    if not len(labels):
+        return np.full(len(units), NONE)
+    unit_keys = pc.binary_join_element_wise(pa.array(person_of_unit, pa.string()), pc.struct_field(units, "unit_id"), "\x1f")
+    label_keys = pc.binary_join_element_wise(_whole(labels["person_id"]), _whole(labels["unit_id"]), "\x1f")
+    return pc.index_in(unit_keys, value_set=label_keys).fill_null(NONE).cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
+def _numbers(encoded: pa.DictionaryArray) -> Numbers:
+    return encoded.indices.cast(pa.int64()).fill_null(NONE).to_numpy(zero_copy_only=False)
+
+
+def _whole(column: pa.ChunkedArray) -> Any:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def parts_of_hex(parts: int) -> Iterator[tuple[str | None, str | None]]:
+    """Ranges [from, to) of strings that begin with a hex digest, `parts` of nearly equal size (256 at most) that leave no string out; None is no bound."""
+    bounds: list[str | None] = [None, *(f"{part * 256 // parts:02x}" for part in range(1, parts)), None]
+    yield from pairwise(bounds)
