@@ -72,4 +72,6 @@ class Example(Row):
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
 
 
-EXAMPLES = TableSpec(name="examples", row=Example, key=("person_id",), write_mode="overwrite", written_by=("trainer examples",))
+EXAMPLES = TableSpec(
+    name="examples", row=Example, key=("person_id",), write_mode="overwrite", written_by=("trainer examples",), later_columns=("history.context.title",)
+)
