@@ -82,7 +82,7 @@ class EtlConfig(StageConfig):
 
     # units
     context_depth: int = Field(8, ge=1, description="Parents above a unit that its context holds at most; the root comes besides.")
-    context_chars: int = Field(512, gt=0, description="Characters of one text in a context.")
+    context_chars: int = Field(512, gt=0, description="Characters of one text, and of one title, in a context.")
     text_chars: int = Field(4000, gt=0, description="Characters of a unit's own title, and of its own text.")
     filters: UnitFilters = Field(UnitFilters(), description="Which acts make no unit.")
     identify_languages: bool = Field(False, description="Fill in the language of units whose platform tells none; `filters.languages` implies it.")
@@ -110,7 +110,7 @@ class EtlConfig(StageConfig):
     )  # fmt: skip
     session_minutes: int = Field(30, gt=0, description="A unit that comes more than so many minutes after the person's one before starts a session.")
     history_text_chars: int = Field(1000, gt=0, description="Characters of a unit's title, and of its text, inside a history.")
-    history_context_chars: int = Field(300, gt=0, description="Characters of one text in the context of a unit inside a history.")
+    history_context_chars: int = Field(300, gt=0, description="Characters of one text, and of one title, in the context of a unit inside a history.")
     history_parents: int = Field(2, ge=0, description="Nearest parents that a unit keeps inside a history; the root comes besides.")
 
     @field_serializer("platforms")

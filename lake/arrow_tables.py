@@ -21,7 +21,7 @@ from pyarrow import fs
 from conf.errors import ContractError
 from lake.config import LakeConfig
 from lake.presence import no_answer, no_table
-from lake.schema import arrow_schema, check_columns, checked_table, described_schema, rows_table
+from lake.schema import arrow_schema, check_columns, checked_table, described_schema, inner_fields, missing_fields, modelled_schema, rows_table
 from lake.table_files import WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
@@ -51,8 +51,7 @@ def open_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) ->
             f"{spec.name}: the table has deletion vectors, and only Spark would see which rows are gone; take them out by Spark's "
             f"'ALTER TABLE delta.`{table_uri(lake.path, spec)}` DROP FEATURE deletionVectors'"
         )
-    found = {field.name: _type_name(field.type) for field in pa.schema(table.schema())}
-    check_columns(spec, found, {field.name: _type_name(field.type) for field in arrow_schema(spec)})
+    check_columns(spec, _type_names(pa.schema(table.schema())), _type_names(arrow_schema(spec)))
     return table
 
 
@@ -106,11 +105,9 @@ def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], tr
 
 
 def _add_later_columns(table: DeltaTable, spec: TableSpec) -> None:
-    """Give a table the later columns that it lacks; its rows have none of their values."""
-    there = {field.name for field in table.schema().fields}
-    missing = [Field.from_arrow(described_schema(spec).field(name)) for name in spec.later_columns if name not in there]
-    if missing:
-        table.alter.add_columns(missing)
+    """Give a table the later columns that it lacks; its rows have none of their values. A field inside a column comes to stand last there."""
+    if missing := missing_fields(spec, _type_names(pa.schema(table.schema()))):
+        table.alter.add_columns([Field.from_arrow(field) for field in missing])
 
 
 def is_committed(table: DeltaTable, transaction: tuple[str, int]) -> bool:
@@ -121,8 +118,9 @@ def is_committed(table: DeltaTable, transaction: tuple[str, int]) -> bool:
 
 def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:
     """Replace all rows in one commit and return the table's version."""
-    table = create_table(lake, spec)
-    write_deltalake(table, _as_table(spec, rows), mode="overwrite")
+    table, rows = create_table(lake, spec), _as_table(spec, rows)
+    _add_later_columns(table, spec)
+    write_deltalake(table, rows, mode="overwrite")
     return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
 
 
@@ -152,9 +150,10 @@ def overwrite_stream(lake: LakeConfig, spec: TableSpec, parts: Iterable[pa.Table
 
 def merge(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:
     """Insert or update rows by the spec's key in one commit and return the table's version."""
-    table = create_table(lake, spec)
+    table, rows = create_table(lake, spec), _as_table(spec, rows)
+    _add_later_columns(table, spec)
     on_key = " AND ".join(f"target.{column} = source.{column}" for column in spec.key)
-    merger = table.merge(_as_table(spec, rows), on_key, source_alias="source", target_alias="target")
+    merger = table.merge(rows, on_key, source_alias="source", target_alias="target")
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
     return table.version()
 
@@ -178,6 +177,7 @@ def commit_files(
     leaving = [file for file in live_files(table) if file["path"] in removed] if removed else []
     if not leaving and (not added or (transaction and is_committed(table, transaction))):
         return
+    _add_later_columns(table, spec)
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [
         AddAction(quote(file.path, safe="/=-_.~"), file.size, file.partition_values, now, True, file.stats) for file in added
@@ -236,8 +236,9 @@ def _dataset(lake: LakeConfig, spec: TableSpec, version: int | None) -> ds.FileS
     uri = table_uri(lake.path, spec)
     files = fs.SubTreeFileSystem(uri, fs.LocalFileSystem()) if "://" not in uri else None
     dataset = open_table(lake, spec, version).to_pyarrow_dataset(filesystem=files)
-    missing = [arrow_schema(spec).field(name) for name in spec.later_columns if name not in dataset.schema.names]
-    return dataset.replace_schema(pa.schema([*dataset.schema, *missing])) if missing else dataset
+    schema = modelled_schema(spec, dataset.schema)
+    # replace_schema would refuse a field inside a column; whatever a file lacks is null.
+    return dataset if schema.equals(dataset.schema) else ds.FileSystemDataset(list(dataset.get_fragments()), schema, dataset.format, dataset.filesystem)
 
 
 def _scanner(dataset: ds.FileSystemDataset, columns: list[str], where: ds.Expression | None, batch_rows: int) -> ds.Scanner:
@@ -255,12 +256,21 @@ def _scanner(dataset: ds.FileSystemDataset, columns: list[str], where: ds.Expres
     return ds.Scanner.from_batches(left.to_batches(columns=needed, batch_size=batch_rows), schema=schema, columns=columns, filter=where)
 
 
+def _type_names(fields: Iterable[pa.Field], below: str = "") -> dict[str, str]:
+    """Type of each column, and of each field inside ('units.context.title'), by name: without the nullability and the order of fields that writers choose."""
+    names: dict[str, str] = {}
+    for field in fields:
+        names[below + field.name] = _type_name(field.type)
+        names |= _type_names(inner_fields(field.type), f"{below}{field.name}.")
+    return names
+
+
 def _type_name(arrow_type: pa.DataType) -> str:
-    """Name of a type without the nullability and field names below it that writers choose differently."""
+    """Name of a type without the names that writers choose differently, and without what stands in a struct."""
     if pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type):
         return f"list<{_type_name(arrow_type.value_type)}>"
     if pa.types.is_map(arrow_type):
         return f"map<{_type_name(arrow_type.key_type)}, {_type_name(arrow_type.item_type)}>"
     if pa.types.is_struct(arrow_type):
-        return "struct<" + ", ".join(f"{field.name}: {_type_name(field.type)}" for field in arrow_type) + ">"
+        return "struct"
     return "string" if pa.types.is_large_string(arrow_type) else str(arrow_type)

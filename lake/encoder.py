@@ -153,11 +153,16 @@ def settle_tokenizer(model: "SentenceTransformer") -> None:
 
 def load_encoder(folder: Path, device: str | None = None) -> Encoder:
     """The encoder of a folder. Raises EncoderError where there is none or it does not fit."""
+    card = read_card(folder)
+    return Encoder(load_model(str(folder), device), card, encoder_version(folder))
+
+
+def read_card(folder: Path) -> EncoderCard:
+    """The card of an encoder's folder. Raises EncoderError where there is none or it does not fit."""
     try:
-        card = EncoderCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+        return EncoderCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError) as error:
         raise EncoderError(f"{folder}: no encoder of this program ({error}); expected a SentenceTransformer folder with {CARD_FILE}") from None
-    return Encoder(load_model(str(folder), device), card, encoder_version(folder))
 
 
 def load_model(path: str, device: str | None = None) -> "SentenceTransformer":
@@ -179,19 +184,24 @@ def load_registered(lake: LakeConfig, device: str | None = None) -> Encoder:
     return load_encoder(registered_folder(lake), device)
 
 
-def registered_folder(lake: LakeConfig) -> Path:
-    """Folder of the registered encoder on this machine. Raises EncoderError where the alias names none."""
+def registered_folder(lake: LakeConfig, name: str | None = None) -> Path:
+    """Folder on this machine of a registered encoder: of a version number or alias, or of the lake's alias. Raises EncoderError where there is none."""
     require_encoder(lake)
     from mlflow.exceptions import MlflowException
 
     registry.connect(lake)
+    uri = registry.model_uri(lake, name)
     try:
-        folder = registry.local_folder(registry.model_uri(lake))
+        return folder_with_card(registry.local_folder(uri), uri)
     except MlflowException as error:
-        raise EncoderError(f"{registry.model_uri(lake)}: no such encoder ({error.message}); it is written by 'kindred trainer train'") from None
+        raise EncoderError(f"{uri}: no such encoder ({error.message}); it is written by 'kindred trainer train'") from None
+
+
+def folder_with_card(folder: Path, name: str) -> Path:
+    """The encoder's own folder, which is this one or below it. Raises EncoderError, by the name that the encoder was asked for, where there is none."""
     cards = sorted(folder.rglob(CARD_FILE))
     if not cards:
-        raise EncoderError(f"{registry.model_uri(lake)}: no {CARD_FILE} among its files; it was not registered by this program")
+        raise EncoderError(f"{name}: no {CARD_FILE} among its files; it was not made by this program")
     return cards[0].parent
 
 
@@ -200,9 +210,15 @@ def encoder_version(folder: Path) -> str:
 
     Libraries that write their own versions into settings count nothing: an upgrade leaves an encoder what it is.
     """
+    files = [(name, (folder / name).stat()) for name in content_files(folder)]
+    return _content_hash(folder, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files))
+
+
+def content_files(folder: Path) -> list[str]:
+    """Paths below the folder, in order, of the files that decide an encoder's version: weights, tokenizer, settings, card."""
     found = (Path(parent) / name for parent, _, names in os.walk(folder, followlinks=True) for name in names)
     paths = sorted(path for path in found if path.suffix in _CONTENT_SUFFIXES and path.is_file())
-    return _content_hash(folder, tuple((path.relative_to(folder).as_posix(), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in paths))
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 @lru_cache(maxsize=32)
@@ -210,11 +226,12 @@ def _content_hash(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
     """Hash of files (path below the folder, size, time of change), worked out once in a process for as long as they stay what they are."""
     digest = hashlib.sha256(ENCODING_VERSION.encode() + b"\0")
     for name, _, _ in files:
-        digest.update(name.encode() + b"\0" + _file_hash(folder / name))
+        digest.update(name.encode() + b"\0" + file_hash(folder / name))
     return digest.hexdigest()[:16]
 
 
-def _file_hash(path: Path) -> bytes:
+def file_hash(path: Path) -> bytes:
+    """Hash of what counts in one of an encoder's files."""
     if path.suffix != ".json":
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

@@ -22,6 +22,22 @@ def model_folder(name: str) -> Path:
         raise ConfigError(f"model {name!r}: no such folder, and no model hub gives it ({type(error).__name__}); give a folder, or download it first") from None
 
 
+def local_model_folder(name: str) -> Path | None:
+    """The folder of a model's files if it is on this machine; nothing is fetched."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        path = Path(model_path(name))
+        return path if path.is_dir() else Path(snapshot_download(name, local_files_only=True))
+    except (ConfigError, OSError, ValueError):  # the hub's own errors are among these
+        return None
+
+
+def public_name(name: str) -> str:
+    """What a model is called where others read it: of a folder the last part, since the rest is this machine's."""
+    return Path(model_path(name)).name if name not in FOLDERS_IN_WHEELS and Path(name).expanduser().is_dir() else name
+
+
 def model_path(name: str) -> str:
     """A folder for a name of FOLDERS_IN_WHEELS, else the folder or hub name as given. Raises ConfigError where the wheel is absent."""
     if name not in FOLDERS_IN_WHEELS:

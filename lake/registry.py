@@ -39,9 +39,10 @@ def connect(lake: LakeConfig) -> None:
             os.removedirs(Path(_quoted(database)).parent)
 
 
-def model_uri(lake: LakeConfig) -> str:
-    """URI of the encoder that the alias names, e.g. 'models:/kindred-encoder@champion'."""
-    return f"models:/{lake.registered_model}@{lake.encoder_alias}"
+def model_uri(lake: LakeConfig, name: str | None = None) -> str:
+    """URI of an encoder by version number or alias, e.g. 'models:/kindred-encoder/3'; by the lake's alias where no name is given."""
+    name = lake.encoder_alias if name is None else name
+    return f"models:/{lake.registered_model}" + (f"/{name}" if name.isdigit() else f"@{name}")
 
 
 def local_folder(uri: str) -> Path:

@@ -1,6 +1,7 @@
 """Row model -> Arrow and Spark schema. The row model is the one definition; nobody writes a schema by hand."""
 
 import types
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
@@ -61,14 +62,47 @@ def rows_table(spec: TableSpec, rows: list[Any]) -> pa.Table:
     return pa.Table.from_pylist([row.model_dump() if isinstance(row, Row) else row for row in rows], schema=arrow_schema(spec))
 
 
-def check_columns(spec: TableSpec, found: dict[str, str], expected: dict[str, str]) -> None:
-    """Compare column -> type, ignoring nullability below the top. Raises ContractError that says what to rebuild."""
+def check_columns(spec: TableSpec, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    """Compare column, or field inside ('units.context.title'), -> type. Raises ContractError that says what to rebuild."""
     for name, type_name in expected.items():
         if name not in found:
             if name not in spec.later_columns:
                 raise ContractError(f"{spec.name}: column {name!r} is missing, expected {type_name}; rebuild with {spec.writers}")
         elif found[name] != type_name:
             raise ContractError(f"{spec.name}: column {name!r} is {found[name]}, expected {type_name}; rebuild with {spec.writers}")
+
+
+def modelled_schema(spec: TableSpec, found: pa.Schema) -> pa.Schema:
+    """The schema of a table that somebody else, or an older Kindred, made, with the model's types in it, and the later columns that it lacks."""
+    modelled = arrow_schema(spec)
+    fields = [modelled.field(field.name) if field.name in modelled.names and field.type != modelled.field(field.name).type else field for field in found]
+    return pa.schema([*fields, *(modelled.field(name) for name in spec.later_columns if name in modelled.names and name not in found.names)])
+
+
+def missing_fields(spec: TableSpec, found: Collection[str]) -> list[pa.Field]:
+    """The later columns that are not among those found (names as in `later_columns`), as Delta adds them: of a field inside a column, nothing beside it."""
+    described = described_schema(spec)
+    paths = [name.split(".") for name in spec.later_columns if name not in found]
+    return [_narrowed(described.field(column), inside) for column, *inside in paths]
+
+
+def inner_fields(arrow_type: pa.DataType) -> list[pa.Field]:
+    """The fields of a struct, or of the structs in a list; none of any other type."""
+    inner = arrow_type.value_type if _is_list(arrow_type) else arrow_type
+    return list(inner) if pa.types.is_struct(inner) else []
+
+
+def _narrowed(field: pa.Field, inside: Sequence[str]) -> pa.Field:
+    """The field with none but one of those inside it. What a table says of the fields on the way stays: they say nothing here."""
+    if not inside:
+        return field
+    (wanted,) = [inner for inner in inner_fields(field.type) if inner.name == inside[0]]
+    struct = pa.struct([_narrowed(wanted, inside[1:])])
+    return pa.field(field.name, pa.list_(struct) if _is_list(field.type) else struct, nullable=field.nullable)
+
+
+def _is_list(arrow_type: pa.DataType) -> bool:
+    return pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type)
 
 
 def _arrow_field(name: str, row: type[Row]) -> pa.Field:

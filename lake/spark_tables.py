@@ -16,6 +16,7 @@ from lake.tables import TableSpec, table_uri
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 logger = logging.getLogger(__name__)
 
@@ -114,17 +115,37 @@ def start_session(job: str, lake: LakeConfig, jvm_idles: bool = False) -> "Spark
 
 
 def read(spark: "SparkSession", lake: LakeConfig, spec: TableSpec, version: int | None = None) -> "DataFrame":
-    """Rows of a table, its columns checked. Raises ContractError where it is absent or does not fit."""
+    """Rows of a table, its columns checked; null in later columns that it lacks. Raises ContractError where it is absent or does not fit."""
     if not has_table(lake, spec):
         raise no_table(lake, spec)
     reader = spark.read.format("delta")
     rows = (reader if version is None else reader.option("versionAsOf", version)).load(table_uri(lake.path, spec))
-    _check(spec, rows)
-    return rows
+    return _modelled(spec, rows)
 
 
-def _check(spec: TableSpec, rows: "DataFrame") -> None:
+def _modelled(spec: TableSpec, rows: "DataFrame") -> "DataFrame":
+    """The rows with their columns checked, and with nulls in the later ones that the table lacks."""
+    from pyspark.sql.types import StructField, StructType
+
     from lake.schema import check_columns, spark_schema
 
-    found = {field.name: field.dataType.simpleString() for field in rows.schema}
-    check_columns(spec, found, {field.name: field.dataType.simpleString() for field in spark_schema(spec)})
+    found = _type_names(rows.schema)
+    check_columns(spec, found, _type_names(spark_schema(spec)))
+    if found.keys() >= {*spec.later_columns}:
+        return rows
+    return rows.to(StructType([StructField(field.name, field.dataType) for field in spark_schema(spec)]))  # all nullable, as what is read may be
+
+
+def _type_names(fields: "StructType", below: str = "") -> dict[str, str]:
+    """Type of each column, and of each field inside ('units.context.title'), by name, whatever their order."""
+    from pyspark.sql.types import ArrayType, StructType
+
+    names: dict[str, str] = {}
+    for field in fields:
+        inner = field.dataType.elementType if isinstance(field.dataType, ArrayType) else field.dataType
+        if isinstance(inner, StructType):
+            names[below + field.name] = field.dataType.typeName()
+            names |= _type_names(inner, f"{below}{field.name}.")
+        else:
+            names[below + field.name] = field.dataType.simpleString()
+    return names

@@ -180,20 +180,15 @@ class TableParquet(pq.ParquetFile):
         return self._as_modelled(super().read_row_group(*arguments, **settings))
 
     def _as_modelled(self, rows: Rows) -> Rows:
-        """Rows with the model's fields; of a column with fields inside, of which some may not have been read, those that were."""
-        fields = [field if _is_part(field.type, self._modelled.field(field.name).type) else self._modelled.field(field.name) for field in rows.schema]
+        """Rows with the model's fields, null where the file has none; of a column of which not all fields inside were read, those that were."""
+        stored = self.schema_arrow
+        fields = [self._modelled.field(field.name) if field.type == stored.field(field.name).type else field for field in rows.schema]
         return rows if rows.schema.equals(pa.schema(fields)) else rows.cast(pa.schema(fields))
 
 
 def open_parquet(lake: LakeConfig, spec: TableSpec, path: str) -> TableParquet:
     """One file of a table, for reading in parts; its path is as `arrow_tables.live_files` tells it. Partition columns are not in it."""
     return TableParquet(lake, spec, path)
-
-
-def _is_part(read: pa.DataType, modelled: pa.DataType) -> bool:
-    """Whether a list of structs lacks fields that the model has."""
-    is_list_of_structs = pa.types.is_list(modelled) and pa.types.is_struct(modelled.value_type)
-    return is_list_of_structs and read.value_type.num_fields < modelled.value_type.num_fields
 
 
 def remove_files(lake: LakeConfig, spec: TableSpec, files: Sequence[WrittenFile]) -> None:

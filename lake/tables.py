@@ -23,7 +23,9 @@ class Row(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class TableSpec:
-    """One table of the lake. `later_columns` are nullable columns that an older table may lack; `written_by` are commands, none where it is yours to write.
+    """One table of the lake. `written_by` are commands, none where it is yours to write.
+
+    `later_columns` are nullable columns that an older table may lack, and fields inside columns, called by all their names: 'units.context.title'.
 
     Of files that tasks write (`lake.table_files`): `stats_columns` are those whose minima and maxima stand in the log, none that tells words or people.
     Values of `repeating_columns` alone are looked up in a dictionary (None: of all columns): one of what hardly repeats would be built and thrown

@@ -1,11 +1,13 @@
 """Tables of what people did: `units` with their context, `sequences` of one person's units, and `identities`."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from lake.rendering import OPENING
 from lake.tables import Row, TableSpec
 
 Role = Literal["root", "parent", "earlier", "object"]
@@ -20,7 +22,8 @@ class ContextEntry(Row):
     unit_id: str | None = Field(description="The act that this is, where it is one.")
     speaker: str = Field(description="'self', 'other-1', ... stable within a unit; 'unknown' for a deleted account.")
     speaker_id: str | None = Field(description="`user_id` of the speaker.")
-    text: str = Field(description="Title and body of a root, words of a parent; cut.")
+    title: str | None = Field(description="What a root or an object is called, without its body, cut; null where it has no title, and of all others.")
+    text: str = Field(description="Title and body of a root or an object, words of the others; cut.")
     created_at: datetime | None = Field(description="UTC; 1990-01-01 is that of an object whose source tells no time.")
 
 
@@ -107,9 +110,10 @@ UNITS = TableSpec(
     stats_columns=("unit_id", "action", "community", "created_at", "root_state", "chain_state", "thread_id"),
     repeating_columns=(
         "user_id", "action", "community", "title", "thread_id", "url", "language", "root_state", "chain_state", "session_id", "duplicate_group",
-        "context.list.element.role", "context.list.element.speaker", "context.list.element.speaker_id", "context.list.element.text",
-        "context.list.element.unit_id", "attributes.key_value.key", "attributes.key_value.value",
+        "context.list.element.role", "context.list.element.speaker", "context.list.element.speaker_id", "context.list.element.title",
+        "context.list.element.text", "context.list.element.unit_id", "attributes.key_value.key", "attributes.key_value.value",
     ),
+    later_columns=("context.title",),
 )  # fmt: skip
 UNIT_SIGNATURES = TableSpec(
     name="unit_signatures", row=UnitSignature, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by=("etl units",),
@@ -121,17 +125,27 @@ _REPEATING_IN_CHUNKS = (
     "units.list.element.platform", "units.list.element.action", "units.list.element.community", "units.list.element.title",
     "units.list.element.thread_id", "units.list.element.duplicate_group", "units.list.element.context.list.element.role",
     "units.list.element.context.list.element.speaker", "units.list.element.context.list.element.speaker_id",
-    "units.list.element.context.list.element.unit_id", "units.list.element.context.list.element.text",
+    "units.list.element.context.list.element.unit_id", "units.list.element.context.list.element.title", "units.list.element.context.list.element.text",
 )  # fmt: skip
+_LATER_IN_CHUNKS = ("units.context.title",)
 SEQUENCES = TableSpec(
     name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by=("etl sequences",),
-    stats_columns=("person_id", "chunk", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS,
+    stats_columns=("person_id", "chunk", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS, later_columns=_LATER_IN_CHUNKS,
 )  # fmt: skip
 SHORT_SEQUENCES = TableSpec(
     name="short_sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by=("etl sequences",),
-    stats_columns=("person_id", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS,
+    stats_columns=("person_id", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS, later_columns=_LATER_IN_CHUNKS,
 )  # fmt: skip
 """People with too few units for a sequence, until they have enough; read by `etl sequences` alone."""
+
+
+def thread_title(unit: Mapping[str, Any]) -> str | None:
+    """What a unit (of `units` or of a history) was about in the archive's own words: its own title, else that of its root or object; None without either.
+
+    It is a title alone, never a body, and not the words of a parent.
+    """
+    of_opening = (entry["title"] for entry in unit["context"] if entry["role"] in OPENING)
+    return next((title for title in (unit["title"], *of_opening) if title), None)
 
 
 def sequence_bucket(person_id: str, buckets: int) -> int:

@@ -58,9 +58,9 @@ def units_table(units: Sequence[dict[str, Any]]) -> pa.Table:
     return rows_table(UNITS, list(units))
 
 
-def entry(role: str, text: str, speaker: str = "other-1") -> dict[str, Any]:
+def entry(role: str, text: str, speaker: str = "other-1", title: str | None = None) -> dict[str, Any]:
     """One entry of a context."""
-    return {"role": role, "unit_id": f"id of {text}", "speaker": speaker, "speaker_id": None, "text": text, "created_at": START}
+    return {"role": role, "unit_id": f"id of {text}", "speaker": speaker, "speaker_id": None, "title": title, "text": text, "created_at": START}
 
 
 def rows_by_table(lake: LakeConfig, specs: Iterable[TableSpec]) -> dict[str, pa.Table]:

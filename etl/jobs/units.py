@@ -14,7 +14,17 @@ from etl.tasks.blocks import BLOCKS, files_by_task, places_of_buckets
 from etl.tasks.changes import ChangedActs, File, Partition, all_acts, changed_acts, partition_of
 from etl.tasks.files import TableFile, TaskReport, rows_of_tasks, without_keys, write_files
 from etl.tasks.table_changes import TableChange
-from etl.units.acts import ACTS_OF_SHARED_PLACE, CHANGED, CONFLICTS, OBSTACLES, OLD_ACTS_TOO, UnitSettings, buckets_of_partitions, units_of_batches
+from etl.units.acts import (
+    ACTS_OF_SHARED_PLACE,
+    CHANGED,
+    CONFLICTS,
+    OBSTACLES,
+    OLD_ACTS_TOO,
+    UNITS_VERSION,
+    UnitSettings,
+    buckets_of_partitions,
+    units_of_batches,
+)
 from etl.units.bots import listed_bots_of_lake, repeating_users
 from etl.units.duplicates import set_groups
 from etl.units.filters import REASONS
@@ -162,7 +172,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run_job(arguments: JobArguments) -> None:
     """Bring units up to the acts."""
     config, lake = arguments.section("etl", EtlConfig), arguments.section("lake", LakeConfig)
-    inputs = inputs_now(lake, reads=(ACTS,), settings=config.model_dump(include=SETTINGS) | {"masking_version": MASKING_VERSION})
+    settings = config.model_dump(include=SETTINGS) | {"masking_version": MASKING_VERSION}
+    inputs = inputs_now(lake, reads=(ACTS,), settings=settings, code=UNITS_VERSION)
     with job_run(lake, JOB, {"etl": config, "inputs": inputs}) as run:
         build_units(lake, config, inputs, run)
 

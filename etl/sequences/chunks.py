@@ -192,7 +192,8 @@ def _unit_bytes(rows: pa.Table) -> np.ndarray:
     """Bytes of each unit: its texts as UTF-8, and an allowance for ids."""
     own = sum(pc.binary_length(rows[name]).fill_null(0).to_numpy().astype(np.int64) for name in ("title", "text", "community"))
     context = rows["context"].combine_chunks()
-    entries = pc.binary_length(context.flatten().field("text")).fill_null(0).to_numpy(zero_copy_only=False) + _BYTES_OF_ENTRY_IDS
+    texts = [context.flatten().field(name) for name in ("title", "text")]
+    entries = sum(pc.binary_length(text).fill_null(0).to_numpy(zero_copy_only=False) for text in texts) + _BYTES_OF_ENTRY_IDS
     totals = np.concatenate([[0], np.cumsum(entries, dtype=np.int64)])
     ends = np.cumsum(pc.list_value_length(context).fill_null(0).to_numpy(zero_copy_only=False))
     return own + _BYTES_OF_IDS + totals[ends] - totals[np.concatenate([[0], ends[:-1]])]

@@ -95,10 +95,10 @@ def _nearest(context: pa.ListArray, parents: int) -> pa.ListArray:
 
 
 def _cut_context(context: pa.ListArray, max_chars: int) -> pa.ListArray:
-    """Contexts with the text of each entry cut."""
+    """Contexts with the title and the text of each entry cut."""
     entries, lengths = context.flatten(), pc.list_value_length(context).fill_null(0).to_numpy(zero_copy_only=False)
     fields = list(entries.type)
-    parts = [cut(part, max_chars) if item.name == "text" else part for item, part in zip(fields, entries.flatten(), strict=True)]
+    parts = [cut(part, max_chars) if item.name in ("title", "text") else part for item, part in zip(fields, entries.flatten(), strict=True)]
     return _lists(pa.StructArray.from_arrays(parts, fields=fields), lengths, context.type)
 
 

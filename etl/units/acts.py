@@ -27,6 +27,9 @@ from lake.acts import DELETED_LATER
 from lake.schema import arrow_schema
 from lake.units import UNIT_SIGNATURES, UNITS
 
+UNITS_VERSION = "2"
+"""Counted up when the same acts give other units than before: all units are made again then. 2: entries of a context have a title."""
+
 OBSTACLES = ("duplicate", "object", "deleted", "removed", "no user", "no words", "no title of its object")
 CONFLICTS = "duplicates that differ"
 CHANGED = "units changed"
@@ -148,7 +151,7 @@ def units_of_threads(acts: pa.RecordBatch, settings: UnitSettings) -> Iterator[M
     objects = rows["unit_id"].filter(pa.array(settled.is_new & (why_not == "object")))
     yield Made(UNITS, arrow_schema(UNITS).empty_table(), counts, replaced, sampled_ids(objects, settings.one_id_in))
     for start in range(0, len(ancestors.targets), UNITS_AT_ONCE):
-        units = _unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE)))
+        units = _unit_rows(rows, words, ancestors.of(slice(start, start + UNITS_AT_ONCE)), settings.context_chars)
         yield Made(UNITS, units, sampled_ids=sampled_ids(units["unit_id"], settings.one_id_in))
         if settings.signature_min_words is not None:
             yield Made(UNIT_SIGNATURES, signature_rows(units, settings.signature_min_words))
@@ -169,9 +172,9 @@ def unit_hashes(units: pa.RecordBatch, context: pa.ListArray) -> pa.Array:
     return pa.array([hashlib.sha256(content).hexdigest() for content in contents], pa.string())
 
 
-def _unit_rows(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) -> pa.Table:
+def _unit_rows(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors, title_chars: int) -> pa.Table:
     units = acts.take(pa.array(ancestors.targets))
-    context = context_column(acts, words, ancestors)
+    context = context_column(acts, words, ancestors, title_chars)
     made = {
         "text": units["text"].fill_null(""),
         "attributes": without_marks(units["attributes"]),

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.tasks.texts import cut
 from lake.schema import arrow_schema
 from lake.units import UNITS, ChainState, RootState
 
@@ -83,19 +84,20 @@ def find_ancestors(acts: pa.RecordBatch, has_words: np.ndarray, targets: np.ndar
     return Ancestors(targets, roots, parents, root_states, chain_states, is_touched)
 
 
-def context_column(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) -> pa.ListArray:
-    """`context` of each target: root, then parents from outermost to nearest. `words` are the acts' texts as context."""
+def context_column(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors, title_chars: int) -> pa.ListArray:
+    """`context` of each target: root, then parents from outermost to nearest. `words` are the acts' texts as context; a root's title is cut."""
     rows = np.column_stack([ancestors.roots, ancestors.parents[:, ::-1]])
     present = rows >= 0
     speakers = _number_speakers(acts["user_id"], ancestors.targets, rows)
     flat = rows[present]
     is_root = np.zeros(rows.shape, dtype=bool)
     is_root[:, 0] = True
-    taken = acts.select(["unit_id", "user_id", "created_at", "action"]).take(pa.array(flat))
+    taken = acts.select(["unit_id", "user_id", "created_at", "action", "title"]).take(pa.array(flat))
+    roots = pa.array(is_root[present])
     in_session = np.repeat(_true(pc.is_null(acts["thread_id"]))[ancestors.targets], present.sum(axis=1))
     entries = {
         "role": pc.case_when(
-            pc.make_struct(pa.array(is_root[present]), pa.array(in_session)),
+            pc.make_struct(roots, pa.array(in_session)),
             pc.if_else(pc.equal(taken["action"], OBJECT), "object", "root"),
             "earlier",
             "parent",
@@ -103,6 +105,7 @@ def context_column(acts: pa.RecordBatch, words: pa.Array, ancestors: Ancestors) 
         "unit_id": taken["unit_id"],
         "speaker": speakers.filter(pa.array(present.ravel())),
         "speaker_id": taken["user_id"],
+        "title": cut(pc.if_else(roots, taken["title"], pa.scalar(None, pa.string())), title_chars),
         "text": words.take(pa.array(flat)),
         "created_at": taken["created_at"],
     }

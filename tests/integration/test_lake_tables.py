@@ -31,7 +31,7 @@ NOW = datetime(2023, 4, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 def chunk(person: str, number: int, bucket: int = 0) -> dict[str, Any]:
-    context = [{"role": "root", "unit_id": "x", "speaker": "self", "speaker_id": None, "text": "hi", "created_at": NOW}]
+    context = [{"role": "root", "unit_id": "x", "speaker": "self", "speaker_id": None, "title": "Hi", "text": "hi", "created_at": NOW}]
     unit = {
         "unit_id": f"{person}{number}", "unit_hash": "h", "duplicate_group": None, "starts_session": False, "created_at": NOW, "platform": "reddit", "thread_id": None,
         "action": "comment", "community": None, "title": None, "text": "words", "context": context,

@@ -78,8 +78,7 @@ def titles_of(units: pa.StructArray) -> pa.Array:
     is_opening = pc.is_in(pc.struct_field(openings, "role"), pa.array([*OPENING]))
     of_roots = pc.if_else(is_opening, pc.struct_field(openings, "title"), pa.scalar(None, pa.string()))
     own = pc.struct_field(units, "title")
-    found = pc.coalesce(*(pc.if_else(pc.equal(pc.utf8_trim_whitespace(each), ""), pa.scalar(None, pa.string()), each) for each in (own, of_roots)))
-    return found
+    return pc.coalesce(*(pc.if_else(pc.equal(pc.utf8_trim_whitespace(each), ""), pa.scalar(None, pa.string()), each) for each in (own, of_roots)))
 
 
 def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str]) -> pa.Table:
@@ -132,9 +131,11 @@ def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.St
     places = np.concatenate([np.zeros(0, np.int64), *(np.arange(start, end) for start, end in kept)])
     history = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), units.take(pa.array(places)))
     names = {field.name for field in _TYPES.field("labelled").type.value_type}
-    columns = {"history": history} | {
-        name: pa.array([row[name] for row in rows], _TYPES.field(name).type) for name in ("person_id", "cuts", "did", "label_set", "split")
-    } | {"labelled": pa.array([[{name: label[name] for name in names} for label in row["labelled"]] for row in rows], _TYPES.field("labelled").type)}
+    columns = (
+        {"history": history}
+        | {name: pa.array([row[name] for row in rows], _TYPES.field(name).type) for name in ("person_id", "cuts", "did", "label_set", "split")}
+        | {"labelled": pa.array([[{name: label[name] for name in names} for label in row["labelled"]] for row in rows], _TYPES.field("labelled").type)}
+    )
     return pa.table({name: columns[name] for name in _TYPES.names})
 
 

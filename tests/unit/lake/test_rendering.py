@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lake.rendering import join_history, own_words, plain, render_history_unit, render_unit
+from lake.rendering import RENDERING_VERSION, join_history, own_words, plain, render_history_unit, render_unit
 
 
 def unit(**changes: Any) -> dict[str, Any]:
@@ -38,6 +38,16 @@ def test_thing_acted_on_stands_first_and_what_came_before_in_the_session_is_told
     assert render_history_unit(review) == "bread | Kettle, 2 l | an answer | Feed it twice a day."
     visit = unit(action="visit", context=[entry("sourdough dies", "earlier", "self")])
     assert render_unit(visit).split("\n")[1] == "Earlier by self: sourdough dies"
+
+
+def test_titles_of_a_context_change_no_rendering_since_its_texts_have_them() -> None:
+    """Version 1 of the rendering made the labels and the encoders that there are."""
+    context = [entry("My starter died\n\nIt smells.", "root") | {"title": "My starter died"}, entry("Why?") | {"title": None}]
+    before = unit(context=[{name: value for name, value in found.items() if name != "title"} for found in context])
+    assert render_unit(unit(context=context)) == render_unit(before)
+    assert render_unit(before).split("\n")[1:] == ["Thread: My starter died It smells.", "Parent by other-1: Why?", "Self: Feed it twice a day."]
+    assert render_history_unit(unit(context=context)) == render_history_unit(before) == "bread | My starter died It smells. | Why? | Feed it twice a day."
+    assert RENDERING_VERSION == "1"
 
 
 def test_link_post_is_its_title() -> None:

@@ -8,7 +8,7 @@ import pytest
 from conf.errors import ContractError
 from lake.catalog import TABLES
 from lake.labels import LABELS
-from lake.schema import arrow_schema, check_columns, checked_table, described_schema, rows_table
+from lake.schema import arrow_schema, check_columns, checked_table, described_schema, inner_fields, missing_fields, rows_table
 from lake.tables import TableSpec
 from lake.units import UNITS, Identity
 from lake.vectors import USER_VECTORS
@@ -32,7 +32,7 @@ def test_nested_rows_maps_and_times_get_their_arrow_types() -> None:
     schema = arrow_schema(UNITS)
     assert schema.field("created_at").type == pa.timestamp("us", tz="UTC")
     assert schema.field("attributes").type == pa.map_(pa.string(), pa.string())
-    assert [field.name for field in schema.field("context").type.value_type] == ["role", "unit_id", "speaker", "speaker_id", "text", "created_at"]
+    assert [field.name for field in schema.field("context").type.value_type] == ["role", "unit_id", "speaker", "speaker_id", "title", "text", "created_at"]
 
 
 def test_vectors_are_of_single_precision() -> None:
@@ -67,6 +67,29 @@ def test_rows_that_break_the_contract_are_refused_before_writing(table: pa.Table
 def test_table_on_disk_of_another_type_is_named_with_what_to_do() -> None:
     with pytest.raises(ContractError, match=r"units: column 'created_at' is string, expected timestamp; rebuild"):
         check_columns(UNITS, {"created_at": "string"}, {"created_at": "timestamp"})
+
+
+def test_an_older_table_may_lack_a_field_that_came_later_and_no_other() -> None:
+    expected = {"context": "list", "context.title": "string", "context.text": "string"}
+    check_columns(UNITS, {"context": "list", "context.text": "string"}, expected)
+    with pytest.raises(ContractError, match=r"units: column 'context.text' is missing, expected string; rebuild"):
+        check_columns(UNITS, {"context": "list", "context.title": "string"}, expected)
+    with pytest.raises(ContractError, match=r"units: column 'context.title' is int, expected string; rebuild"):
+        check_columns(UNITS, expected | {"context.title": "int"}, expected)
+
+
+@pytest.mark.parametrize("spec", TABLES.values(), ids=list(TABLES))
+def test_what_came_later_is_a_nullable_field_of_the_row_model(spec: TableSpec) -> None:
+    fields = missing_fields(spec, ())
+    assert len(fields) == len(spec.later_columns)
+    for path, field in zip(spec.later_columns, fields, strict=True):
+        column, *inside = path.split(".")
+        assert (field.name, field.nullable) == (column, arrow_schema(spec).field(column).nullable)
+        for name in inside:
+            (field,) = inner_fields(field.type)
+            assert field.name == name
+        assert field.nullable
+        assert field.metadata[b"comment"]
 
 
 @pytest.mark.parametrize("spec", TABLES.values(), ids=list(TABLES))

@@ -29,7 +29,8 @@ def test_contexts_and_texts_are_cut_like_one_unit_after_the_other(seed: int) -> 
             str(number),
             title=rng.choice([None, words()]),
             text=words(),
-            context=[entry("root", words())] * rng.randint(0, 1) + [entry("parent", words()) for _ in range(rng.randint(0, 5))],
+            context=[entry("root", words(), title=rng.choice([None, words()]))] * rng.randint(0, 1)
+            + [entry("parent", words()) for _ in range(rng.randint(0, 5))],
         )
         for number in range(rng.randint(1, 20))
     ]
@@ -40,7 +41,10 @@ def test_contexts_and_texts_are_cut_like_one_unit_after_the_other(seed: int) -> 
         | {
             "title": row["title"] and row["title"][: texts.text_chars],
             "text": row["text"][: texts.text_chars],
-            "context": [found | {"text": found["text"][: texts.context_chars]} for found in nearest_context(row["context"], texts.parents)],
+            "context": [
+                found | {"title": found["title"] and found["title"][: texts.context_chars], "text": found["text"][: texts.context_chars]}
+                for found in nearest_context(row["context"], texts.parents)
+            ],
         }
         for row in batch(units).to_pylist()
     ]

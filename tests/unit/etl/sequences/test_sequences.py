@@ -11,7 +11,7 @@ import pytest
 from etl.sequences.chunks import TOO_FEW, UNITS_LEFT_OUT, HistoryLimits, chunks_of_rows, cut_points
 from lake.schema import arrow_schema
 from lake.units import SEQUENCES, SHORT_SEQUENCES
-from tests.etl_rows import START, unit, units_table
+from tests.etl_rows import START, entry, unit, units_table
 
 
 def stream(units: list[dict[str, Any]], batch_rows: int, known: dict[str, dict[str, Any]] | None = None) -> list[pa.RecordBatch]:
@@ -72,6 +72,15 @@ def test_bytes_bound_a_chunk_and_a_longer_unit_stands_alone() -> None:
     units = [unit("a", minutes=0, text="x" * 400), unit("b", minutes=1, text="x" * 400), unit("c", minutes=2, text="x" * 5000), unit("d", minutes=3)]
     rows, _ = chunk(units, limits(units=10, size=1500))
     assert list(ids(rows).values()) == [["a", "b"], ["c"], ["d"]]
+
+
+def test_titles_and_texts_of_contexts_count_among_the_bytes() -> None:
+    def chunks(**texts: Any) -> list[list[str]]:
+        units = [unit(name, minutes=number, context=[entry("root", "") | texts]) for number, name in enumerate("ab")]
+        return list(ids(chunk(units, limits(units=10, size=1500))[0]).values())
+
+    assert chunks(title="x" * 150, text="x" * 150) == chunks(title=None, text="x" * 300) == [["a", "b"]]
+    assert chunks(title="ü" * 150, text="x" * 150) == chunks(title="x" * 400, text="") == [["a"], ["b"]]
 
 
 @pytest.mark.parametrize(

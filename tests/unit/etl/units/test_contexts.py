@@ -19,7 +19,7 @@ def contexts_of(acts: Acts, depth: int = 8, chars: int = 512) -> dict[str, tuple
     batch = acts_batch(acts)
     words = words_as_context(batch["title"], batch["text"], chars)
     ancestors = find_ancestors(batch, words.is_valid().to_numpy(zero_copy_only=False), np.arange(batch.num_rows), depth, np.ones(batch.num_rows, dtype=bool))
-    contexts = context_column(batch, words, ancestors).to_pylist()
+    contexts = context_column(batch, words, ancestors, chars).to_pylist()
     return dict(zip(batch["unit_id"].to_pylist(), zip(ancestors.root_states, ancestors.chain_states, contexts, strict=True), strict=True))
 
 
@@ -69,12 +69,14 @@ def slow_entries(unit: dict[str, Any], rows: Acts, with_root: bool) -> list[dict
     entries = []
     link = "parent" if unit["thread_id"] else "earlier"
     for position, row in enumerate(rows):
+        is_root = with_root and position == 0
         root = "object" if row["action"] == "object" else "root"
         if row["user_id"]:
             names.setdefault(row["user_id"], f"other-{len([name for name in names.values() if name != 'self']) + 1}")
         entries.append({
-            "role": root if with_root and position == 0 else link, "unit_id": row["unit_id"], "speaker": names.get(row["user_id"], "unknown"),
-            "speaker_id": row["user_id"], "text": "\n\n".join(part for part in (row["title"], row["text"]) if part), "created_at": row["created_at"],
+            "role": root if is_root else link, "unit_id": row["unit_id"], "speaker": names.get(row["user_id"], "unknown"),
+            "speaker_id": row["user_id"], "title": row["title"] if is_root else None,
+            "text": "\n\n".join(part for part in (row["title"], row["text"]) if part), "created_at": row["created_at"],
         })  # fmt: skip
     return entries
 
@@ -96,7 +98,7 @@ def random_forest(rng: random.Random) -> Acts:
         for number, unit_id in enumerate(ids):
             parent = rng.choice([thread_id, *ids[:number], *ids[:number], rng.choice(ids), "nowhere", "c0-0", None])
             user, text = rng.choice([None, "u0", "u1", "u2"]), rng.choice([None, "words", "words", "words"])
-            acts.append(act(unit_id, parent, thread_id, user_id=user, text=text))
+            acts.append(act(unit_id, parent, thread_id, user_id=user, text=text, title=rng.choice([None, None, f"title of {unit_id}"])))
     return [*acts, act("alone", None, None), *random_sessions(rng)]
 
 
@@ -214,6 +216,20 @@ def test_same_id_in_another_thread_is_no_parent() -> None:
 def test_texts_of_a_context_are_cut() -> None:
     acts = [act("t", None, title="Title", text="x" * 100), act("a", "t", text="äö" * 50), act("b", "a")]
     assert [entry["text"] for entry in contexts_of(acts, chars=10)["b"][2]] == ["Title\n\nxxx", "äöäöäöäöäö"]
+
+
+def test_titles_of_roots_and_objects_stand_by_themselves_cut_and_those_of_others_do_not() -> None:
+    film = act("film", None, "film", action="object", user_id=None, title="Düne: Teil zwei", text="Sand.")
+    acts = [act("t", None, title="Slugs", text="Body"), act("a", "t", title="Re: Slugs"), act("b", "a"), film, act("r", "film", "film", action="review")]
+    found = contexts_of(acts, chars=4)
+    assert [(entry["role"], entry["title"], entry["text"]) for entry in found["b"][2]] == [("root", "Slug", "Slug"), ("parent", None, "Re: ")]
+    assert [(entry["role"], entry["title"]) for entry in found["r"][2]] == [("object", "Düne")]
+    searches = [act(name, above, None, session_id="s", user_id="u", title="A page") for name, above in [("search", None), ("click", "search")]]
+    assert [(entry["role"], entry["title"]) for entry in contexts_of(searches)["click"][2]] == [("earlier", None)]
+
+
+def test_a_root_without_a_title_has_none() -> None:
+    assert [(entry["title"], entry["text"]) for entry in contexts_of([act("t", None), act("a", "t")])["a"][2]] == [(None, "words of t")]
 
 
 def test_no_acts_have_no_contexts() -> None:

@@ -37,7 +37,8 @@ def test_a_unit_has_the_title_of_its_object_not_its_text_and_no_mark_of_having_a
         ("Ran (1985)", ""), ("Ran (1985)", "What a film."), (None, "words of c")
     ]  # fmt: skip
     assert [list(units[name]["attributes"].items()) for name in ("r", "c")] == [[("stars", "5"), ("place", "home")], []]
-    assert [(entry["role"], entry["text"]) for entry in units["r"]["context"]] == [("object", "Ran (1985)\n\nA king parts his land.")]
+    (about,) = units["r"]["context"]
+    assert (about["role"], about["title"], about["text"]) == ("object", "Ran (1985)", "Ran (1985)\n\nA king parts his land.")
     assert counts == {"acts": 4, "object": 1}
 
 

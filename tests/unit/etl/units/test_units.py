@@ -114,6 +114,7 @@ def test_names_and_control_characters_go_from_own_and_context_texts() -> None:
     units, _ = make(opening, act("a", "t", text="hi u/third"), act("b", "a"))
     assert (units["t"]["title"], units["t"]["text"], units["t"]["url"]) == ("for u/[name]", "see /u/[name]", "https://reddit.com/user/[name]/about")
     assert [entry["text"] for entry in units["b"]["context"]] == ["for u/[name]\n\nsee /u/[name]", "hi u/[name]"]
+    assert [entry["title"] for entry in units["b"]["context"]] == ["for u/[name]", None]
 
 
 def test_source_texts_and_attributes_are_masked_as_words_are() -> None:
@@ -130,6 +131,11 @@ def test_what_a_filter_leaves_out_is_counted_and_stands_in_contexts_all_the_same
     assert units.keys() == {"b"}
     assert [entry["text"] for entry in units["b"]["context"]] == ["too short"]
     assert counts == {"few words": 1, "bot": 1}
+
+
+def test_titles_in_a_context_are_cut_as_its_texts_are_and_blank_ones_are_none() -> None:
+    units, _ = make(act("t", title="t" * 60, text="\x07"), act("a", "t"), act("u", None, "u", title=" \x07"), act("b", "u", "u"))
+    assert [(entry["title"], entry["text"]) for name in "ab" for entry in units[name]["context"]] == [("t" * 50, "t" * 50), (None, "words of u")]
 
 
 def test_contacts_are_masked_and_languages_told_where_that_is_asked_for() -> None:
