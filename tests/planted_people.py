@@ -8,7 +8,7 @@ import numpy as np
 
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.examples import EXAMPLES, HeldOut
+from lake.examples import EXAMPLES, HeldOut, answer_key
 from lake.labels import ITEMS, label_item_id
 from lake.schema import rows_table
 
@@ -56,11 +56,29 @@ def example(
         for level, text in zip(("specific", "broad"), pair, strict=True)
     ]
     labelled = [
-        {"unit_id": unit["unit_id"], "specific_item_id": label_item_id("specific", specific), "broad_item_id": label_item_id("broad", broad)}
+        {
+            "unit_id": unit["unit_id"], "specific_item_id": label_item_id("specific", specific), "broad_item_id": label_item_id("broad", broad),
+            "specific": specific, "broad": broad,
+        }
         for unit, (specific, broad) in zip(units, labels, strict=True)
-    ]
-    cut = {"cut_at": units[past - 1]["created_at"], "history_length": past, "positives": positives, "hard_negatives": [], "period": period}
-    return {"person_id": person_id, "history": units, "labelled": labelled, "cuts": [cut], "split": split, "label_set": ["hand-made"]}
+    ]  # fmt: skip
+    cut = {
+        "cut_at": units[past - 1]["created_at"], "history_length": past, "community": "talk", "positives": positives, "entered": [], "hard_negatives": [],
+        "period": period,
+    }  # fmt: skip
+    did = sorted({answer_key(text) for pair in labels for text in pair})
+    return {"person_id": person_id, "history": units, "labelled": labelled, "cuts": [cut], "did": did, "label_set": ["hand-made"], "split": split}
+
+
+def reader(person_id: str, titles: list[str], past: int, split: str = "train", community: str = "talk") -> dict[str, Any]:
+    """A person without labels whose units each enter a thread of such a title, with one cut after the first `past` units."""
+    units = [history_unit(f"{person_id}-{number}", number, "Same here.", community) for number in range(len(titles))]
+    for unit, title in zip(units, titles, strict=True):
+        opening = {"role": "root", "unit_id": unit["thread_id"], "speaker": "other-1", "speaker_id": "x", "title": title, "text": f"{title}\n\nLong words.", "created_at": START}
+        unit["context"] = [opening]
+    row = example(person_id, [("none", "none")] * len(titles), past, split)
+    cut = row["cuts"][0] | {"community": community, "positives": [], "entered": [*range(past, len(titles))]}
+    return row | {"history": units, "labelled": [], "cuts": [cut], "did": sorted({answer_key(title) for title in titles}), "label_set": []}
 
 
 def planted_examples(train: int, validation: int, seed: int = 0) -> list[dict[str, Any]]:

@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from conf.settings import StageConfig
 
+Source = Literal["titles", "labels"]
+"""Where answers come from: titles of what a person enters next, or the teacher's labels."""
+
 
 class ExamplesConfig(StageConfig):
     """`trainer.examples`: everything that decides what stands in `examples`."""
@@ -44,6 +47,13 @@ class EvaluationConfig(StageConfig):
     max_other_people: int | None = Field(200, ge=0, description="People beside the held-out ones among whom a second half is looked for; None takes all.")
 
 
+class Phase(StageConfig):
+    """A part of training with one rise and fall of the learning rate."""
+
+    epochs: dict[Source, int] = Field(description="Source of answers -> how often each person who has some is seen, each time at one cut.")
+    learning_rate: float | None = Field(None, gt=0, description="Its peak; None takes trainer.learning_rate.")
+
+
 class TrainingConfig(StageConfig):
     """What decides the weights of an encoder, given the tables; a run is known by these settings."""
 
@@ -51,9 +61,17 @@ class TrainingConfig(StageConfig):
     max_tokens: int = Field(1024, gt=8, description="Longest text in tokens; a base with a shorter position table gets it extended.")
     own_chars: int = Field(480, gt=0, description="Characters of a unit's own words in a history.")
     context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
-    epochs: int = Field(2, gt=0, description="How often each person is seen, each time at one cut.")
-    people_per_batch: int = Field(24, gt=1, description="People in one step, over all processes.")
-    answers_per_query: int = Field(4, gt=0, description="Positives drawn for each person's cut, over both levels, inside and after.")
+    phases: list[Phase] = Field(
+        [Phase(epochs={"titles": 1}), Phase(epochs={"labels": 2})],
+        description="Parts of training, one after the other; a source that nobody has answers of takes no step, and the steps of several in one phase are mixed.",
+    )
+    people_per_batch: int = Field(32, gt=1, description="People in one step, over all processes.")
+    answers_per_query: int = Field(4, gt=0, description="Positives drawn for each person's cut; of labels over both levels, inside and after.")
+    near_share: float = Field(
+        0.5, ge=0, le=1, description="Share of a step's people who stand in groups of one community and nearly one time; the others are strangers."
+    )
+    near_people: int = Field(16, gt=1, description="People in such a group.")
+    window_mb: int = Field(512, gt=0, description="MiB of histories that a process holds at once; groups and strangers are found among them.")
     train_on_periods: Literal["past", "all"] = Field(
         "past", description="past: only cuts whose futures lie before the time split; all: every cut. Too few people with a past cut: all."
     )

@@ -3,7 +3,7 @@
 Shape letters: S units of all the person's history, oldest first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.examples import HeldOut, Period
+from lake.labels import Level
 from trainer.config import ExamplesConfig
 
 Numbers = NDArray[np.int64]
@@ -94,7 +95,7 @@ def period_of(history: PersonHistory, answers: Sequence[int], split_at: int) -> 
 
 
 def cut_row(
-    history: PersonHistory, cut: int, for_labels: bool, communities: Sequence[str | None], units: Sequence[str], items: Sequence[dict[str, str]], split_at: int,
+    history: PersonHistory, cut: int, for_labels: bool, communities: Sequence[str | None], units: Sequence[str], items: Mapping[int, Mapping[Level, str]], split_at: int,
     config: ExamplesConfig,
 ) -> dict[str, Any]:  # fmt: skip
     """The fields of `lake.examples.Cut` but for `cut_at`. `communities` and `units` are those of the S units; `items` the items of each label by level."""

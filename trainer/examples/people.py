@@ -78,7 +78,7 @@ def titles_of(units: pa.StructArray) -> pa.Array:
     is_opening = pc.is_in(pc.struct_field(openings, "role"), pa.array([*OPENING]))
     of_roots = pc.if_else(is_opening, pc.struct_field(openings, "title"), pa.scalar(None, pa.string()))
     own = pc.struct_field(units, "title")
-    return pc.coalesce(*(pc.if_else(pc.equal(pc.utf8_trim_whitespace(each), ""), pa.scalar(None, pa.string()), each) for each in (own, of_roots)))
+    return pc.coalesce(*(pc.if_else(pc.equal(each, ""), pa.scalar(None, pa.string()), each) for each in (own, of_roots)))
 
 
 def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str]) -> pa.Table:

@@ -1,61 +1,22 @@
-"""Examples -> batches: people with one cut each, positives drawn for them, distinct answers and their relation.
+"""Rows of `examples` -> a batch: histories up to a cut each, answers drawn for them, and all that masks need. Nothing is looked up anywhere else."""
 
-A batch is a function of (seed, epoch, step) alone: every process makes the same one and embeds its own share of it.
-"""
-
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from conf.errors import ContractError
+from lake import rendering
 from lake.examples import KINDS, answer_key
-from trainer.training.masks import KIND_PLACES, Numbers
-
-logger = logging.getLogger(__name__)
+from lake.labels import LEVELS
+from lake.units import thread_title
+from trainer.config import Source, TrainingConfig
+from trainer.training.masks import Numbers, answer_numbers
 
 Unit = Mapping[str, Any]
-Periods = Literal["past", "all"]
-
-
-@dataclass(frozen=True)
-class Answers:
-    """All N items that are labels: their ids, words, kinds (places in KINDS) and the keys of their words."""
-
-    item_ids: pa.Array
-    texts: list[str]
-    kinds: Numbers
-    keys: Numbers
-
-    def places(self, item_ids: pa.Array) -> Numbers:
-        """Where items stand among all. Raises ContractError on an item that is not there."""
-        found = pc.index_in(item_ids.cast(pa.large_string()), value_set=self.item_ids)
-        if found.null_count:
-            raise ContractError(f"items: {found.null_count} items of examples are not there; run 'kindred teacher items' and 'kindred trainer examples' again")
-        return found.to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """P people to train on. `donors` says whose labels a person is taught: their own, unless labels are shuffled.
-
-    `examples` stay in Arrow as they were read; `rows` (P,) says where each person stands in them, `done` the keys of all that each one did.
-    """
-
-    examples: pa.Table
-    rows: Numbers
-    cuts: list[Numbers]
-    done: list[Numbers]
-    donors: Numbers
-    answers: Answers
-
-    def __len__(self) -> int:
-        return len(self.cuts)
+TITLE_CHARS = 200
+"""Of a title, as an answer."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +24,7 @@ class TrainingBatch:
     """What one process holds of a step: B histories with one cut each, and the A distinct answers drawn for them.
 
     `answers` (A,) are numbers as `trainer.training.masks` has them, ascending; `texts` their words. `positives` and `done` hold, a query, the answers
-    drawn for it and the keys of all words that its person ever did. Nothing is looked up anywhere else.
+    drawn for it and the keys of all words that its person ever did. `communities` (numbers) and `times` (UTC microseconds) of the cuts, (B,).
     """
 
     histories: list[Sequence[Unit]]
@@ -71,114 +32,82 @@ class TrainingBatch:
     texts: list[str]
     positives: list[Numbers]
     done: list[Numbers]
+    communities: Numbers
+    times: Numbers
 
 
-def training_set(examples: pa.Table, items: pa.Table, periods: Periods, min_people: int, donor_seed: int | None = None) -> TrainingSet:
-    """People who have a cut to train on, in the order of their ids.
+@dataclass(frozen=True)
+class Answer:
+    """Words that are right for a query."""
 
-    With `periods` past, cuts whose futures reach over the time split are left out, unless fewer than `min_people` have another. `donor_seed`
-    shuffles labels: each person is taught another's.
-    """
-    answers = _answers(items)
-    cuts = _cuts_with_positives(examples, periods)
-    if periods == "past" and sum(len(each) > 0 for each in cuts) < min_people:
-        logger.warning("fewer than %d people have a cut in the past period; training on cuts of both periods", min_people)
-        cuts = _cuts_with_positives(examples, "all")
-    in_order = np.argsort(np.array(examples["person_id"].to_pylist(), dtype=object), kind="stable")
-    rows = np.array([row for row in in_order if len(cuts[row])], np.int64)
-    done = _done(examples, answers)
-    return TrainingSet(examples, rows, [cuts[row] for row in rows], [done[row] for row in rows], _donors(len(rows), donor_seed), answers)
+    number: int
+    text: str
 
 
-def epoch_steps(people: int, people_per_batch: int) -> int:
-    """Steps of an epoch: batches of nearly equal size, as near to `people_per_batch` as goes."""
-    return max(1, round(people / people_per_batch)) if people else 0
-
-
-def epoch_batches(training: TrainingSet, people_per_batch: int, answers_per_query: int, seed: int, epoch: int) -> Iterator[TrainingBatch]:
-    """Each person once, in an order of (seed, epoch)."""
-    order = np.random.default_rng([seed, epoch]).permutation(len(training))
-    for step, people in enumerate(np.array_split(order, epoch_steps(len(training), people_per_batch))):
-        yield make_batch(training, people, answers_per_query, np.random.default_rng([seed, epoch, step]))
-
-
-def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, generator: np.random.Generator) -> TrainingBatch:
-    """One cut of each of these people, drawn at random, with positives drawn from it."""
-    histories, positives = [], []
-    texts: dict[int, str] = {}
-    for person in people:
-        cut = _cut(training, person, generator.choice(training.cuts[person]))
-        donor = training.donors[person]
-        taught = cut if donor == person else _cut(training, donor, generator.choice(training.cuts[donor]))
-        histories.append(_history(training, person, cut["history_length"]))
-        items = training.answers.places(pa.array(draw_positives(taught["positives"], answers_per_query, generator), pa.string()))
-        positives.append(np.unique(training.answers.keys[items] * KIND_PLACES + training.answers.kinds[items]))
-        texts |= {int(training.answers.keys[item] * KIND_PLACES + training.answers.kinds[item]): training.answers.texts[item] for item in items}
+def batch_of(
+    rows: pa.Table, people: Sequence[int], cuts: Sequence[int], source: Source, config: TrainingConfig, generator: np.random.Generator
+) -> TrainingBatch:  # fmt: skip
+    """One cut of each of these people (rows of `examples`), with answers of a source drawn from it; with shuffled labels everybody gets another's."""
+    found = [rows["cuts"][person][cut].as_py() for person, cut in zip(people, cuts, strict=True)]
+    histories = [rows["history"][person].values for person in people]
+    drawn = [
+        drawn_titles(history, cut["entered"], config.answers_per_query, generator) if source == "titles"
+        else drawn_labels(cut["positives"], rows["labelled"][person].as_py(), config.answers_per_query, generator)
+        for person, cut, history in zip(people, found, histories, strict=True)
+    ]  # fmt: skip
+    done = [rows["did"][person].values.to_numpy() for person in people]
+    if config.shuffle_labels:
+        ring = generator.permutation(len(people))
+        giver = {int(ring[place - 1]): int(ring[place]) for place in range(len(ring))}
+        drawn, done = ([each[giver[place]] for place in range(len(each))] for each in (drawn, done))  # type: ignore[assignment]
+    texts = {answer.number: answer.text for answers in reversed(drawn) for answer in answers}
     answers = np.array(sorted(texts), np.int64)
-    done = [training.done[training.donors[person]] for person in people]
-    return TrainingBatch(histories, answers, [texts[answer] for answer in answers.tolist()], positives, done)
+    return TrainingBatch(
+        histories=[history.slice(0, cut["history_length"]).to_pylist() for history, cut in zip(histories, found, strict=True)],
+        answers=answers,
+        texts=[texts[number] for number in answers.tolist()],
+        positives=[np.unique([answer.number for answer in of_query]).astype(np.int64) for of_query in drawn],
+        done=done,
+        communities=np.array([answer_key(cut["community"] or "") for cut in found], np.int64),
+        times=np.array([int(cut["cut_at"].timestamp()) * 1_000_000 for cut in found], np.int64),
+    )
 
 
-def draw_positives(positives: Sequence[Mapping[str, Any]], count: int, generator: np.random.Generator) -> list[str]:
-    """Up to `count` distinct items, in turns from what came after the cut and what lies inside, specific before broad."""
+def part_of(batch: TrainingBatch, queries: Sequence[int]) -> TrainingBatch:
+    """Some queries of a batch, by their places, with their answers."""
+    positives = [batch.positives[query] for query in queries]
+    answers = np.unique(np.concatenate([np.zeros(0, np.int64), *positives]))
+    texts = [batch.texts[place] for place in np.searchsorted(batch.answers, answers)]
+    chosen = np.array(queries, np.int64)
+    return TrainingBatch(
+        [batch.histories[query] for query in queries], answers, texts, positives, [batch.done[query] for query in queries], batch.communities[chosen],
+        batch.times[chosen],
+    )  # fmt: skip
+
+
+def drawn_titles(history: pa.StructArray, entered: Sequence[int], count: int, generator: np.random.Generator) -> list[Answer]:
+    """Up to `count` distinct titles of what is entered by these units of the history, in random order."""
+    titles: dict[int, str] = {}
+    for place in generator.permutation(np.array(entered, np.int64)).tolist():
+        title = thread_title(history[place].as_py())
+        if title is not None and len(titles) < count:
+            titles.setdefault(answer_key(title), title)
+    kind = KINDS.index("title")
+    return [Answer(int(answer_numbers(np.array(key), kind)), rendering.plain(title, TITLE_CHARS)) for key, title in titles.items()]
+
+
+def drawn_labels(positives: Sequence[Mapping[str, Any]], labelled: Sequence[Mapping[str, str]], count: int, generator: np.random.Generator) -> list[Answer]:
+    """Up to `count` distinct labels, in turns from what came after the cut and what lies inside, specific before broad."""
+    words = {unit[f"{level}_item_id"]: unit[level] for unit in labelled for level in LEVELS}
     turns = [("specific", "after"), ("specific", "inside"), ("broad", "after"), ("broad", "inside")]
     groups = {turn: sorted({each["item_id"] for each in positives if (each["level"], each["where"]) == turn}) for turn in turns}
-    queues = [[group[index] for index in generator.permutation(len(group))] for group in groups.values()]
-    drawn: dict[str, None] = {}
+    queues = [[(level, group[index]) for index in generator.permutation(len(group))] for (level, _), group in groups.items()]
+    drawn: dict[tuple[str, str], None] = {}
     while len(drawn) < count and any(queues):
         for queue in queues:
             if queue and len(drawn) < count:
                 drawn[queue.pop()] = None
-    return list(drawn)
-
-
-def _answers(items: pa.Table) -> Answers:
-    labels = items.filter(pc.equal(items["source"], "labels")).sort_by("item_id")
-    texts = labels["text"].to_pylist()
-    kinds = np.array([KINDS.index(level) for level in labels["level"].to_pylist()], np.int64)
-    return Answers(labels["item_id"].cast(pa.large_string()).combine_chunks(), texts, kinds, np.array([answer_key(text) for text in texts], np.int64))
-
-
-def _done(examples: pa.Table, answers: Answers) -> list[Numbers]:
-    """Keys of all that each person ever did, at both levels."""
-    done: list[Numbers] = []
-    for people in examples["labelled"].chunks:
-        units = people.flatten()
-        both = np.stack([answers.keys[answers.places(pc.struct_field(units, f"{level}_item_id"))] for level in ("specific", "broad")], axis=1)
-        done += [np.unique(both[start:end]) for start, end in pairwise(_offsets(people))]
-    return done
-
-
-def _cuts_with_positives(examples: pa.Table, periods: Periods) -> list[Numbers]:
-    """Numbers of each person's cuts that have a positive and lie in the wanted periods."""
-    found: list[Numbers] = []
-    for people in examples["cuts"].chunks:
-        cuts = people.flatten()
-        wanted = pc.greater(pc.list_value_length(pc.struct_field(cuts, "positives")), 0)
-        if periods == "past":
-            wanted = pc.and_(wanted, pc.equal(pc.struct_field(cuts, "period"), "past"))
-        kept = wanted.to_numpy(zero_copy_only=False).astype(bool)
-        found += [np.flatnonzero(kept[start:end]) for start, end in pairwise(_offsets(people))]
-    return found
-
-
-def _donors(people: int, seed: int | None) -> Numbers:
-    """Whose labels each person is taught: one's own, or, with a seed, the next one's in a random ring."""
-    donors = np.arange(people)
-    if seed is not None:
-        ring = np.random.default_rng(seed).permutation(people)
-        donors[ring] = np.roll(ring, 1)
-    return donors
-
-
-def _cut(training: TrainingSet, person: int, cut: int) -> Mapping[str, Any]:
-    return training.examples["cuts"][int(training.rows[person])][int(cut)].as_py()
-
-
-def _history(training: TrainingSet, person: int, length: int) -> Sequence[Unit]:
-    return training.examples["history"][int(training.rows[person])].values.slice(0, length).to_pylist()
-
-
-def _offsets(lists: pa.ListArray) -> Numbers:
-    """Where the values of each of R lists begin in `lists.flatten()`, shape (R + 1,). A column is read chunk by chunk: 2 GiB do not fit into one array."""
-    return np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64))])
+    return [
+        Answer(int(answer_numbers(np.array(answer_key(words[item_id])), KINDS.index(level))), words[item_id])  # type: ignore[arg-type]
+        for level, item_id in drawn
+    ]

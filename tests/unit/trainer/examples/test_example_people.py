@@ -1,0 +1,118 @@
+"""Chunks and labelled units of a few people -> rows of `examples`."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from lake.examples import EXAMPLES, PERSON_LABELS, answer_key
+from lake.schema import arrow_schema, checked_table, rows_table
+from lake.units import SEQUENCES, thread_title
+from trainer.config import ExamplesConfig
+from trainer.examples.people import examples_of, parts_of_hex, people_of, titles_of
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+CONFIG = ExamplesConfig(cuts_per_person=2, min_past_units=2, min_future_labels=2, min_future_units=2)
+NEVER = 2**62
+
+
+def entry(role: str, title: str | None) -> dict[str, Any]:
+    return {"role": role, "unit_id": None, "speaker": "other-1", "speaker_id": None, "title": title, "text": "words of it", "created_at": None}
+
+
+def unit(person: str, number: int, title: str | None = "A title", own_title: str | None = None, **values: Any) -> dict[str, Any]:
+    return {
+        "unit_id": f"reddit:{person}{number:03}", "unit_hash": f"hash of {person}{number}", "duplicate_group": None, "starts_session": False,
+        "created_at": START + timedelta(minutes=number), "platform": "reddit", "thread_id": f"thread {person}{number}", "action": "comment", "community": "tea",
+        "title": own_title, "text": f"words {number}", "context": [] if title is None else [entry("root", title), entry("parent", None)],
+    } | values  # fmt: skip
+
+
+def chunk(person: str, number: int, units: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"person_id": person, "chunk": number, "units": units, "user_ids": [], "first_at": START, "last_at": START, "bucket": 0}
+
+
+def label(person: str, number: int, words: str = "Green tea") -> dict[str, Any]:
+    return {
+        "person_id": person, "unit_id": f"reddit:{person}{number:03}", "created_at": START, "specific_item_id": f"item {words}", "broad_item_id": "item tea",
+        "specific": words, "broad": "Tea", "teacher_version": "t", "bucket": 0,
+    }  # fmt: skip
+
+
+def made(chunks: list[dict[str, Any]], labels: list[dict[str, Any]], counts: Counter[str] | None = None, dropped: Counter[str] | None = None, **settings: Any) -> Any:
+    people = people_of(rows_table(SEQUENCES, chunks).select(["person_id", "chunk", "units"]), rows_table(PERSON_LABELS, labels))
+    counts, dropped = Counter() if counts is None else counts, Counter() if dropped is None else dropped
+    return checked_table(EXAMPLES, examples_of(people, NEVER, CONFIG.model_copy(update=settings), counts, dropped)).to_pylist()
+
+
+def test_chunks_are_joined_in_time_and_the_newest_units_kept() -> None:
+    chunks = [chunk("a", 1, [unit("a", 3), unit("a", 4)]), chunk("a", 0, [unit("a", number) for number in range(3)])]
+    (row,) = made(chunks, [], max_history_units=4)
+    assert [each["unit_id"][-1] for each in row["history"]] == ["1", "2", "3", "4"]
+    assert row["history"][0] == unit("a", 1)
+    assert len(row["did"]) == 1
+
+
+def test_labels_belong_to_the_person_whose_unit_it_is() -> None:
+    chunks = [chunk(person, 0, [unit(person, number) for number in range(8)]) for person in "ab"]
+    rows = made(chunks, [label("b", number, f"words {number}") for number in range(8)])
+    of = {row["person_id"]: row for row in rows}
+    assert (of["a"]["labelled"], of["a"]["label_set"]) == ([], [])
+    assert [each["specific"] for each in of["b"]["labelled"]] == [f"words {number}" for number in range(8)]
+    assert of["b"]["label_set"] == ["t"]
+    assert set(of["b"]["did"]) == {answer_key(text) for text in ("A title", "Tea", *(f"words {number}" for number in range(8)))}
+    assert of["b"]["did"] == sorted(of["b"]["did"])
+
+
+def test_what_is_older_than_the_kept_history_counts_as_done_all_the_same() -> None:
+    chunks = [chunk("a", 0, [unit("a", number, f"title {number}") for number in range(9)])]
+    (row,) = made(chunks, [label("a", 0, "old label")], max_history_units=5)
+    assert {answer_key("title 0"), answer_key("old label")} <= set(row["did"])
+    assert row["labelled"] == []
+
+
+def test_people_are_counted_and_those_without_an_example_too() -> None:
+    counts, dropped = Counter[str](), Counter[str]()
+    chunks = [chunk(person, 0, [unit(person, number) for number in range(units)]) for person, units in (("a", 8), ("b", 2), ("c", 8))]
+    chunks += [chunk("d", 0, [unit("d", number, title=None) for number in range(8)])]
+    rows = made(chunks, [], counts, dropped)
+    assert [row["person_id"] for row in rows] == ["a", "c"]
+    assert (counts["people"], counts["cuts"], counts["people with labels"]) == (2, 4, 0)
+    assert dropped == {"people: too few units": 1, "people: no cut with enough units before and answers after": 1}
+
+
+def test_rows_are_ordered_by_where_and_when_people_act_last() -> None:
+    chunks = [
+        chunk("a", 0, [unit("a", number, community="wine") for number in range(8)]),
+        chunk("b", 0, [unit("b", number + 90) for number in range(8)]),
+        chunk("c", 0, [unit("c", number) for number in range(8)]),
+        chunk("d", 0, [unit("d", number, community=None) for number in range(8)]),
+    ]
+    assert [row["person_id"] for row in made(chunks, [])] == ["d", "c", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        unit("a", 0, "Of the thread"), unit("a", 0, None), unit("a", 0, None, own_title="My own"), unit("a", 0, "Of the thread", own_title="My own"),
+        unit("a", 0, None, context=[entry("parent", None), entry("parent", None)]), unit("a", 0, None, context=[entry("object", "A film")]),
+        unit("a", 0, "", own_title=""), unit("a", 0, None, context=[entry("earlier", "not this")]),
+    ],
+)  # fmt: skip
+def test_titles_are_those_of_the_one_definition(one: dict[str, Any]) -> None:
+    units = pa.array([unit("z", 1, "before"), one, unit("z", 2, "after")], arrow_schema(SEQUENCES).field("units").type.value_type)
+    assert titles_of(units).to_pylist() == ["before", thread_title(one), "after"]
+
+
+def test_nobody_makes_an_empty_table() -> None:
+    assert made([], []) == []
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 256])
+def test_ranges_of_ids_leave_nobody_out_and_take_nobody_twice(parts: int) -> None:
+    ranges = list(parts_of_hex(parts))
+    assert len(ranges) == parts
+    for person_id in ("", "0", "00", "7fffff", "80", "ff", "ffffff", "somebody", "Zoe", "é"):
+        assert sum((start is None or person_id >= start) and (end is None or person_id < end) for start, end in ranges) == 1, person_id
