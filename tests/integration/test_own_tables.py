@@ -51,7 +51,8 @@ def test_what_the_page_says_of_your_own_csv_works_as_it_stands_there(
     assert Counter(unit["title"] for unit in units) == {"Sencha from Uji": 2, "Kettle, 0.8 litres": 1, "Crème brûlée rooibos": 2}
     (kettle,) = [unit for unit in units if unit["title"] == "Kettle, 0.8 litres"]
     assert (kettle["text"], kettle["attributes"]) == ("", {"quantity": "1"})
-    assert [(entry["role"], entry["text"]) for entry in kettle["context"]] == [("object", "Kettle, 0.8 litres\n\nSteel, with a thin spout.")]
+    (about,) = kettle["context"]
+    assert (about["role"], about["title"], about["text"]) == ("object", "Kettle, 0.8 litres", "Kettle, 0.8 litres\n\nSteel, with a thin spout.")
     assert sorted(people_in_sequences(at).values()) == [2, 3]
 
 

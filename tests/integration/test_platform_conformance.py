@@ -33,8 +33,9 @@ from lake.acts import ACTS, INGESTED_FILES, REJECTS, Act, Reject
 from lake.config import LakeConfig
 from lake.job_runs import JOB_RUNS, last_done_run
 from lake.pseudonyms import pseudonym
+from lake.rendering import OPENING
 from lake.schema import checked_table
-from lake.units import SEQUENCES, UNITS
+from lake.units import SEQUENCES, UNITS, thread_title
 from tests.added_platform import AddedPlatform, add_platform, page_commands
 from tests.etl_rows import rows_by_table
 from tests.kills import kill_at_first_file
@@ -50,6 +51,8 @@ FEW = 80
 MANY = 200_000
 """Records of the test of memory; benchmarks/platforms.py takes a million."""
 MOST_BYTES = 2 * 10**9
+OPENS_NOTHING = {"takeout", "reddit-export"}
+"""Platforms in whose dumps here no act opens a thread: what a person did in sessions has titles of its own, and the posts of comments are in other dumps."""
 REAL_PSEUDONYM = pseudonym
 
 
@@ -150,6 +153,15 @@ def test_acts_and_rejects_keep_the_contract(subject: Subject, tmp_path: Path) ->
                 assert 0 < len(reject.reason) <= 100
                 assert len(reject.raw) <= 40
     assert all(len(found) == 1 for found in groups.values()), "a thread, or a session, lies in one group"
+
+
+def test_what_opens_a_thread_says_by_its_title_alone_what_it_is(subject: Subject, tmp_path: Path) -> None:
+    subject.write(tmp_path, 600, 6)
+    acts = [act for batches in subject.parse(tmp_path).values() for batch in batches for act in batch.acts.to_pylist()]
+    opening = [act for act in acts if act["thread_id"] == act["unit_id"]]
+    assert bool(opening) == (subject.name not in OPENS_NOTHING)
+    assert [act for act in opening if not act["title"] or act["title"] == act["text"]] == []
+    assert {act["unit_id"] for act in acts if act["action"] == "object"} <= {act["unit_id"] for act in opening}
 
 
 def test_slices_together_are_the_whole_file(subject: Subject, tmp_path: Path) -> None:
@@ -304,9 +316,15 @@ def test_histories_of_all_platforms_and_hostile_texts_live_in_one_lake(workers: 
     assert {row["platform"] for row in made} == {row["platform"] for row in acts}
     with_objects = {row["platform"] for row in acts if row["action"] == "object"}
     assert {row["platform"] for row in made if any(entry["role"] == "object" for entry in row["context"])} == with_objects
+    opening = [(row["platform"], entry) for row in made for entry in row["context"] if entry["role"] in OPENING]
+    assert {platform for platform, _ in opening} == {"amazon", "hackernews", "postbox", "reddit", "stackexchange", "teashop"}
+    assert [entry for _, entry in opening if not entry["title"] or not entry["text"].startswith(entry["title"])] == []
+    assert [entry for row in made for entry in row["context"] if entry["role"] not in OPENING and entry["title"] is not None] == []
+    assert {row["platform"] for row in made if thread_title(row) is None} == {"hackernews", "reddit", "takeout", "teashop"}
     in_sequences = {unit["unit_id"] for row in arrow_tables.read(lake, SEQUENCES, ["units"]).to_pylist() for unit in row["units"]}
     assert in_sequences == {row["unit_id"] for row in made}
-    words = [text for row in made for text in (row["title"], row["text"], *(entry["text"] for entry in row["context"])) if text]
+    shown = [text for row in made for entry in row["context"] for text in (entry["title"], entry["text"])]
+    words = [text for row in made for text in (row["title"], row["text"]) if text] + [text for text in shown if text]
     assert [text for text in words if re.search("[\0-\x08\x0b-\x1f\ud800-\udfff]", text)] == []
     hostile = {modules[name].OPTIONS.get("name", name) for name, module in modules.items() if hasattr(module, "write_texts")}
     for text in (ORDER, "zerobyte", "lone \ufffd surrogate"):

@@ -42,13 +42,13 @@ def test_accounts_of_one_person_share_a_history_in_order_of_time(lake: LakeConfi
 
 
 def test_history_keeps_the_root_and_the_nearest_parents_and_cuts_every_text(lake: LakeConfig, spark: SparkSession) -> None:
-    context = [entry("root", "r" * 50), *(entry("parent", name * 50) for name in "abcd")]
+    context = [entry("root", "r" * 50, title="ö" * 40), *(entry("parent", name * 50) for name in "abcd")]
     units = [unit("long", title="t" * 50, text="ü" * 50, context=context), unit("short", minutes=1, context=context[:2])]
     arrow_tables.append(lake, UNITS, units_table(units))
     (row,) = make_sequences(lake, history_text_chars=30, history_context_chars=20, history_parents=2).values()
     long, short = row["units"]
     assert (long["title"], long["text"]) == ("t" * 30, "ü" * 30)
-    assert long["context"] == [found | {"text": found["text"][:20]} for found in nearest_context(context, 2)]
+    assert long["context"] == [found | {"title": found["title"] and "ö" * 20, "text": found["text"][:20]} for found in nearest_context(context, 2)]
     assert [found["text"] for found in short["context"]] == ["r" * 20, "a" * 20]
 
 
