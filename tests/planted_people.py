@@ -74,7 +74,15 @@ def reader(person_id: str, titles: list[str], past: int, split: str = "train", c
     """A person without labels whose units each enter a thread of such a title, with one cut after the first `past` units."""
     units = [history_unit(f"{person_id}-{number}", number, "Same here.", community) for number in range(len(titles))]
     for unit, title in zip(units, titles, strict=True):
-        opening = {"role": "root", "unit_id": unit["thread_id"], "speaker": "other-1", "speaker_id": "x", "title": title, "text": f"{title}\n\nLong words.", "created_at": START}
+        opening = {
+            "role": "root",
+            "unit_id": unit["thread_id"],
+            "speaker": "other-1",
+            "speaker_id": "x",
+            "title": title,
+            "text": f"{title}\n\nLong words.",
+            "created_at": START,
+        }
         unit["context"] = [opening]
     row = example(person_id, [("none", "none")] * len(titles), past, split)
     cut = row["cuts"][0] | {"community": community, "positives": [], "entered": [*range(past, len(titles))]}

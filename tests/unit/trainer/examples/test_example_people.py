@@ -41,7 +41,9 @@ def label(person: str, number: int, words: str = "Green tea") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def made(chunks: list[dict[str, Any]], labels: list[dict[str, Any]], counts: Counter[str] | None = None, dropped: Counter[str] | None = None, **settings: Any) -> Any:
+def made(
+    chunks: list[dict[str, Any]], labels: list[dict[str, Any]], counts: Counter[str] | None = None, dropped: Counter[str] | None = None, **settings: Any
+) -> Any:
     people = people_of(rows_table(SEQUENCES, chunks).select(["person_id", "chunk", "units"]), rows_table(PERSON_LABELS, labels))
     counts, dropped = Counter() if counts is None else counts, Counter() if dropped is None else dropped
     return checked_table(EXAMPLES, examples_of(people, NEVER, CONFIG.model_copy(update=settings), counts, dropped)).to_pylist()

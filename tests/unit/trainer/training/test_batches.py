@@ -1,116 +1,106 @@
-"""Examples -> batches."""
+"""Rows of `examples` -> batches."""
+
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pytest
 
-from conf.errors import ContractError
-from lake.examples import EXAMPLES
-from lake.labels import ITEMS, LEVELS
+from lake.examples import EXAMPLES, KINDS, answer_key
 from lake.schema import rows_table
-from tests.planted_people import TOPICS, all_items, example, item, planted_examples, positive
-from trainer.training.batches import TrainingSet, draw_positives, epoch_batches, epoch_steps, training_set
-from trainer.training.masks import NEGATIVE, POSITIVE
+from tests.planted_people import TOPICS, example, positive, reader
+from trainer.config import Source, TrainingConfig
+from trainer.training.batches import TrainingBatch, batch_of, drawn_labels, part_of
+from trainer.training.masks import MASKED, NEGATIVE, POSITIVE, keys_of, kinds_of, relation
 
 F1, BREAD = TOPICS["Formula 1"], TOPICS["Bread"]
+TITLES = ["Box box box", "Rain at Spa", "Old tyres", "New wings"]
 
 
-def made(rows: list, items: list | None = None, **settings: object) -> TrainingSet:
-    wanted = {"periods": "past", "min_people": 1} | settings
-    return training_set(rows_table(EXAMPLES, rows), rows_table(ITEMS, all_items() if items is None else items), **wanted)  # type: ignore[arg-type]
-
-
-def batches(training: TrainingSet, epoch: int = 0, seed: int = 1) -> list:
-    return list(epoch_batches(training, people_per_batch=4, answers_per_query=4, seed=seed, epoch=epoch))
-
-
-def test_each_person_comes_once_an_epoch_in_batches_of_nearly_equal_size() -> None:
-    found = batches(made(planted_examples(10, 0)))
-    assert sorted(len(batch.histories) for batch in found) == [5, 5]
-    assert len({history[0]["unit_id"] for batch in found for history in batch.histories}) == 10
-
-
-def test_a_batch_depends_on_seed_and_epoch_alone() -> None:
-    rows = planted_examples(12, 0)
-    one, two = batches(made(rows)), batches(made(rows[::-1]))
-    assert [batch.histories for batch in one] == [batch.histories for batch in two]
-    assert all(np.array_equal(a.relation, b.relation) and np.array_equal(a.answers, b.answers) for a, b in zip(one, two, strict=True))
-    assert [batch.histories for batch in one] != [batch.histories for batch in batches(made(rows), epoch=1)]
+def made(rows: list[dict[str, Any]], source: Source = "labels", **settings: Any) -> TrainingBatch:
+    config = TrainingConfig(**settings)
+    return batch_of(rows_table(EXAMPLES, rows), list(range(len(rows))), [0] * len(rows), source, config, np.random.default_rng(1))
 
 
 def test_the_history_ends_at_the_cut() -> None:
-    (batch,) = batches(made([example("p", [(text, "Bread") for text in BREAD], past=2)]))
+    batch = made([example("p", [(text, "Bread") for text in BREAD], past=2)])
     assert [unit["unit_id"] for unit in batch.histories[0]] == ["p-0", "p-1"]
+    assert [unit["unit_id"] for unit in made([reader("p", TITLES, 3)], "titles").histories[0]] == ["p-0", "p-1", "p-2"]
 
 
 def test_answers_are_distinct_and_related_to_everybody() -> None:
     rows = [example("a", [(F1[0], "Formula 1"), (F1[1], "Formula 1")], 1), example("b", [(F1[0], "Formula 1"), (BREAD[0], "Bread")], 1)]
-    training = made(rows)
-    (batch,) = batches(training)
-    texts = [training.answers.texts[number] for number in batch.answers]
-    assert sorted(texts) == sorted({F1[0], F1[1], "Formula 1", BREAD[0], "Bread"})
-    assert [LEVELS[level] for level in batch.levels] == ["broad" if text in TOPICS else "specific" for text in texts]
-    who = [history[0]["unit_id"][0] for history in batch.histories]
-    of_a = dict(zip(texts, batch.relation[who.index("a")].tolist(), strict=True))
-    of_b = dict(zip(texts, batch.relation[who.index("b")].tolist(), strict=True))
+    batch = made(rows)
+    assert sorted(batch.texts) == sorted({F1[0], F1[1], "Formula 1", BREAD[0], "Bread"})
+    assert keys_of(batch.answers).tolist() == [answer_key(text) for text in batch.texts]
+    assert [KINDS[kind] for kind in kinds_of(batch.answers)] == ["broad" if text in TOPICS else "specific" for text in batch.texts]
+    related = relation(batch.positives, batch.done, batch.answers).dense()
+    of_a, of_b = (dict(zip(batch.texts, row.tolist(), strict=True)) for row in related)
     assert of_a == {F1[0]: POSITIVE, F1[1]: POSITIVE, "Formula 1": POSITIVE, BREAD[0]: NEGATIVE, "Bread": NEGATIVE}
     assert of_b == {F1[0]: POSITIVE, F1[1]: NEGATIVE, "Formula 1": POSITIVE, BREAD[0]: POSITIVE, "Bread": POSITIVE}
 
 
-def test_positives_are_drawn_in_turns_from_both_levels_inside_and_after() -> None:
+def test_titles_are_those_of_what_is_entered_after_the_cut_and_what_was_ever_entered_is_no_negative() -> None:
+    rows = [reader("a", TITLES, 2), reader("b", [TITLES[2], "Rye", "Wheat"], 1)]
+    batch = made(rows, "titles")
+    assert {KINDS[kind] for kind in kinds_of(batch.answers)} == {"title"}
+    assert sorted(batch.texts) == sorted(["Old tyres", "New wings", "Rye", "Wheat"])
+    of_b = dict(zip(batch.texts, relation(batch.positives, batch.done, batch.answers).dense()[1].tolist(), strict=True))
+    assert of_b == {"Old tyres": MASKED, "New wings": NEGATIVE, "Rye": POSITIVE, "Wheat": POSITIVE}
+
+
+def test_no_more_answers_are_drawn_than_asked_for_and_the_same_title_once() -> None:
+    (positives,) = made([reader("a", ["x", "Same", "same!", "Other", "More", "Still more"], 1)], "titles", answers_per_query=3).positives
+    assert len(positives) == 3
+    (positives,) = made([reader("a", ["x", "Same", "same!", "SAME"], 1)], "titles").positives
+    assert keys_of(positives).tolist() == [answer_key("same")]
+
+
+def test_titles_are_on_one_line_and_not_endless() -> None:
+    (text,) = made([reader("a", ["x", "A\ntitle " + "w" * 999], 1)], "titles").texts
+    assert text.startswith("A title ")
+    assert len(text) <= 201
+
+
+def test_labels_are_drawn_in_turns_from_both_levels_inside_and_after() -> None:
     positives = [
         positive(text, level, where)
         for level, texts in (("specific", F1), ("broad", list(TOPICS)))
         for where, part in (("inside", texts[:2]), ("after", texts[2:4]))
         for text in part
     ]
-    drawn = draw_positives(positives, 4, np.random.default_rng(0))
+    labelled = [
+        {"specific_item_id": positive(specific, "specific", "after")["item_id"], "broad_item_id": positive(broad, "broad", "after")["item_id"], "specific": specific, "broad": broad}
+        for specific in F1
+        for broad in TOPICS
+    ]  # fmt: skip
     kinds = {each["item_id"]: (each["level"], each["where"]) for each in positives}
-    assert len({kinds[each] for each in drawn}) == 4
-    assert len(draw_positives(positives, 99, np.random.default_rng(0))) == len(positives)
-    assert draw_positives([positive("Bread", "broad", "inside"), positive("Bread", "broad", "after")], 4, np.random.default_rng(0)) == [
-        positive("Bread", "broad", "after")["item_id"]
-    ]
+    of_text = {text: kinds[positive(text, level, "after")["item_id"]] for level, texts in (("specific", F1[:4]), ("broad", TOPICS)) for text in texts}
+    drawn = drawn_labels(positives, labelled, 4, np.random.default_rng(0))
+    assert len({of_text[each.text] for each in drawn}) == 4
+    assert len(drawn_labels(positives, labelled, 99, np.random.default_rng(0))) == len(positives)
 
 
-def test_cuts_of_the_future_period_are_left_out_unless_too_few_people_remain(caplog: pytest.LogCaptureFixture) -> None:
-    rows = [example(f"p{n}", [(F1[0], "Formula 1"), (F1[1], "Formula 1")], 1, period="past" if n < 2 else "future") for n in range(4)]
-    assert len(made(rows, min_people=2)) == 2
-    assert not caplog.records
-    assert len(made(rows, min_people=3)) == 4
-    assert "both periods" in caplog.text
-    assert len(made(rows, periods="all")) == 4
+def test_a_batch_depends_on_the_generator_alone() -> None:
+    rows = [reader(f"p{number}", [f"{number} {title}" for title in TITLES * 3], 2) for number in range(5)]
+    one, same = made(rows, "titles"), made(rows, "titles")
+    assert (one.texts, one.histories) == (same.texts, same.histories)
 
 
-def test_shuffled_labels_are_another_persons_and_everybody_gives_theirs_once() -> None:
-    rows = planted_examples(9, 0)
-    training = made(rows, donor_seed=5)
-    assert sorted(training.donors) == list(range(9))
-    assert all(training.donors != np.arange(9))
-    assert np.array_equal(made(rows).donors, np.arange(9))
+def test_shuffled_labels_are_another_persons_with_all_that_the_other_did() -> None:
+    rows = [reader(f"p{number}", [f"{number} {title}" for title in TITLES], 2) for number in range(6)]
+    batch = made(rows, "titles", shuffle_labels=True)
+    for person, (positives, done) in enumerate(zip(batch.positives, batch.done, strict=True)):
+        givers = {batch.texts[place].split()[0] for place in np.searchsorted(batch.answers, positives)}
+        assert len(givers) == 1
+        assert givers != {str(person)}
+        assert set(keys_of(positives)) <= set(done)
+    assert sorted(np.concatenate(batch.positives).tolist()) == batch.answers.tolist()
 
 
-def test_columns_beyond_two_gigabytes_are_read_chunk_by_chunk() -> None:
-    """The same 24 MB a hundred times over, without a copy: joined into one array, texts could not be counted by 32 bits."""
-    row = example("p", [(F1[0], "Formula 1"), (F1[1], "Formula 1")], 1)
-    row["labelled"] = [unit | {"unit_id": "x" * 12_000_000} for unit in row["labelled"]]
-    row["cuts"][0]["positives"] = [each | {"unit_id": "x" * 6_000_000} for each in row["cuts"][0]["positives"]]
-    people = rows_table(EXAMPLES, [row])
-    training = training_set(pa.concat_tables([people] * 100), rows_table(ITEMS, all_items()), "past", 1)
-    assert len(training) == 100
-    assert [found.tolist() for found in training.done] == [training.done[0].tolist()] * 100
-    assert len(training.done[0]) == 3
-
-
-def test_nobody_to_train_on_makes_an_empty_set_without_steps() -> None:
-    training = made([])
-    assert len(training) == 0
-    assert epoch_steps(0, 24) == 0
-    without_labels = example("p", [(F1[0], "Formula 1")], 1) | {"labelled": []}
-    without_labels["cuts"][0]["positives"] = []
-    assert len(made([without_labels])) == 0
-
-
-def test_an_item_that_is_not_there_is_named_as_a_broken_contract() -> None:
-    with pytest.raises(ContractError, match="kindred teacher items"):
-        made([example("p", [(F1[0], "Formula 1")], 1)], items=[item("broad", "Formula 1")])
+def test_a_part_has_the_answers_of_its_queries_alone() -> None:
+    batch = made([reader(f"p{number}", [f"{number} {title}" for title in TITLES], 2) for number in range(5)], "titles")
+    part = part_of(batch, [4, 1])
+    assert part.histories == [batch.histories[4], batch.histories[1]]
+    assert {text[0] for text in part.texts} == {"1", "4"}
+    assert part.times.tolist() == [batch.times[4], batch.times[1]]
+    empty = part_of(batch, [])
+    assert (len(empty.histories), len(empty.answers), len(empty.times)) == (0, 0, 0)
