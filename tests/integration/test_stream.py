@@ -1,0 +1,189 @@
+"""Batches out of a real table: row groups, windows, processes and positions."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.examples import EXAMPLES
+from lake.schema import rows_table
+from lake.table_files import TableFiles
+from tests.planted_people import TOPICS, example, reader
+from trainer.config import Phase, TrainingConfig
+from trainer.training.batches import TrainingBatch
+from trainer.training.cuts_table import read_cuts
+from trainer.training.stream import ExampleStream, ahead
+
+TITLES = Phase(epochs={"titles": 2})
+LABELS = Phase(epochs={"labels": 1}, learning_rate=0.5)
+
+
+def readers(people: int) -> list[dict[str, Any]]:
+    return [reader(f"{person:03}", [f"{person} title {number}" for number in range(6)], 2, community=f"place {person % 3}") for person in range(people)]
+
+
+def labelled(people: int, period: str = "past") -> list[dict[str, Any]]:
+    labels = [(text, "Bread") for text in TOPICS["Bread"]]
+    return [example(f"labelled {person:03}", labels, 2, period=period) for person in range(people)]
+
+
+def write(lake: LakeConfig, rows: list[dict[str, Any]], people_a_file: int = 5) -> None:
+    """Files of few people, one row group each."""
+    version = arrow_tables.made_anew(lake, EXAMPLES).version()
+    written = []
+    for start in range(0, len(rows), people_a_file):
+        files = TableFiles(lake, EXAMPLES, f"part-{version}-{start:04}", name_is_unique=True)
+        files.write(rows_table(EXAMPLES, rows[start : start + people_a_file]))
+        written += files.finish()
+    arrow_tables.replace_by_files(lake, EXAMPLES, written)
+
+
+def stream(lake: LakeConfig, process: int = 0, processes: int = 1, **settings: Any) -> ExampleStream:
+    config = TrainingConfig(phases=[TITLES], people_per_batch=8, near_people=4).model_copy(update={"window_mb": 0} | settings)
+    return ExampleStream(lake, config, read_cuts(lake, arrow_tables.open_table(lake, EXAMPLES).version()), process, processes)
+
+
+def people_of(batches: list[TrainingBatch]) -> list[str]:
+    return [history[0]["unit_id"].rsplit("-", 1)[0] for batch in batches for history in batch.histories]
+
+
+def taken(of: ExampleStream, position: dict[str, int] | None = None) -> list[TrainingBatch]:
+    return [batch for batch, _ in of.batches(position or {})]
+
+
+@pytest.fixture
+def titled(tmp_path: Path) -> LakeConfig:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, readers(37))
+    return lake
+
+
+@pytest.mark.parametrize("window_mb", [0, 512])
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_everybody_comes_once_an_epoch_whatever_the_windows_and_processes(titled: LakeConfig, window_mb: int, processes: int) -> None:
+    parts = [taken(stream(titled, process, processes, window_mb=window_mb)) for process in range(processes)]
+    steps = stream(titled).steps
+    assert steps == 2 * round(37 / 8)
+    assert {len(part) for part in parts} == {steps}
+    for epoch in (0, 1):
+        half = slice(epoch * steps // 2, (epoch + 1) * steps // 2)
+        assert Counter(person for part in parts for person in people_of(part[half])) == Counter(f"{person:03}" for person in range(37))
+    assert people_of(parts[0][: steps // 2]) != people_of(parts[0][steps // 2 :])
+
+
+def test_a_position_goes_on_with_what_would_have_come(titled: LakeConfig) -> None:
+    write(titled, [*readers(37), *labelled(11)])
+    of = stream(titled, phases=[Phase(epochs={"titles": 1, "labels": 2}), LABELS], train_on_periods="all")
+    whole = list(of.batches({}))
+    assert len(whole) == of.steps
+    for place, (_, position) in enumerate(whole):
+        rest = list(of.batches(position))
+        assert [at for _, at in rest] == [at for _, at in whole[place + 1 :]]
+        assert [(each.texts, each.histories) for each, _ in rest] == [(each.texts, each.histories) for each, _ in whole[place + 1 :]]
+
+
+def test_sources_of_a_phase_are_mixed_evenly_and_phases_follow_each_other(titled: LakeConfig) -> None:
+    write(titled, [*readers(40), *labelled(16)])
+    of = stream(titled, phases=[Phase(epochs={"titles": 1, "labels": 1}), LABELS])
+    assert of.phase_steps == [7, 2]
+    is_labels = ["Bread" in batch.texts for batch in taken(of)]
+    assert is_labels == [False, True, False, False, False, True, False, True, True]
+
+
+def test_the_rate_rises_and_falls_in_each_phase(titled: LakeConfig) -> None:
+    write(titled, [*readers(40), *labelled(16)])
+    of = stream(titled, phases=[TITLES, LABELS], learning_rate=0.1, warmup_share=0.2)
+    assert of.phase_steps == [10, 2]
+    rates = [of.learning_rate(step) for step in range(1, 13)]
+    assert rates == pytest.approx([0.1 / 3, 0.2 / 3, *(0.1 * left / 8 for left in range(8, 0, -1)), 0.5, 0.25])
+
+
+def test_a_source_that_nobody_has_takes_no_step(titled: LakeConfig) -> None:
+    of = stream(titled, phases=[LABELS, TITLES])
+    assert of.phase_steps == [0, 10]
+    assert of.people == {"titles": 37, "labels": 0}
+    assert len(taken(of)) == 10
+    nobody = stream(titled, phases=[LABELS])
+    assert (nobody.steps, taken(nobody)) == (0, [])
+
+
+def test_cuts_of_the_future_period_are_left_out_unless_too_few_people_remain(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, [*labelled(9), *[row | {"person_id": f"late {row['person_id']}"} for row in labelled(4, period="future")]])
+    assert stream(lake, phases=[LABELS]).people["labels"] == 9
+    assert not caplog.records
+    assert stream(lake, phases=[LABELS], people_per_batch=10).people["labels"] == 13
+    assert "both periods" in caplog.text
+    assert stream(lake, phases=[LABELS], train_on_periods="all").people["labels"] == 13
+
+
+def test_people_who_are_held_out_are_never_read(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, [*readers(10), *[row | {"person_id": f"test {row['person_id']}", "split": "test"} for row in readers(10)]])
+    assert stream(lake).people["titles"] == 10
+
+
+def test_more_processes_than_row_groups_give_empty_parts(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, readers(4))
+    parts = [taken(stream(lake, process, 3)) for process in range(3)]
+    assert [len(part) for part in parts] == [2, 2, 2]
+    assert sorted(len(people_of(part)) for part in parts) == [0, 0, 8]
+
+
+def test_a_window_holds_no_more_than_its_row_groups(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    original = ExampleStream._read
+    monkeypatch.setattr(ExampleStream, "_read", lambda self, window: read.append(len(window.groups)) or original(self, window))
+    taken(stream(titled))
+    assert max(read) <= 3
+    assert sum(read) == 16
+    read.clear()
+    taken(stream(titled, window_mb=512))
+    assert read == [8, 8]
+
+
+def test_batches_are_made_ahead_and_failures_come_where_they_belong() -> None:
+    made: list[int] = []
+
+    def values() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            if number == 7:
+                raise ValueError("seven")
+            yield number
+
+    got = []
+    with pytest.raises(ValueError, match="seven"):
+        for number in ahead(values(), 2):
+            got.append(number)
+    assert got == list(range(7))
+
+    made.clear()
+    asked = ahead(iter(values()), 2)
+    assert next(asked) == 0
+    for _ in range(200):
+        if len(made) >= 3:
+            break
+        time.sleep(0.01)
+    assert 3 <= len(made) <= 5
+    asked.close()
+    for _ in range(200):
+        if not any(thread.name == "batches" for thread in threading.enumerate()):
+            break
+        time.sleep(0.01)
+    assert not any(thread.name == "batches" for thread in threading.enumerate())
+
+
+def test_times_and_places_are_those_of_the_cuts(titled: LakeConfig) -> None:
+    cuts = read_cuts(titled, arrow_tables.open_table(titled, EXAMPLES).version())
+    rows = arrow_tables.read(titled, EXAMPLES).sort_by("person_id").to_pylist()
+    assert cuts.time.tolist() == [int(cut["cut_at"].timestamp() * 1e6) for row in rows for cut in row["cuts"]]
+    assert len(np.unique(cuts.community)) == 3
