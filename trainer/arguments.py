@@ -9,8 +9,8 @@ EXAMPLES = """One row a person for training, labelled or not: the history, cuts 
 Reads `sequences`, and `labels` where they are; writes `person_labels` and `examples`, each whole and in one commit. Does nothing where neither changed."""
 TRAIN = """Fine-tune the student on examples and register it.
 
-Reads `examples`; writes a version of the registered encoder, and moves the alias `champion` to it if it beats its base (else to the
-base). Does nothing where a run with the same settings on the same versions of these tables has finished."""
+Reads `examples`, and `items` where there are some; writes a version of the registered encoder, and moves the alias `champion` to it if it clearly
+beats its base and the champion so far (where there is none, else to the base). Does nothing where a run with the same settings on the same versions of these tables has finished."""
 EVALUATE = """The registered encoder on held-out people, against its untouched base and baselines that need no training.
 
 Reads `examples`, `items` and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.

@@ -37,8 +37,11 @@ class ExamplesConfig(StageConfig):
 class EvaluationConfig(StageConfig):
     """`trainer.evaluation`: how an encoder is judged on held-out people."""
 
-    bootstrap_samples: int = Field(1000, gt=0, description="Resamples of people behind an interval.")
-    interval: float = Field(0.9, gt=0, lt=1, description="Share of resamples that an interval holds.")
+    matched_days: float = Field(45, gt=0, le=36_500, description="Two labels of one community meet in the matched personal AUC when no more days lie between.")
+    matched_min_others: int = Field(5, gt=0, description="Other people who have a label near a label, at least, for it to count in the matched personal AUC.")
+    min_people_to_choose: int = Field(10, gt=2, description="Validation people below which the encoder that is served stays what it is.")
+    bootstrap_samples: int = Field(1000, gt=0, description="Resamples of people behind an interval of recall, MRR or halves.")
+    interval: float = Field(0.9, gt=0, lt=1, description="Chance with which an interval holds the true mean.")
     seed: int = Field(20, description="Seed of the resamples.")
     max_people: int | None = Field(2000, gt=1, description="Held-out people judged at most, in the order of their ids; None takes all.")
     min_period_queries: int = Field(50, gt=0, description="Cuts of the future period from which they are reported apart.")

@@ -1,7 +1,6 @@
 """One training run from tables to the registry: train, compare with the base, register, move the alias, in this order."""
 
 import logging
-import math
 import sys
 from collections.abc import Sequence
 
@@ -21,10 +20,12 @@ from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import job_run
 from lake.labels import ITEMS
 from trainer import tracking
-from trainer.champion import Comparison, choose_champion
+from trainer.champion import Choice, Comparison, Lead, choose_champion
 from trainer.config import TrainerConfig
-from trainer.evaluation.questions import Questions, questions_of
-from trainer.evaluation.scores import personal_auc_by_person
+from trainer.evaluation.metrics import pairs_mean
+from trainer.evaluation.people import askable_people, examples_of
+from trainer.evaluation.questions import FUTURES, Questions, questions_of
+from trainer.evaluation.scores import encoder_wins, plain_contest
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
 from trainer.student import base_encoder, content_version
@@ -76,9 +77,9 @@ def _check_held_out(person_ids: Sequence[str], config: TrainerConfig) -> None:
 
 def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan, items: pa.Table) -> Questions:
     """The cuts of people of split validation, as many people as the settings take."""
-    examples = arrow_tables.read(lake, EXAMPLES, where=ds.field("split") == "validation", version=plan.versions["examples"]).sort_by("person_id")
     labels = items.filter(pc.equal(items["source"], "labels"))
-    return questions_of(examples.slice(0, config.evaluation.max_people).to_pylist(), labels.to_pylist())
+    asked = askable_people(lake, plan.versions["examples"], "validation", labels)[: config.evaluation.max_people]
+    return questions_of(examples_of(lake, plan.versions["examples"], asked, ("person_id", "history", "cuts")).to_pylist(), labels)
 
 
 def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> Encoder:
@@ -101,50 +102,67 @@ def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, acceler
 def register_winner(lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: Encoder, questions: Questions) -> None:
     """Register the tuned encoder, and its base where that wins; then, last, move the aliases."""
     base = base_encoder(config, str(tuned.model.device))
-    champion_is_base = tracking.champion_version(lake) == base.version
-    current = None if champion_is_base else current_champion_auc(lake, questions, held_out(config.examples))
-    found = Comparison(mean_personal_auc(tuned, questions), mean_personal_auc(base, questions), current, questions.people)
-    choice = choose_champion(found, config.shuffle_labels)
+    served = base if tracking.champion_version(lake) == base.version else served_encoder(lake)
+    current = served if served is not None and served is not base and is_comparable(served, held_out(config.examples)) else None
+    found = compared(tuned, base, current, questions, config.evaluation.interval, is_served=served is not None)
+    choice = choose_champion(found, config.evaluation.min_people_to_choose, config.shuffle_labels)
     tracking.log_metrics(found.metrics())
     tuned_version = tracking.register(lake, tuned, plan.tags)
     champion = {"tuned": tuned_version, "base": None, "current": None}[choice]
-    if choice == "base" and not champion_is_base:
+    if choice == "base":
         champion = tracking.register(lake, base, plan.tags)
     tracking.move_alias(lake, tracking.TRAINED, tuned_version)
     if champion is not None:
         tracking.move_alias(lake, lake.encoder_alias, champion)
-    say_choice(choice, found, lake.encoder_alias)
+    say_choice(choice, found, config.evaluation.min_people_to_choose, lake.encoder_alias)
 
 
-def mean_personal_auc(encoder: Encoder, questions: Questions) -> float:
-    """Mean over people of the personal AUC at the specific level; NaN where nobody can be asked."""
-    if not questions.histories:
-        return float("nan")
-    by_person = personal_auc_by_person(encoder, questions)["specific", "all"]
-    return float(np.nanmean(by_person)) if not np.isnan(by_person).all() else float("nan")
-
-
-def current_champion_auc(lake: LakeConfig, questions: Questions, shares: HeldOut) -> float | None:
-    """Score of the champion so far; None where there is none that this program can use, or one that may have been trained on those who are asked."""
+def served_encoder(lake: LakeConfig) -> Encoder | None:
+    """The champion so far; None where there is none that this program can use."""
     try:
-        champion = load_registered(lake)
+        return load_registered(lake)
     except EncoderError:
         return None
+
+
+def is_comparable(champion: Encoder, shares: HeldOut) -> bool:
+    """Whether a champion was surely not trained on those who are asked."""
     if champion.card.may_have_met_anybody or champion.card.held_out not in (None, shares):
         logger.warning("the champion so far, %s, held out other people: it may know those who are asked, and is not compared", champion.version)
-        return None
-    return mean_personal_auc(champion, questions)
+        return False
+    return True
 
 
-def say_choice(choice: str, found: Comparison, alias: str) -> None:
+def compared(tuned: Encoder, base: Encoder, current: Encoder | None, questions: Questions, interval: float, is_served: bool) -> Comparison:
+    """Personal AUC of the encoders at the specific level, and their paired differences."""
+    everybody = np.ones(len(questions.person), bool)
+    contests = {futures: plain_contest(questions, "specific", futures, everybody) for futures in FUTURES}
+    encoders = {"tuned": tuned, "base": base} | ({} if current is None else {"champion_so_far": current})
+    wins = {name: encoder_wins(encoder, questions, "specific", contests) for name, encoder in encoders.items()}
+
+    def lead(ahead: str, behind: str) -> Lead:
+        return Lead(*(pairs_mean(wins[ahead][futures] - wins[behind][futures], interval) for futures in FUTURES))
+
+    return Comparison(
+        personal_auc={name: pairs_mean(found["all"], interval).mean for name, found in wins.items()},
+        tuned_over_base=lead("tuned", "base"),
+        tuned_over_current=None if current is None else lead("tuned", "champion_so_far"),
+        base_over_current=None if current is None else lead("base", "champion_so_far"),
+        is_served=is_served,
+    )
+
+
+def say_choice(choice: Choice, found: Comparison, min_people: int, alias: str) -> None:
     """One line on who is served and why."""
-    scores = f"validation personal AUC: tuned {found.tuned:.3f}, base {found.base:.3f}, {found.people} people"
-    if math.isnan(found.base):
-        served = "the untouched base" if choice == "base" else "what it was"
-        logger.warning("%d validation people are too few to compare the trained encoder with its base: '%s' is %s", found.people, alias, served)
+    scores = ", ".join(f"{name.replace('_', ' ')} {score:.3f}" for name, score in found.personal_auc.items())
+    facts = f"validation personal AUC: {scores}; tuned - base {found.tuned_over_base}; {found.people} people"
+    served = "the untouched base" if choice == "base" else "what it was"
+    if found.people < min_people:
+        words = "%d validation people are too few to choose an encoder by, trainer.evaluation.min_people_to_choose is %d: '%s' is %s"
+        logger.warning(words, found.people, min_people, alias, served)
     elif choice == "tuned":
-        logger.log(NOTICE, "the trained encoder beats its base and becomes '%s' (%s)", alias, scores)
-    elif choice == "base":
-        logger.warning("the trained encoder does NOT beat its base: the untouched base is '%s' (%s)", alias, scores)
+        logger.log(NOTICE, "the trained encoder beats its base and becomes '%s' (%s)", alias, facts)
+    elif found.tuned_over_base.is_clear and found.tuned_over_current is not None:
+        logger.warning("'%s' stays what it was: the trained encoder is not clearly ahead of it, %s (%s)", alias, found.tuned_over_current, facts)
     else:
-        logger.warning("'%s' stays what it was: it scores %.3f (%s)", alias, found.current, scores)
+        logger.warning("the trained encoder does NOT clearly beat its base: '%s' is %s (%s)", alias, served, facts)

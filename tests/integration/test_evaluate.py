@@ -22,7 +22,7 @@ from lake.labels import ITEMS, LABELS, LEVELS, Item, Label, label_item_id
 from lake.schema import rows_table
 from lake.units import SEQUENCES
 from trainer import tracking
-from trainer.config import TrainerConfig
+from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.jobs import evaluate, examples
 from trainer.student import base_encoder, content_version
 
@@ -40,6 +40,7 @@ SETTINGS = [
     "examples.future_units=4",
     "evaluation.bootstrap_samples=50",
     "evaluation.min_period_queries=5",
+    "evaluation.matched_min_others=3",
 ]
 
 
@@ -198,7 +199,13 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
     scores = {(one["cuts"], one["level"], one["futures"], one["metric"], one["scorer"]): one for one in result["scores"]}
     auc = {scorer: scores["all cuts", "specific", "all", "personal_auc", scorer] for scorer in ("tuned", "base", "popular", "tuned - base")}
     assert auc["base"]["mean"] > 0.7
-    assert auc["popular"]["mean"] == pytest.approx(0.5)
+    assert [auc["popular"][end] for end in ("low", "mean", "high")] == pytest.approx([0.5] * 3)
+    matched = {scorer: scores["all cuts", "specific", "all", "matched_personal_auc", scorer] for scorer in ("tuned", "base", "popular", "tuned - base")}
+    assert matched["popular"]["mean"] == pytest.approx(0.5)
+    assert matched["tuned - base"]["mean"] == pytest.approx(matched["tuned"]["mean"] - matched["base"]["mean"])
+    assert matched["base"]["mean"] > 0.7
+    assert 0 < matched["base"]["share_matched"] <= 1
+    assert auc["base"]["share_matched"] is None
     assert auc["tuned - base"]["mean"] == pytest.approx(auc["tuned"]["mean"] - auc["base"]["mean"])
     assert auc["base"]["low"] <= auc["base"]["mean"] <= auc["base"]["high"]
     assert ("future period", "broad", "new", "mrr", "mean of last 5 labels") in scores
@@ -208,6 +215,8 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
 
     (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="run_name = 'evaluate'", output_format="list")
     assert run.data.metrics["all_cuts/specific/all/personal_auc/tuned"] == pytest.approx(auc["tuned"]["mean"])
+    assert run.data.metrics["all_cuts/specific/all/matched_personal_auc/tuned"] == pytest.approx(matched["tuned"]["mean"])
+    assert run.data.metrics["all_cuts/specific/all/matched_personal_auc/share_matched"] == pytest.approx(matched["tuned"]["share_matched"])
     assert run.data.params["encoder_version"] == result["encoder_version"] != result["base_version"]
     assert run.data.params["examples_version"] == str(versions["examples"])
     assert sorted(one.dataset.name for one in run.inputs.dataset_inputs) == ["examples", "items"]
@@ -242,6 +251,8 @@ def test_the_base_as_champion_is_said_and_costs_one_encoding(lake: LakeConfig, c
     assert "IS the untouched base" in table
     assert "Specific labels, new threads only, all cuts (2 people" in table
     assert "own repeats, then popular" in table
+    assert table.index("matched personal AUC  ") < table.index(" personal AUC  ")
+    assert "; 0% of the futures of 0 people matched)" in table
     assert "+0.000 [+0.000, +0.000]" in table
     assert "the other half of one's own history among 2 (2 people)" in table
 
@@ -254,6 +265,21 @@ def test_without_an_encoder_or_without_held_out_people_evaluation_says_what_to_d
     register(lake, base_encoder(TrainerConfig(max_tokens=64)))
     with pytest.raises(ContractError, match="nobody of split 'test'"):
         evaluate.main(arguments(lake))
+
+
+def test_people_and_cuts_without_labels_are_not_asked_and_do_not_count(lake: LakeConfig) -> None:
+    write_people(lake)
+    examples.main(arguments(lake))
+    found = rows(lake)
+    test = [row for row in found if row["split"] == "test"]
+    for one in test[0]["cuts"]:
+        one["positives"] = []
+    test[1]["cuts"][0]["positives"] = [positive for positive in test[1]["cuts"][0]["positives"] if positive["where"] == "inside"]
+    arrow_tables.overwrite(lake, EXAMPLES, rows_table(EXAMPLES, found))
+    register(lake, base_encoder(TrainerConfig(max_tokens=64)))
+    result = evaluate.evaluate(lake, TrainerConfig(max_tokens=64, evaluation=EvaluationConfig(max_people=2, bootstrap_samples=10)))
+    assert (result.people, result.queries) == (2, 3 + 4)
+    assert result.half_candidates == len(found)
 
 
 def test_people_whom_the_encoder_met_are_not_asked_whatever_split_they_have_now(lake: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:

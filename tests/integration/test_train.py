@@ -74,6 +74,7 @@ def test_the_run_says_what_it_read_and_how_it_went(trained: LakeConfig) -> None:
     assert run.data.params["examples_version"] == str(arrow_tables.table_version(trained, EXAMPLES))
     assert {entry.dataset.name for entry in run.inputs.dataset_inputs} == {"examples", "items"}
     assert run.data.metrics["validation_personal_auc_tuned"] > run.data.metrics["validation_personal_auc_base"] + 0.1
+    assert run.data.metrics["validation_tuned_minus_base/new_low"] > 0
     assert len(mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")) == 6
     version = mlflow.MlflowClient().get_model_version_by_alias(trained.registered_model, "champion")
     info = mlflow.models.get_model_info(f"models:/{trained.registered_model}/{version.version}")
@@ -107,16 +108,23 @@ def test_a_killed_run_and_a_second_one_give_the_encoder_of_an_undisturbed_run(tr
     assert load_registered(lake, "cpu").version == load_registered(trained, "cpu").version
 
 
-def test_what_learned_from_shuffled_labels_is_not_served_but_its_base_is(lake: LakeConfig) -> None:
+def test_what_learned_from_shuffled_labels_is_not_served_but_its_base_is(lake: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:
     write_planted(lake, train=8, validation=4)
     control = arguments(lake, shuffle_labels=True, epochs=1)
     main(control)
+    assert (
+        "4 validation people are too few to choose an encoder by, trainer.evaluation.min_people_to_choose is 10: 'champion' is the untouched base"
+        in caplog.text
+    )
     base = base_encoder(TrainerConfig(max_tokens=48), "cpu").version
     assert load_registered(lake, "cpu").version == base
     trained_last = lake.model_copy(update={"encoder_alias": tracking.TRAINED})
     assert load_registered(trained_last, "cpu").version != base
     main(control)
     assert versions_of(lake) == [1, 2]
+    main(arguments(lake, epochs=1))
+    assert "'champion' is what it was" in caplog.text
+    assert load_registered(lake, "cpu").version == base
 
 
 def test_without_people_to_train_on_the_job_says_so_and_registers_nothing(lake: LakeConfig) -> None:

@@ -23,30 +23,25 @@ def label_counts(cuts_of_people: Iterable[Sequence[Mapping[str, Any]]], question
     return counts
 
 
-def most_popular(counts: dict[Level, np.ndarray]) -> Scorer:
-    """The same list for everybody: the counts themselves."""
-    return lambda level, block: np.broadcast_to(counts[level], (block.stop - block.start, len(counts[level])))
+def most_popular(counts: np.ndarray) -> Scorer:
+    """The same list for everybody: the counts (A,) themselves."""
+    return lambda block: np.broadcast_to(counts, (block.stop - block.start, len(counts)))
 
 
-def own_repeats(questions: Questions, counts: dict[Level, np.ndarray]) -> Scorer:
+def own_repeats(pasts: Sequence[np.ndarray], counts: np.ndarray) -> Scorer:
     """What the person did most often in the past; then, and among equals, the most popular."""
-
-    def scores(level: Level, block: slice) -> np.ndarray:
-        popularity = counts[level] / (counts[level].max(initial=0) + 1)
-        return np.stack([np.bincount(past, minlength=len(popularity)) + popularity for past in questions.levels[level].pasts[block]])
-
-    return scores
+    popularity = counts / (counts.max(initial=0) + 1)
+    return lambda block: np.stack([np.bincount(past, minlength=len(popularity)) + popularity for past in pasts[block]])
 
 
-def newest_labels(questions: Questions, items: dict[Level, np.ndarray], newest: int) -> Scorer:
+def newest_labels(pasts: Sequence[np.ndarray], vectors: np.ndarray, newest: int) -> Scorer:
     """Nearness to the mean vector of the person's `newest` last labels of the level; the same for all items where there is none.
 
-    `items` holds the vectors (A, D) of each level.
+    `vectors` (A, D) are the items'.
     """
 
-    def scores(level: Level, block: slice) -> np.ndarray:
-        vectors = items[level]
-        means = [vectors[past[-newest:]].mean(axis=0) if len(past) else np.zeros(vectors.shape[1]) for past in questions.levels[level].pasts[block]]
+    def scores(block: slice) -> np.ndarray:
+        means = [vectors[past[-newest:]].mean(axis=0) if len(past) else np.zeros(vectors.shape[1], vectors.dtype) for past in pasts[block]]
         return np.stack(means) @ vectors.T
 
     return scores

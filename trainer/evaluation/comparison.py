@@ -1,35 +1,42 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from lake.encoder import Encoder
-from lake.labels import Level
+from lake.labels import LEVELS, Level
 from trainer.config import EvaluationConfig
 from trainer.evaluation import baselines, halves, metrics
-from trainer.evaluation.questions import Futures, Questions
-from trainer.evaluation.scores import Scorer, level_vectors, query_values, vector_scorer
+from trainer.evaluation.questions import FUTURES, Futures, Questions
+from trainer.evaluation.scores import Contest, Metric, Scorer, level_vectors, matched_contest, plain_contest, vector_scorer, wins_and_ranks
 
 Slice = Literal["all cuts", "future period"]
+SLICES: tuple[Slice, ...] = get_args(Slice)
+Place = tuple[Slice, Futures, Metric]
+"""Where a number of one level stands."""
 DIFFERENCE = "tuned - base"
 
 
 class Score(BaseModel):
-    """One number of the evaluation: a mean over people with its bootstrap interval."""
+    """One number of the evaluation: a mean over people with its interval, NaN where they are too few to tell."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cuts: Slice = Field(description="All cuts, or those whose futures reach beyond the time split.")
     level: Level | None = Field(description="None for user-user retrieval.")
     futures: Futures | None = Field(description="All futures, or those in threads new to the person; None for user-user retrieval.")
-    metric: str = Field(description="personal_auc, recall_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr.")
+    metric: str = Field(
+        description="matched_personal_auc, personal_auc, recall_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr."
+    )
     scorer: str = Field(description="tuned, base, a baseline, or 'tuned - base': the mean paired difference.")
     mean: float
     low: float
     high: float
     people: int = Field(description="People with such a future.")
+    share_matched: float | None = Field(None, description="Of the futures, for the matched personal AUC: those that have enough other people's near them.")
 
 
 class EvaluationResult(BaseModel):
@@ -49,6 +56,8 @@ class EvaluationResult(BaseModel):
     halves: int = Field(description="People whose second half was looked for.")
     half_candidates: int = Field(description="Second halves among which it was looked for.")
     interval: float
+    matched_days: float
+    matched_min_others: int
     scores: list[Score]
 
     def score(self, scorer: str, metric: str, level: Level | None = None, futures: Futures | None = None, cuts: Slice = "all cuts") -> Score:
@@ -61,23 +70,75 @@ class EvaluationResult(BaseModel):
 
 def item_scores(tuned: Encoder, base: Encoder, questions: Questions, counts: dict[Level, np.ndarray], config: EvaluationConfig) -> list[Score]:
     """Scores of encoder, base and baselines on the questions; `counts` says how popular each item is among other people."""
-    queries, items = _vectors(tuned, questions)
-    base_queries, base_items = (queries, items) if base.version == tuned.version else _vectors(base, questions)
-    scorers = {"tuned": vector_scorer(queries, items), "base": vector_scorer(base_queries, base_items)}
-    scorers |= {"popular": baselines.most_popular(counts), "own repeats, then popular": baselines.own_repeats(questions, counts)}
-    for newest in config.mean_label_counts:
-        name = "last label" if newest == 1 else f"mean of last {newest} labels"
-        scorers[name] = baselines.newest_labels(questions, base_items, newest)
+    queries = {encoder.version: encoder.encode_histories(questions.histories) for encoder in {tuned.version: tuned, base.version: base}.values()}
+    chosen = _slices(questions, config)
+    scores = []
+    for level in LEVELS:
+        contests = _contests(questions, level, chosen, config)
+        found: dict[str, dict[Place, np.ndarray]] = {}
+        estimates: dict[str, dict[Place, metrics.Estimate]] = {}
+        for name, scorer in _scorers(tuned, base, queries, questions, level, counts[level], config):
+            values = _values(questions, level, scorer, contests, chosen)
+            estimates[name] = {place: _estimate(value, config) for place, value in values.items()}
+            if name in ("tuned", "base"):
+                found[name] = values
+            del scorer  # and the vectors in it, before others are made
+        estimates[DIFFERENCE] = {place: _estimate(value - found["base"][place], config) for place, value in found["tuned"].items()}
+        scores += [_score(place, level, name, estimate, contests.get(place)) for name, of_scorer in estimates.items() for place, estimate in of_scorer.items()]
+    return sorted(scores, key=lambda score: SLICES.index(score.cuts))
+
+
+def _slices(questions: Questions, config: EvaluationConfig) -> dict[Slice, np.ndarray]:
+    """Which queries (B,) count in each slice; the future period only where it has enough of them, and not all."""
     in_future = questions.periods == "future"
-    scores = _scores("all cuts", scorers, questions, np.ones(len(in_future), bool), config)
-    if config.min_period_queries <= in_future.sum() < len(in_future):
-        scores += _scores("future period", scorers, questions, in_future, config)
-    return scores
+    slices: dict[Slice, np.ndarray] = {"all cuts": np.ones(len(in_future), bool)}
+    return slices | ({"future period": in_future} if config.min_period_queries <= in_future.sum() < len(in_future) else {})
 
 
-def _vectors(encoder: Encoder, questions: Questions) -> tuple[np.ndarray, dict[Level, np.ndarray]]:
-    items = {level: level_vectors(encoder, level, answers) for level, answers in questions.levels.items()}
-    return encoder.encode_histories(questions.histories), items
+def _contests(questions: Questions, level: Level, chosen: Mapping[Slice, np.ndarray], config: EvaluationConfig) -> dict[Place, Contest]:
+    contests: dict[Place, Contest] = {}
+    for cuts, counted in chosen.items():
+        for futures in FUTURES:
+            matched = matched_contest(questions, level, futures, counted, config.matched_days, config.matched_min_others)
+            contests[cuts, futures, "matched_personal_auc"] = matched
+            contests[cuts, futures, "personal_auc"] = plain_contest(questions, level, futures, counted)
+    return contests
+
+
+def _scorers(
+    tuned: Encoder, base: Encoder, queries: Mapping[str, np.ndarray], questions: Questions, level: Level, counts: np.ndarray, config: EvaluationConfig
+) -> Iterator[tuple[str, Scorer]]:  # fmt: skip
+    """One after the other, so that one encoder's vectors of the items are in memory at a time."""
+    answers = questions.levels[level]
+    yield "popular", baselines.most_popular(counts)
+    yield "own repeats, then popular", baselines.own_repeats(answers.pasts, counts)
+    if tuned.version != base.version:
+        yield "tuned", vector_scorer(queries[tuned.version], level_vectors(tuned, level, answers))
+    items = level_vectors(base, level, answers)
+    if tuned.version == base.version:
+        yield "tuned", vector_scorer(queries[base.version], items)
+    yield "base", vector_scorer(queries[base.version], items)
+    for newest in config.mean_label_counts:
+        yield "last label" if newest == 1 else f"mean of last {newest} labels", baselines.newest_labels(answers.pasts, items, newest)
+
+
+def _values(
+    questions: Questions, level: Level, scorer: Scorer, contests: Mapping[Place, Contest], chosen: Mapping[Slice, np.ndarray]
+) -> dict[Place, np.ndarray]:  # fmt: skip
+    """Wins (P, P) of the contests, and the other metrics of each person (P,)."""
+    wins, ranked = wins_and_ranks(questions, level, scorer, contests)
+    of_people: dict[Place, np.ndarray] = {
+        (cuts, futures, metric): metrics.person_means(np.where(counted, found, np.nan), questions.person, questions.people)
+        for cuts, counted in chosen.items()
+        for (futures, metric), found in ranked.items()
+    }
+    return wins | of_people
+
+
+def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:
+    if values.ndim == 2:
+        return metrics.pairs_mean(values, config.interval)
+    return metrics.bootstrap_mean(values, config.bootstrap_samples, config.interval, config.seed)
 
 
 def half_scores(tuned: Encoder, base: Encoder, asked: halves.Halves, config: EvaluationConfig) -> list[Score]:
@@ -88,33 +149,17 @@ def half_scores(tuned: Encoder, base: Encoder, asked: halves.Halves, config: Eva
     ranks["base"] = ranks["tuned"] if base.version == tuned.version else halves.half_ranks(base, asked)
     scores = []
     for metric, best in (("recall_at_1", 1), ("recall_at_8", 8), ("recall_at_10", 10), ("mrr", None)):
-        by_scorer = {name: 1 / found if best is None else (found <= best).astype(float) for name, found in ranks.items()}
-        scores += _with_difference("all cuts", None, None, metric, by_scorer, config)
+        values = {name: 1 / found if best is None else (found <= best).astype(float) for name, found in ranks.items()}
+        values[DIFFERENCE] = values["tuned"] - values["base"]
+        scores += [_score(("all cuts", None, metric), None, name, _estimate(found, config)) for name, found in values.items()]
     return scores
 
 
-def _scores(cuts: Slice, scorers: dict[str, Scorer], questions: Questions, chosen: np.ndarray, config: EvaluationConfig) -> list[Score]:
-    values = {name: query_values(questions, scorer, chosen=chosen) for name, scorer in scorers.items()}
-    scores = []
-    for level, futures, metric in values["tuned"]:
-        of_people = {
-            name: metrics.person_means(found[level, futures, metric], questions.person, questions.people) for name, found in values.items()
-        }  # fmt: skip
-        scores += _with_difference(cuts, level, futures, metric, of_people, config)
-    return scores
-
-
-def _with_difference(
-    cuts: Slice, level: Level | None, futures: Futures | None, metric: str, by_scorer: dict[str, np.ndarray], config: EvaluationConfig
-) -> list[Score]:  # fmt: skip
-    """A score for each scorer's values over people (P,), and for the paired difference of tuned and base."""
-    scores = []
-    for name, values in {**by_scorer, DIFFERENCE: by_scorer["tuned"] - by_scorer["base"]}.items():
-        found = metrics.bootstrap_mean(values, config.bootstrap_samples, config.interval, config.seed)
-        scores.append(
-            Score(
-                cuts=cuts, level=level, futures=futures, metric=metric, scorer=name, mean=found.mean, low=found.low, high=found.high,
-                people=found.people,
-            )
-        )  # fmt: skip
-    return scores
+def _score(
+    place: tuple[Slice, Futures | None, str], level: Level | None, scorer: str, found: metrics.Estimate, contest: Contest | None = None
+) -> Score:  # fmt: skip
+    cuts, futures, metric = place
+    return Score(
+        cuts=cuts, level=level, futures=futures, metric=metric, scorer=scorer, mean=found.mean, low=found.low, high=found.high, people=found.people,
+        share_matched=contest.share if contest is not None and metric == "matched_personal_auc" else None,
+    )  # fmt: skip

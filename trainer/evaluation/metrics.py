@@ -1,16 +1,18 @@
 """How good are scores: pure functions of arrays, no model and no table.
 
-Shape letters: B queries (cuts), A items, P people, D vector size.
+Shape letters: B queries (cuts), A items, P people, L labels of futures, D vector size.
 """
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over people with its bootstrap interval; NaN where nobody counts."""
+    """A mean over people with its interval; NaN where nobody counts, and an interval of NaN where they are too few to tell."""
 
     mean: float
     low: float
@@ -18,27 +20,14 @@ class Estimate:
     people: int
 
 
-def auc_against(own_scores: np.ndarray, other_scores: np.ndarray, other_weights: np.ndarray) -> float:
-    """The chance that one of `own_scores` lies above one of `other_scores`, drawn by weight; ties count half.
-
-    NaN where there is nothing of one's own or no weight on the others. Scores that are equal for all give 0.5.
-    """
-    total = other_weights.sum()
-    if not len(own_scores) or total <= 0:
-        return float("nan")
-    order = np.argsort(other_scores, kind="stable")
-    ascending = other_scores[order]
-    weight_below = np.concatenate([[0.0], np.cumsum(other_weights[order], dtype=np.float64)])
-    below = weight_below[np.searchsorted(ascending, own_scores, "left")]
-    not_above = weight_below[np.searchsorted(ascending, own_scores, "right")]
-    return float((below + not_above).mean() / 2 / weight_below[-1])
+NOBODY = Estimate(float("nan"), float("nan"), float("nan"), 0)
 
 
 def tied_ranks(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Rank from 1 of each target (an index into scores) among all scores, best first; ties share their mean rank."""
     of_targets = scores[targets][:, None]
-    above = (scores[None, :] > of_targets).sum(axis=1)
-    equal = (scores[None, :] == of_targets).sum(axis=1)
+    above = np.count_nonzero(scores[None, :] > of_targets, axis=1)
+    equal = np.count_nonzero(scores[None, :] == of_targets, axis=1)
     return above + (equal + 1) / 2
 
 
@@ -80,8 +69,72 @@ def bootstrap_mean(values: np.ndarray, samples: int, interval: float, seed: int)
     """Mean over people and the percentile interval of its resamples; people without a value (NaN) are left out."""
     counted = values[~np.isnan(values)]
     if not len(counted):
-        return Estimate(float("nan"), float("nan"), float("nan"), 0)
+        return NOBODY
     generator = np.random.default_rng(seed)
     means = np.array([counted[generator.integers(0, len(counted), len(counted))].mean() for _ in range(samples)])
     low, high = np.quantile(means, [(1 - interval) / 2, (1 + interval) / 2])
     return Estimate(float(counted.mean()), float(low), float(high), len(counted))
+
+
+def pairs_mean(values: np.ndarray, interval: float) -> Estimate:
+    """Mean over ordered pairs of people, asker and somebody else, with its interval. The people are the sample, each in both roles.
+
+    `values` (P, P) are shares won, or paired differences of two such matrices; NaN where two did not meet, the same in both directions. A pair weighs
+    1 / sqrt(n m), where n and m are how many others each of the two met: where all met, or all within each of several groups, everybody counts
+    alike. As both directions weigh the same, what one wins by a list that is the same for everybody the other loses: its mean is 0.5 and its interval
+    has no width, exactly. The variance is the jackknife's over people (with equal weights, exactly), who each take their row and column with them; it
+    errs, if at all, to the wide side. Intervals are those of Student's t, and NaN below three people. Source: Arvesen 1969 (jackknife of U-statistics).
+    """
+    met = ~np.isnan(values)
+    np.fill_diagonal(met, False)
+    others = met.sum(axis=1)
+    people = int((others > 0).sum())
+    if not people:
+        return NOBODY
+    scale = np.divide(1, np.sqrt(others), out=np.zeros(len(others)), where=others > 0)
+    weights = met * scale[:, None] * scale
+    both = weights * np.where(met, values, 0)
+    total, mean = weights.sum(), both.sum() / weights.sum()
+    deviations = (both + both.T) / 2 - weights * mean
+    if people < 3:
+        return Estimate(float(mean), float("nan"), float("nan"), people)
+    variance = 4 * people * (people - 1) / (people - 2) ** 2 * (deviations.sum(axis=1) ** 2).sum() / total**2
+    half = t_quantile((1 + interval) / 2, people - 1) * math.sqrt(variance)
+    return Estimate(float(mean), float(mean - half), float(mean + half), people)
+
+
+def t_quantile(share: float, freedom: int) -> float:
+    """Quantile of Student's t, right to the second digit from two degrees of freedom on, to the third from four. Source: Abramowitz and Stegun 26.7.5."""
+    z = NormalDist().inv_cdf(share)
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return sum(term / freedom**power for power, term in enumerate(terms))
+
+
+def with_others_near(place: np.ndarray, person: np.ndarray, window: int, min_others: int) -> np.ndarray:
+    """Indexes, ascending, of the labels (L,) that have labels of `min_others` other people within `window` of their place.
+
+    Taken out are first those with too few, then those that have too few without them, until all that are left have enough among themselves: so
+    whether two labels meet never depends on which of the two asks.
+    """
+    left = np.arange(len(place))
+    while len(left):
+        enough = others_near(place[left], person[left], window) >= min_others
+        if enough.all():
+            break
+        left = left[enough]
+    return left
+
+
+def others_near(place: np.ndarray, person: np.ndarray, window: int) -> np.ndarray:
+    """How many other people have a label within `window` of each label's place, both ends included; shapes (L,)."""
+    order = np.lexsort((place, person))
+    places, people = place[order], person[order]
+    begins = np.ones(len(places), bool)  # a stretch of one person's: where each label is within two windows of the one before
+    begins[1:] = (people[1:] != people[:-1]) | (places[1:] - places[:-1] > 2 * window)
+    first, last = np.sort(places[begins]) - window, np.sort(places[np.append(begins[1:], True)]) + window
+    return np.searchsorted(first, place, "right") - np.searchsorted(last, place, "left") - 1

@@ -5,28 +5,44 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lake.labels import LEVELS, Level
 
 Futures = Literal["all", "new"]
 FUTURES: tuple[Futures, ...] = ("all", "new")
+Example = Mapping[str, Any]
+SECONDS_OF_A_COMMUNITY = 10_000 * 366 * 86_400
+"""Length of a community's stretch on the line of places: all times that Python knows fit into it, so that no window reaches from one into the next."""
+
+
+@dataclass(frozen=True)
+class FutureLabels:
+    """Labels after the cuts, query by query and in time; all arrays (L,). What was done twice stands twice.
+
+    `place` is where and when a label's unit was, as one number: communities (of one platform; a platform, for units without one) lie behind
+    each other on one line of seconds, each with its own stretch of it, so that near in place means the same community at about the same time.
+    """
+
+    query: np.ndarray
+    item: np.ndarray
+    place: np.ndarray
+    in_new_thread: np.ndarray
+
+    def of(self, futures: Futures) -> np.ndarray:
+        """Whether each label counts among such futures (L,)."""
+        return self.in_new_thread if futures == "new" else np.ones(len(self.item), bool)
 
 
 @dataclass(frozen=True)
 class LevelAnswers:
-    """The items of one level, and what each query has of them as indexes into the items, in time; what was done twice stands twice.
-
-    `futures["new"]` holds the part of `futures["all"]` in threads new to the person at the cut.
-    """
+    """The items of one level, what each query has of them in its past, as indexes into the items in time, and the labels of the futures."""
 
     item_ids: list[str]
     texts: list[str]
     pasts: list[np.ndarray]
-    futures: dict[Futures, list[np.ndarray]]
-
-    def asked_items(self) -> np.ndarray:
-        """Items of anybody's future, ascending: all that a personal AUC needs scores of."""
-        return np.unique(np.concatenate([np.zeros(0, np.int64), *self.futures["all"]]))
+    futures: FutureLabels
 
 
 @dataclass(frozen=True)
@@ -45,34 +61,65 @@ class Questions:
         return len(self.person_ids)
 
 
-def questions_of(examples: Iterable[Mapping[str, Any]], items: Sequence[Mapping[str, Any]]) -> Questions:
-    """The questions of some people among the items made of labels; items of apps are no answers. Order is the examples'."""
-    examples = list(examples)
-    cuts = [(number, example, cut) for number, example in enumerate(examples) for cut in example["cuts"]]
+def people_to_ask(examples: Iterable[pa.RecordBatch], items: pa.Table) -> list[str]:
+    """`person_id`s, sorted, of those who have a label among the items after one of their cuts; out of `person_id` and `cuts`."""
+    found: set[str] = set()
+    item_ids = items["item_id"].combine_chunks()
+    for batch in examples:
+        cuts, person = pc.list_flatten(batch["cuts"]), pc.list_parent_indices(batch["cuts"])
+        of_cuts = pc.struct_field(cuts, "positives")
+        positives, cut = pc.list_flatten(of_cuts), pc.list_parent_indices(of_cuts)
+        is_asked = pc.and_(pc.equal(pc.struct_field(positives, "where"), "after"), pc.is_in(pc.struct_field(positives, "item_id"), value_set=item_ids))
+        found.update(batch["person_id"].take(pc.unique(person.take(cut.filter(is_asked)))).to_pylist())
+    return sorted(found)
+
+
+def questions_of(examples: Iterable[Example], items: pa.Table) -> Questions:
+    """The questions of some people among the items made of labels, in the examples' order.
+
+    Cuts without a label after them are left out, and with them people who have no other. Items of apps are no answers.
+    """
+    labels = items.filter(pc.is_in(items["level"], value_set=pa.array(LEVELS)))
+    known = set(labels["item_id"].to_pylist())
+    cuts = [
+        (example, cut)
+        for example in examples
+        for cut in example["cuts"]
+        if any(positive["where"] == "after" and positive["item_id"] in known for positive in cut["positives"])
+    ]
+    numbers = {person_id: number for number, person_id in enumerate(dict.fromkeys(example["person_id"] for example, _ in cuts))}
+    places = _places_of_units(example for example, _ in cuts)
     return Questions(
-        person_ids=[example["person_id"] for example in examples],
-        person=np.array([number for number, _, _ in cuts], np.int64),
-        histories=[example["history"][: cut["history_length"]] for _, example, cut in cuts],
-        periods=np.array([cut["period"] for _, _, cut in cuts], dtype=object),
-        levels={level: _level_answers(level, [cut for _, _, cut in cuts], items) for level in LEVELS},
+        person_ids=list(numbers),
+        person=np.array([numbers[example["person_id"]] for example, _ in cuts], np.int64),
+        histories=[example["history"][: cut["history_length"]] for example, cut in cuts],
+        periods=np.array([cut["period"] for _, cut in cuts], dtype=object),
+        levels={level: _level_answers(labels.filter(pc.equal(labels["level"], level)), cuts, places) for level in LEVELS},
     )
 
 
-def _level_answers(level: Level, cuts: Sequence[Mapping[str, Any]], items: Sequence[Mapping[str, Any]]) -> LevelAnswers:
-    of_level = [item for item in items if item["level"] == level]
-    position = {item["item_id"]: index for index, item in enumerate(of_level)}
-    answers = [[positive for positive in cut["positives"] if positive["level"] == level and positive["item_id"] in position] for cut in cuts]
+def _places_of_units(examples: Iterable[Example]) -> dict[str, dict[str, int]]:
+    """Place of each unit of each person's history, by `person_id` and `unit_id`."""
+    communities: dict[tuple[str, str | None], int] = {}
 
-    def indexes(positives: Iterable[Mapping[str, Any]]) -> np.ndarray:
-        return np.array([position[positive["item_id"]] for positive in positives], np.int64)
+    def place(unit: Mapping[str, Any]) -> int:
+        community = communities.setdefault((unit["platform"], unit["community"]), len(communities))
+        return community * SECONDS_OF_A_COMMUNITY + int(unit["created_at"].timestamp())
 
-    after = [[positive for positive in positives if positive["where"] == "after"] for positives in answers]
-    return LevelAnswers(
-        item_ids=[item["item_id"] for item in of_level],
-        texts=[item["text"] for item in of_level],
-        pasts=[indexes(positive for positive in positives if positive["where"] == "inside") for positives in answers],
-        futures={
-            "all": [indexes(positives) for positives in after],
-            "new": [indexes(positive for positive in positives if positive["new_thread"]) for positives in after],
-        },
-    )
+    by_person = {example["person_id"]: example["history"] for example in examples}
+    return {person_id: {unit["unit_id"]: place(unit) for unit in history} for person_id, history in by_person.items()}
+
+
+def _level_answers(items: pa.Table, cuts: Sequence[tuple[Example, Mapping[str, Any]]], places: Mapping[str, Mapping[str, int]]) -> LevelAnswers:
+    item_ids = items["item_id"].to_pylist()
+    index = {item_id: number for number, item_id in enumerate(item_ids)}
+    found = [[positive for positive in cut["positives"] if positive["item_id"] in index] for _, cut in cuts]
+    after = [
+        (query, index[positive["item_id"]], places[cuts[query][0]["person_id"]][positive["unit_id"]], positive["new_thread"])
+        for query, positives in enumerate(found)
+        for positive in positives
+        if positive["where"] == "after"
+    ]
+    query, item, place, in_new_thread = np.array(after, np.int64).reshape(-1, 4).T
+    pasts = [np.array([index[positive["item_id"]] for positive in positives if positive["where"] == "inside"], np.int64) for positives in found]
+    return LevelAnswers(item_ids, items["text"].to_pylist(), pasts, FutureLabels(query, item, place, in_new_thread.astype(bool)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
 
 TITLES = {
-    "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10", "mrr": "MRR",
+    "matched_personal_auc": "matched personal AUC", "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10", "mrr": "MRR",
 }  # fmt: skip
 NAME_WIDTH, CELL_WIDTH = 26, 26
 
@@ -16,8 +16,9 @@ def report_text(result: EvaluationResult) -> str:
     lines = [
         f"Encoder {result.encoder_version} (tuned) against {result.base_model} {result.base_version} (base), {result.max_tokens} tokens, "
         f"{result.people} held-out people, {result.queries} cuts ({result.future_queries} of the future period)",
-        f"Mean over people and {result.interval:.0%} bootstrap interval. Personal AUC: a label of one's own future above one of somebody else's; 0.5 is "
-        "chance, and what any list gets that is the same for everybody.",
+        f"Mean over people and {result.interval:.0%} interval. Personal AUC: a label of one's own future above one of somebody else's; 0.5 is chance, and "
+        f"what any list gets that is the same for everybody. Matched: somebody else's of the same community and within {result.matched_days:g} days, where "
+        f"{result.matched_min_others} other people have one, so that knowing when and where somebody writes wins nothing.",
     ]
     if result.encoder_version == result.base_version:
         lines.append("The registered encoder IS the untouched base: no training has beaten it yet.")
@@ -27,12 +28,15 @@ def report_text(result: EvaluationResult) -> str:
 
 
 def flat_numbers(result: EvaluationResult) -> dict[str, float]:
-    """Metric name -> number, NaN left out: 'all_cuts/specific/new/personal_auc/tuned' with '_low' and '_high' beside it."""
+    """Metric name -> number, NaN left out: 'all_cuts/specific/new/personal_auc/tuned' with '_low' and '_high' beside it, and
+    'all_cuts/specific/new/matched_personal_auc/share_matched'."""
     numbers: dict[str, float] = {}
     for score in result.scores:
         parts = (score.cuts, score.level or "user_user", score.futures, score.metric, score.scorer)
         name = "/".join(_plain(part) for part in parts if part)
         numbers |= {name: score.mean, f"{name}_low": score.low, f"{name}_high": score.high}
+        if score.share_matched is not None:
+            numbers[name.rpartition("/")[0] + "/share_matched"] = score.share_matched
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
@@ -51,7 +55,12 @@ def _blocks(result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
         else:
             kind = "new threads only" if futures == "new" else "all futures"
             items = next(count for name, count in result.items.items() if name == level)
-            yield f"{level.capitalize()} labels, {kind}, {cuts} ({people} people, {items} items)", scores
+            yield f"{level.capitalize()} labels, {kind}, {cuts} ({people} people, {items} items; {_matched(scores)})", scores
+
+
+def _matched(scores: Sequence[Score]) -> str:
+    score = next(score for score in scores if score.share_matched is not None)
+    return f"{score.share_matched:.0%} of the futures of {score.people} people matched"
 
 
 def _table(scores: Sequence[Score]) -> Iterator[str]:
@@ -59,7 +68,7 @@ def _table(scores: Sequence[Score]) -> Iterator[str]:
     scorers = [name for name in dict.fromkeys(score.scorer for score in scores) if name != DIFFERENCE]
     by_place = {(score.scorer, score.metric): score for score in scores}
     yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
-    for scorer in [*scorers[:2], DIFFERENCE, *scorers[2:]]:
+    for scorer in ["tuned", "base", DIFFERENCE, *(name for name in scorers if name not in ("tuned", "base"))]:
         signed = scorer == DIFFERENCE
         yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{_cell(by_place[scorer, metric], signed):<{CELL_WIDTH}}" for metric in metrics).rstrip()
 
@@ -68,4 +77,6 @@ def _cell(score: Score, signed: bool) -> str:
     if math.isnan(score.mean):
         return "-"
     sign = "+" if signed else ""
+    if math.isnan(score.low):
+        return f"{score.mean:{sign}.3f} [too few people]"
     return f"{score.mean:{sign}.3f} [{score.low:{sign}.3f}, {score.high:{sign}.3f}]"

@@ -21,6 +21,7 @@ from trainer.config import TrainerConfig
 from trainer.evaluation.baselines import label_counts
 from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
 from trainer.evaluation.halves import split_halves
+from trainer.evaluation.people import BATCH_ROWS, askable_people, examples_of
 from trainer.evaluation.questions import questions_of
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
@@ -66,10 +67,10 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     if tuned.card.may_have_met_anybody:
         raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
     base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
-    asked, others = read_people(lake, read.version(EXAMPLES), tuned.card.held_out, config.evaluation.max_people, config.evaluation.max_other_people)
     items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", read.version(ITEMS))
-    questions = questions_of(asked, items.to_pylist())
-    train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", read.version(EXAMPLES), batch_rows=64)
+    asked, others = read_people(lake, read.version(EXAMPLES), items, tuned.card.held_out, config.evaluation.max_people, config.evaluation.max_other_people)
+    questions = questions_of(asked, items)
+    train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", read.version(EXAMPLES), BATCH_ROWS)
     counts = label_counts((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
     halves = split_halves([example["history"] for example in asked], others, config.evaluation.min_half_units)
     scores = [*item_scores(tuned, base, questions, counts, config.evaluation), *half_scores(tuned, base, halves, config.evaluation)]
@@ -86,37 +87,36 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         halves=len(halves.firsts),
         half_candidates=len(halves.seconds) + len(halves.others),
         interval=config.evaluation.interval,
+        matched_days=config.evaluation.matched_days,
+        matched_min_others=config.evaluation.matched_min_others,
         scores=scores,
     )
 
 
 def read_people(
-    lake: LakeConfig, version: int, held_out: HeldOut | None, max_people: int | None, max_others: int | None
+    lake: LakeConfig, version: int, items: pa.Table, held_out: HeldOut | None, max_people: int | None, max_others: int | None
 ) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:  # fmt: skip
-    """Examples of the people of split test whom the encoder never met, and histories of other people; both in the order of their ids, at most so many.
+    """Examples of the people of split test who can be asked and whom the encoder never met, and histories of other people; both in the order of
+    their ids, at most so many.
 
     `held_out` is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Raises ContractError where nobody is left.
     """
-    everybody = arrow_tables.read(lake, EXAMPLES, ("person_id", "split"), version=version).sort_by("person_id").to_pylist()
-    test = [person["person_id"] for person in everybody if person["split"] == "test"]
+    test = askable_people(lake, version, "test", items)
     asked = [person_id for person_id in test if held_out is None or held_out.split_of(person_id) == "test"]
     if len(asked) < len(test):
         logger.warning("%d of %d people of split 'test' are not asked: this encoder was trained or chosen on them", len(test) - len(asked), len(test))
     if not asked:
         met = f", and this encoder met all {len(test)} that there are" if test else ""
-        raise ContractError(f"examples: nobody of split 'test' to evaluate on{met}; label more people, raise trainer.examples.test_share, or train anew")
+        raise ContractError(
+            f"examples: nobody of split 'test' with a label after a cut to evaluate on{met}; label more people, raise trainer.examples.test_share, or train anew"
+        )
     asked = asked[:max_people]
-    chosen = set(asked)
-    others = [person["person_id"] for person in everybody if person["person_id"] not in chosen][:max_others]
+    everybody = arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()
+    others = sorted(set(everybody) - set(asked))[:max_others]
     return (
-        _of_people(lake, version, asked, ("person_id", "history", "cuts")).to_pylist(),
-        _of_people(lake, version, others, ("person_id", "history"))["history"].to_pylist(),
+        examples_of(lake, version, asked, ("person_id", "history", "cuts")).to_pylist(),
+        examples_of(lake, version, others, ("person_id", "history"))["history"].to_pylist(),
     )
-
-
-def _of_people(lake: LakeConfig, version: int, person_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
-    rows = arrow_tables.read(lake, EXAMPLES, columns, ds.field("person_id").isin(pa.array(person_ids, pa.string())), version)
-    return rows.sort_by("person_id")
 
 
 def _same_text(card: EncoderCard) -> dict[str, Any]:

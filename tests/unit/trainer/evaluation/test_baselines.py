@@ -1,24 +1,37 @@
-"""Questions, baselines and the personal AUC on a small invented world."""
+"""Questions, baselines, and who wins against whom, on a small invented world."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from lake.examples import EXAMPLES
+from lake.schema import rows_table
+from tests.planted_people import all_items, example, positive
 from trainer.evaluation import metrics
 from trainer.evaluation.baselines import label_counts, most_popular, newest_labels, own_repeats
 from trainer.evaluation.halves import halves_of, split_halves
-from trainer.evaluation.questions import Questions, questions_of
-from trainer.evaluation.scores import Scorer, query_values, vector_scorer
+from trainer.evaluation.questions import Futures, Questions, people_to_ask, questions_of
+from trainer.evaluation.scores import Contest, Scorer, matched_contest, plain_contest, vector_scorer, wins_and_ranks
 
 ITEMS = [{"item_id": f"s{number}", "level": "specific", "text": f"label {number}"} for number in range(6)]
 ITEMS += [{"item_id": f"b{number}", "level": "broad", "text": f"field {number}"} for number in range(2)]
 ITEMS += [{"item_id": "app", "level": None, "text": "an app's own"}]
+COMMUNITIES, DAYS = ("talk", "news", None), 100
+START = datetime(2023, 1, 1, tzinfo=UTC)
+HISTORY = [
+    {"unit_id": f"{community} {day}", "platform": "test", "community": community, "created_at": START + timedelta(days=day)}
+    for community in COMMUNITIES
+    for day in range(DAYS)
+]
+"""Everybody's: a unit a day in each community."""
 
 
-def positives(*numbers: int, where: str = "after", new: bool = True) -> list[dict[str, Any]]:
+def positives(*numbers: int, where: str = "after", new: bool = True, at: str = "talk 0") -> list[dict[str, Any]]:
     return [
-        {"item_id": f"{level[0]}{number if level == 'specific' else number % 2}", "level": level, "unit_id": "u", "where": where, "new_thread": new}
+        {"item_id": f"{level[0]}{number if level == 'specific' else number % 2}", "level": level, "unit_id": at, "where": where, "new_thread": new}
         for number in numbers
         for level in ("specific", "broad")
     ]
@@ -29,90 +42,188 @@ def cut(*found: list[dict[str, Any]], length: int = 2) -> dict[str, Any]:
 
 
 def questions(*people: list[dict[str, Any]]) -> Questions:
-    history = [{"unit_id": f"u{number}"} for number in range(9)]
-    return questions_of([{"person_id": f"p{number}", "history": history, "cuts": cuts} for number, cuts in enumerate(people)], ITEMS)
+    rows = [{"person_id": f"p{number}", "history": HISTORY, "cuts": cuts} for number, cuts in enumerate(people)]
+    return questions_of(rows, pa.Table.from_pylist(ITEMS))
 
 
-def personal_auc(asked: Questions, scorer: Scorer, futures: str = "all") -> np.ndarray:
-    values = query_values(asked, scorer)["specific", futures, "personal_auc"]  # type: ignore[index]
-    return metrics.person_means(values, asked.person, asked.people)
+def everything(asked: Questions) -> np.ndarray:
+    return np.ones(len(asked.person), bool)
+
+
+def plain(asked: Questions, futures: Futures = "all", chosen: np.ndarray | None = None) -> Contest:
+    return plain_contest(asked, "specific", futures, everything(asked) if chosen is None else chosen)
+
+
+def wins(asked: Questions, scorer: Scorer, contest: Contest) -> np.ndarray:
+    return wins_and_ranks(asked, "specific", scorer, {"": contest})[0][""]
+
+
+def slow_wins(asked: Questions, scores: np.ndarray, days: float | None = None) -> np.ndarray:
+    """The definition, pair of labels by pair of labels; days None: all labels meet."""
+    labels, won = asked.levels["specific"].futures, np.full((asked.people, asked.people), np.nan)
+    chance = [1 / (labels.query == query).sum() / len(set(labels.query[asked.person[labels.query] == asked.person[query]])) for query in labels.query]
+    for asker in range(asked.people):
+        for other in set(range(asked.people)) - {asker}:
+            met = [
+                (chance[a] * chance[b], scores[labels.query[a], labels.item[a]], scores[labels.query[a], labels.item[b]])
+                for a in np.flatnonzero(asked.person[labels.query] == asker)
+                for b in np.flatnonzero(asked.person[labels.query] == other)
+                if days is None or abs(labels.place[a] - labels.place[b]) <= days * 86_400
+            ]
+            if met:
+                won[asker, other] = sum(weight * ((a > b) + (a == b) / 2) for weight, a, b in met) / sum(weight for weight, _, _ in met)
+    return won
+
+
+def random_people(people: int, seed: int = 5) -> Questions:
+    """People with one to three cuts of one to four labels each, done somewhere at some time."""
+    random = np.random.default_rng(seed)
+
+    def some_cut() -> dict[str, Any]:
+        return cut(*(positives(random.integers(0, 6), at=random.choice([unit["unit_id"] for unit in HISTORY])) for _ in range(random.integers(1, 5))))
+
+    return questions(*[[some_cut() for _ in range(random.integers(1, 4))] for _ in range(people)])
 
 
 def test_questions_keep_repeats_order_and_new_threads_apart() -> None:
     asked = questions([cut(positives(4, 0, 4, where="inside", new=False), positives(1, 1, new=False), positives(2), length=3)])
     answers = asked.levels["specific"]
     assert answers.pasts[0].tolist() == [4, 0, 4]
-    assert answers.futures["all"][0].tolist() == [1, 1, 2]
-    assert answers.futures["new"][0].tolist() == [2]
+    assert answers.futures.item.tolist() == [1, 1, 2]
+    assert answers.futures.of("all").tolist() == [True, True, True]
+    assert answers.futures.of("new").tolist() == [False, False, True]
     assert answers.item_ids == [f"s{number}" for number in range(6)]
-    assert answers.asked_items().tolist() == [1, 2]
     assert len(asked.histories[0]) == 3
+
+
+def test_cuts_without_a_label_after_them_and_people_without_such_a_cut_are_left_out() -> None:
+    nothing_after, unknown = cut(positives(1, where="inside")), cut([{**positives(0)[0], "item_id": "app"}])
+    asked = questions([cut()], [nothing_after, cut(positives(2), length=4)], [unknown], [], [cut(positives(3))])
+    assert asked.person_ids == ["p1", "p4"]
+    assert asked.person.tolist() == [0, 1]
+    assert [len(history) for history in asked.histories] == [4, 2]
+    assert asked.levels["specific"].futures.query.tolist() == [0, 1]
+
+
+def test_people_to_ask_have_a_label_among_the_items_after_a_cut() -> None:
+    labels = [("Crust too pale", "Bread")] * 5
+    people = [example(name, labels, 3) for name in ("e", "d", "c", "b", "a")]
+    people[0]["cuts"] = []
+    people[1]["cuts"][0]["positives"] = []
+    people[2]["cuts"][0]["positives"] = [positive("Crust too pale", "specific", "inside")]
+    people[3]["cuts"][0]["positives"] = [positive("No item at all", "specific", "after")]
+    people.append(example("0", labels, 3) | {"cuts": [*people[1]["cuts"], *people[4]["cuts"]]})
+    batches = rows_table(EXAMPLES, people).to_batches(max_chunksize=4)
+    assert people_to_ask(batches, pa.Table.from_pylist(all_items())) == ["0", "a"]
+    assert people_to_ask([batch.slice(1) for batch in batches], pa.Table.from_pylist(all_items())) == ["0"]
+
+
+def test_places_are_near_in_the_same_community_alone() -> None:
+    asked = questions([cut(*(positives(0, at=at) for at in ("talk 3", "talk 4", "news 3", "None 3")))])
+    place = asked.levels["specific"].futures.place
+    assert place[1] - place[0] == 86_400
+    assert np.diff(np.sort(place[[0, 2, 3]])).min() > 1e11
 
 
 def test_personal_auc_draws_another_person_then_a_cut_then_a_label() -> None:
     asked = questions([cut(positives(0))], [cut(positives(1)), cut(positives(2, 3))], [cut(positives(4))])
-    # person 0 asks: s1 at 1/2, s2 and s3 at 1/4 each from person 1, s4 at 1 from person 2; of total weight 2
     scores = np.tile(np.array([5.0, 9, 1, 1, 5, 0]), (4, 1))
-    values = query_values(asked, lambda level, block: scores[block] if level == "specific" else np.zeros((4, 2))[block])
-    assert values["specific", "all", "personal_auc"][0] == pytest.approx((0.5 * 0 + 0.25 + 0.25 + 1 * 0.5) / 2)
+    # against person 1: s1 at 1/2 wins, s2 and s3 at 1/4 each lose; against person 2: s4 ties
+    assert wins(asked, lambda block: scores[block], plain(asked))[0, 1:].tolist() == [0.5, 0.5]
 
 
-def test_personal_auc_equals_a_slow_version_on_random_people() -> None:
-    random = np.random.default_rng(5)
-    people = [[cut(positives(*random.integers(0, 6, random.integers(1, 5)))) for _ in range(random.integers(1, 4))] for _ in range(5)]
-    asked = questions(*people)
-    scores = random.integers(0, 4, (len(asked.histories), 6)).astype(float)
-    values = query_values(asked, lambda level, block: scores[block] if level == "specific" else np.zeros((len(scores), 2))[block])
-    futures, cuts_of = asked.levels["specific"].futures["all"], [np.flatnonzero(asked.person == person) for person in range(5)]
-    for query, found in enumerate(values["specific", "all", "personal_auc"]):
-        won = []
-        for other in set(range(5)) - {asked.person[query]}:
-            mine = scores[query][futures[query]]
-            of_cuts = [scores[query][futures[cut_number]] for cut_number in cuts_of[other]]
-            won.append(np.mean([np.mean([(a > b) + 0.5 * (a == b) for a in mine for b in theirs]) for theirs in of_cuts]))
-        assert found == pytest.approx(np.mean(won))
+@pytest.mark.parametrize("days", [None, 0.5, 20])
+def test_wins_equal_a_slow_version_on_random_people(days: float | None) -> None:
+    asked = random_people(7)
+    scores = np.random.default_rng(6).integers(0, 4, (len(asked.histories), 6)).astype(float)
+    contest = plain(asked) if days is None else matched_contest(asked, "specific", "all", everything(asked), days, 1)
+    found, expected = wins(asked, lambda block: scores[block], contest), slow_wins(asked, scores, days)
+    if days != 0.5:  # there, what is left out changes the chances of the rest
+        assert found == pytest.approx(expected, nan_ok=True)
+    assert (np.isnan(found) == np.isnan(expected)).all()
+    assert np.isnan(expected).sum() > 7 or days is None
 
 
-def test_a_list_that_is_the_same_for_all_gets_exactly_a_half() -> None:
-    asked = questions(*[[cut(positives(0, 0, number % 6)), cut(positives(number % 3))] for number in range(7)])
-    popularity = {"specific": np.array([9.0, 5, 4, 3, 2, 1]), "broad": np.array([2.0, 1])}
-    assert personal_auc(asked, most_popular(popularity)).mean() == pytest.approx(0.5)  # type: ignore[arg-type]
-    assert personal_auc(asked, most_popular(popularity)).max() > 0.5  # type: ignore[arg-type]
+@pytest.mark.parametrize("min_others", [1, 4])
+def test_a_list_that_is_the_same_for_all_gets_exactly_a_half_and_an_interval_of_no_width(min_others: int) -> None:
+    asked = random_people(40)
+    matched = matched_contest(asked, "specific", "all", everything(asked), 2, min_others)
+    assert 0.2 < matched.share < 1
+    for contest in (plain(asked), matched):
+        found = wins(asked, most_popular(np.array([9.0, 5, 4, 3, 2, 1])), contest)
+        estimate = metrics.pairs_mean(found, 0.9)
+        assert np.nanstd(found) > 0.1
+        assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((0.5, 0.5, 0.5), abs=1e-6)
+
+
+def test_labels_meet_in_the_same_community_and_within_the_days_alone() -> None:
+    asked = questions(
+        [cut(positives(0, at="talk 10"))], [cut(positives(1, at="talk 15"), positives(2, at="talk 16"))], [cut(positives(3, at="news 10"))],
+        [cut(positives(4, at="None 10"))], [cut(positives(5, at="None 12"))],
+    )  # fmt: skip
+    contest = matched_contest(asked, "specific", "all", everything(asked), 5, 1)
+    found = wins(asked, most_popular(np.array([5.0, 1, 9, 0, 7, 8])), contest)
+    assert [tuple(pair) for pair in np.argwhere(~np.isnan(found)).tolist()] == [(0, 1), (1, 0), (3, 4), (4, 3)]
+    assert (found[0, 1], found[1, 0], found[3, 4], found[4, 3]) == (1, 0, 0, 1)
+    assert contest.share == pytest.approx(4 / 6)
+
+
+def test_a_label_without_enough_others_near_it_is_no_opponent_either() -> None:
+    asked = questions(*[[cut(positives(0, at=f"talk {day}"))] for day in (0, 4, 8, 10, 11, 40)])
+    # within 5 days: 0 meets 4; 4 meets 0, 8; 8 meets 4, 10, 11; so two others have 4 and 8 to 11, and without 0 the 4 has only one
+    contest = matched_contest(asked, "specific", "all", everything(asked), 5, 2)
+    assert sorted(set(contest.person.tolist())) == [2, 3, 4]
+    assert contest.share == 0.5
+    nobody = matched_contest(asked, "specific", "all", everything(asked), 5, 6)
+    assert nobody.share == 0
+    assert np.isnan(wins(asked, most_popular(np.zeros(6)), nobody)).all()
 
 
 def test_cuts_that_are_not_chosen_are_neither_asked_nor_drawn_from() -> None:
     asked = questions([cut(positives(0)), cut(positives(5))], [cut(positives(1)), cut(positives(2))])
     scores = np.tile(np.array([2.0, 1, 9, 0, 0, 0]), (4, 1))
-    values = query_values(
-        asked,
-        lambda level, block: scores[block] if level == "specific" else np.zeros((4, 2))[block],
-        chosen=np.array([True, False, True, False]),
-    )["specific", "all", "personal_auc"]
-    assert values[[0, 2]].tolist() == [1, 0]
-    assert np.isnan(values[[1, 3]]).all()
+    found = wins(asked, lambda block: scores[block], plain(asked, chosen=np.array([True, False, True, False])))
+    assert (found[0, 1], found[1, 0]) == (1, 0)
 
 
 def test_knowing_the_person_gives_one_and_one_person_alone_gives_nothing() -> None:
     asked = questions([cut(positives(0))], [cut(positives(1))])
-    vectors = {"specific": np.eye(6), "broad": np.zeros((2, 6))}
-    assert personal_auc(asked, vector_scorer(np.eye(6)[[0, 1]], vectors)).tolist() == [1, 1]  # type: ignore[arg-type]
-    assert np.isnan(personal_auc(questions([cut(positives(0))]), vector_scorer(np.eye(6)[[0]], vectors))).all()  # type: ignore[arg-type]
+    found = wins(asked, vector_scorer(np.eye(6)[[0, 1]], np.eye(6)), plain(asked))
+    assert (found[0, 1], found[1, 0]) == (1, 1)
+    alone = questions([cut(positives(0))])
+    assert np.isnan(wins(alone, vector_scorer(np.eye(6)[[0]], np.eye(6)), plain(alone))).all()
+    nobody = questions()
+    assert wins(nobody, vector_scorer(np.zeros((0, 6)), np.eye(6)), plain(nobody)).shape == (0, 0)
 
 
 def test_new_futures_stand_against_new_futures_alone() -> None:
     asked = questions([cut(positives(0), positives(5, new=False))], [cut(positives(1), positives(4, new=False))])
     scores = np.tile(np.array([2.0, 1, 0, 0, 9, 0]), (2, 1))
-    scorer: Scorer = lambda level, block: scores[block] if level == "specific" else np.zeros((2, 2))[block]  # noqa: E731
-    assert personal_auc(asked, scorer, "new").tolist() == [1, 0]
-    assert personal_auc(asked, scorer, "all")[0] == pytest.approx((1 + 0 + 0 + 0) / 4)
+    new = wins(asked, lambda block: scores[block], plain(asked, "new"))
+    assert (new[0, 1], new[1, 0]) == (1, 0)
+    assert wins(asked, lambda block: scores[block], plain(asked))[0, 1] == pytest.approx((1 + 0 + 0 + 0) / 4)
+
+
+def test_scores_are_asked_for_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.evaluation.scores.BLOCK_SCORES", 13)
+    asked, blocks = random_people(5), []
+
+    def scorer(block: slice) -> np.ndarray:
+        blocks.append((block.start, block.stop))
+        return np.zeros((block.stop - block.start, 6))
+
+    wins(asked, scorer, plain(asked))
+    queries = len(asked.person)
+    assert blocks == [(start, min(start + 2, queries)) for start in range(0, queries, 2)]
 
 
 def test_recall_and_mrr_are_over_distinct_futures_among_all_items() -> None:
-    asked = questions([cut(positives(1, 1, 2))])
-    scores = np.array([[6.0, 5, 4, 3, 2, 1]])
-    values = query_values(asked, lambda level, block: scores[block] if level == "specific" else np.zeros((1, 2))[block])
-    assert values["specific", "all", "mrr"][0] == pytest.approx(1 / 2)
-    assert values["specific", "all", "recall_at_10"][0] == 1
+    asked = questions([cut(positives(1, 1, new=False), positives(2))], [cut(positives(3, new=False))])
+    scores = np.array([[6.0, 5, 4, 3, 2, 1]] * 2)
+    values = wins_and_ranks(asked, "specific", lambda block: scores[block], {})[1]
+    assert values["all", "mrr"].tolist() == pytest.approx([1 / 2, 1 / 4])
+    assert values["new", "mrr"].tolist() == pytest.approx([1 / 3, np.nan], nan_ok=True)
+    assert values["all", "recall_at_10"].tolist() == [1, 1]
 
 
 def test_popularity_counts_the_past_of_the_last_cut() -> None:
@@ -123,15 +234,15 @@ def test_popularity_counts_the_past_of_the_last_cut() -> None:
 
 def test_own_repeats_come_first_and_popularity_orders_the_rest() -> None:
     asked = questions([cut(positives(2, 2, 4, where="inside"), positives(0))])
-    scores = own_repeats(asked, {"specific": np.array([7.0, 9, 0, 1, 0, 0]), "broad": np.zeros(2)})("specific", slice(0, 1))[0]
+    scores = own_repeats(asked.levels["specific"].pasts, np.array([7.0, 9, 0, 1, 0, 0]))(slice(0, 1))[0]
     assert np.argsort(-scores, kind="stable").tolist() == [2, 4, 1, 0, 3, 5]
 
 
 def test_newest_labels_are_averaged_and_a_past_without_labels_says_nothing() -> None:
     asked = questions([cut(positives(0, 1, 1, where="inside"), positives(2))], [cut(positives(2))])
-    items = {"specific": np.eye(6), "broad": np.eye(2)}
-    assert newest_labels(asked, items, 2)("specific", slice(0, 2)).tolist() == [[0, 1, 0, 0, 0, 0], [0] * 6]  # type: ignore[arg-type]
-    assert newest_labels(asked, items, 50)("specific", slice(0, 1))[0] == pytest.approx([1 / 3, 2 / 3, 0, 0, 0, 0])  # type: ignore[arg-type]
+    pasts = asked.levels["specific"].pasts
+    assert newest_labels(pasts, np.eye(6), 2)(slice(0, 2)).tolist() == [[0, 1, 0, 0, 0, 0], [0] * 6]
+    assert newest_labels(pasts, np.eye(6), 50)(slice(0, 1))[0] == pytest.approx([1 / 3, 2 / 3, 0, 0, 0, 0])
 
 
 def test_second_halves_keep_no_thread_of_the_first() -> None:

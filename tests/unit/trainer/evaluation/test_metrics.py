@@ -6,32 +6,6 @@ import pytest
 from trainer.evaluation import metrics
 
 
-def slow_auc(own: np.ndarray, others: np.ndarray, weights: np.ndarray) -> float:
-    won = sum(weight * ((a > b) + 0.5 * (a == b)) for a in own for b, weight in zip(others, weights, strict=True))
-    return won / len(own) / weights.sum()
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_auc_equals_the_comparison_of_every_pair(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    own, others = random.integers(0, 6, 7).astype(np.float32), random.integers(0, 6, 40).astype(np.float32)
-    weights = random.random(40)
-    assert metrics.auc_against(own, others, weights) == pytest.approx(slow_auc(own, others, weights))
-
-
-def test_auc_by_hand() -> None:
-    # 3 beats 1 and 2 and ties with 3: (1 + 1 + 0.5) / 3
-    assert metrics.auc_against(np.array([3.0]), np.array([1.0, 2.0, 3.0]), np.ones(3)) == pytest.approx(2.5 / 3)
-    # the same with all weight on the tie
-    assert metrics.auc_against(np.array([3.0]), np.array([1.0, 2.0, 3.0]), np.array([0, 0, 2.0])) == pytest.approx(0.5)
-
-
-def test_auc_of_equal_scores_is_a_half_and_of_nothing_is_unknown() -> None:
-    assert metrics.auc_against(np.zeros(4), np.zeros(9), np.ones(9)) == 0.5
-    assert np.isnan(metrics.auc_against(np.zeros(0), np.zeros(9), np.ones(9)))
-    assert np.isnan(metrics.auc_against(np.zeros(4), np.zeros(0), np.zeros(0)))
-
-
 def test_ranks_are_shared_among_ties() -> None:
     scores = np.array([0.9, 0.5, 0.5, 0.1])
     assert metrics.tied_ranks(scores, np.array([0, 1, 2, 3])).tolist() == [1, 2.5, 2.5, 4]
@@ -84,3 +58,57 @@ def test_bootstrap_of_one_person_has_no_width_and_of_nobody_is_unknown() -> None
     nobody = metrics.bootstrap_mean(np.array([np.nan]), 10, 0.9, seed=0)
     assert np.isnan(nobody.mean)
     assert nobody.people == 0
+
+
+def test_pairs_by_hand() -> None:
+    values = np.array([[np.nan, 1, 0.5], [0.5, np.nan, 1], [0, 0.5, np.nan]])
+    found = metrics.pairs_mean(values, 0.9)
+    # both directions together: 0.75, 0.25, 0.75, so people deviate by -1/6, 1/3, -1/6 in the sum of their two pairs; each pair weighs 1/2 and all
+    # six 3: variance 4 * 6 * (1/36 + 1/9 + 1/36) / 4 / 9; 2.88 is the t-quantile of two degrees of freedom
+    assert (found.mean, found.people) == (pytest.approx(3.5 / 6), 3)
+    assert found.high - found.mean == pytest.approx(2.8847 / 3, rel=1e-3)
+    assert found.mean - found.low == pytest.approx(found.high - found.mean)
+
+
+def test_the_variance_is_the_jackknife_s() -> None:
+    values = np.random.default_rng(0).random((9, 9))
+    np.fill_diagonal(values, np.nan)
+    without = np.array([np.nanmean(np.delete(np.delete(values, one, 0), one, 1)) for one in range(9)])
+    found = metrics.pairs_mean(values, 0.9)
+    assert found.mean == pytest.approx(np.nanmean(values))
+    assert (found.high - found.mean) / metrics.t_quantile(0.95, 8) == pytest.approx((8 / 9 * ((without - without.mean()) ** 2).sum()) ** 0.5)
+
+
+def test_people_of_separate_groups_count_alike_whatever_the_size_of_the_group() -> None:
+    values = np.full((13, 13), np.nan)
+    values[:3, :3], values[3:, 3:] = 1, 0
+    assert metrics.pairs_mean(values, 0.9).mean == pytest.approx(3 / 13)
+
+
+def test_pairs_of_two_people_have_no_interval_and_of_nobody_are_unknown() -> None:
+    two = metrics.pairs_mean(np.array([[np.nan, 1, np.nan], [0.5, np.nan, np.nan], [np.nan] * 3]), 0.9)
+    assert (two.mean, two.people) == (0.75, 2)
+    assert np.isnan([two.low, two.high]).all()
+    for nobody in (metrics.pairs_mean(np.full((2, 2), np.nan), 0.9), metrics.pairs_mean(np.zeros((0, 0)), 0.9)):
+        assert np.isnan(nobody.mean)
+        assert nobody.people == 0
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(2, 2.920), (4, 2.132), (9, 1.833), (30, 1.697), (1000, 1.646)])
+def test_t_quantiles_are_those_of_the_tables(freedom: int, quantile: float) -> None:
+    assert metrics.t_quantile(0.95, freedom) == pytest.approx(quantile, abs=0.04 if freedom == 2 else 0.003)
+
+
+def test_others_near_counts_other_people_once_and_takes_both_ends_in() -> None:
+    place = np.array([0, 5, 5, 10, 11, 30])
+    person = np.array([0, 1, 1, 0, 2, 1])
+    slow = [len({person[b] for b in range(6) if abs(place[a] - place[b]) <= 5} - {person[a]}) for a in range(6)]
+    assert metrics.others_near(place, person, 5).tolist() == slow == [1, 1, 1, 2, 1, 0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_others_near_equals_a_slow_version(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    place, person = random.integers(0, 200, 60), random.integers(0, 9, 60)
+    slow = [len({person[b] for b in range(60) if abs(place[a] - place[b]) <= 7} - {person[a]}) for a in range(60)]
+    assert metrics.others_near(place, person, 7).tolist() == slow
