@@ -19,7 +19,8 @@ from trainer.config import TrainingConfig
 from trainer.student import base_encoder
 from trainer.training.batches import make_batch, training_set
 from trainer.training.loop import add_gradients, make_accelerator, train
-from trainer.training.loss import loss_of_levels
+from trainer.training.loss import loss_of_kinds
+from trainer.training.masks import kinds_of, relation
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("train_two_processes.py")
@@ -53,12 +54,12 @@ def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
     batch = make_batch(training, np.arange(4), 2, np.random.default_rng(1))
     encoder = base_encoder(config, "cpu")
     model = encoder.model.eval()
-    cached_loss = add_gradients(encoder, training, batch, config, make_accelerator(config), 0.05)
+    cached_loss = add_gradients(encoder, batch, config, make_accelerator(config), 0.05)
     cached = {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}
     model.zero_grad()
-    texts = [encoder.history_text(history)[0] for history in batch.histories] + [training.answers.texts[number] for number in batch.answers]
+    texts = [encoder.history_text(history)[0] for history in batch.histories] + batch.texts
     vectors = torch.nn.functional.normalize(model(model.preprocess(texts))["sentence_embedding"], dim=1)
-    loss = loss_of_levels(vectors[:4], vectors[4:], torch.from_numpy(batch.relation), torch.from_numpy(batch.levels), 0.05)
+    loss = loss_of_kinds(vectors[:4], vectors[4:], relation(batch.positives, batch.done, batch.answers), kinds_of(batch.answers), 0.05)
     loss.backward()
     assert cached_loss == pytest.approx(loss.item(), rel=1e-5)
     for name, parameter in model.named_parameters():
