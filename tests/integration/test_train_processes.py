@@ -18,8 +18,8 @@ from tests.planted_people import all_items, planted_examples
 from trainer.config import TrainingConfig
 from trainer.student import base_encoder
 from trainer.training.batches import make_batch, training_set
-from trainer.training.loop import add_gradients, make_accelerator, train
-from trainer.training.loss import loss_of_kinds
+from trainer.training.loop import add_gradients, fitting_temperature, make_accelerator, train
+from trainer.training.loss import LossSettings, best_temperature, loss_of_kinds
 from trainer.training.masks import kinds_of, relation
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def test_two_processes_have_the_loss_and_the_gradients_of_one(tmp_path: Path) ->
 
 
 def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
-    config = TrainingConfig(max_tokens=64, tokens_per_forward=100)
+    config = TrainingConfig(max_tokens=64, tokens_per_forward=100, margin=-0.05, near_duplicate=0.8, matryoshka=[96])
     training = training_set(rows_table(EXAMPLES, planted_examples(4, 0)), rows_table(ITEMS, all_items()), "past", 1)
     batch = make_batch(training, np.arange(4), 2, np.random.default_rng(1))
     encoder = base_encoder(config, "cpu")
@@ -59,9 +59,14 @@ def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
     model.zero_grad()
     texts = [encoder.history_text(history)[0] for history in batch.histories] + batch.texts
     vectors = torch.nn.functional.normalize(model(model.preprocess(texts))["sentence_embedding"], dim=1)
-    loss = loss_of_kinds(vectors[:4], vectors[4:], relation(batch.positives, batch.done, batch.answers), kinds_of(batch.answers), 0.05)
+    step = vectors[:4], vectors[4:], relation(batch.positives, batch.done, batch.answers), kinds_of(batch.answers)
+    settings = LossSettings(margin=-0.05, near_duplicate=0.8, sizes=(96,))
+    loss = loss_of_kinds(*step, 0.05, settings)
     loss.backward()
     assert cached_loss == pytest.approx(loss.item(), rel=1e-5)
+    assert cached_loss != pytest.approx(loss_of_kinds(*step, 0.05).item(), rel=0.01)
+    temperature = fitting_temperature(encoder, batch, config, make_accelerator(config))
+    assert temperature == best_temperature(*step, settings) != best_temperature(*step)
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
             assert torch.allclose(parameter.grad, cached[name], atol=1e-5), name

@@ -22,7 +22,7 @@ from lake.examples import KINDS
 from trainer.config import TrainingConfig
 from trainer.fingerprint import uses_bf16
 from trainer.training.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
-from trainer.training.loss import best_temperature, loss_of_kinds
+from trainer.training.loss import LossSettings, best_temperature, loss_of_kinds
 from trainer.training.masks import Numbers, Relation, kinds_of, relation
 from trainer.training.towers import embed, token_batches
 
@@ -85,7 +85,7 @@ def fitting_temperature(encoder: Encoder, batch: TrainingBatch, config: Training
     """The temperature at which the encoder's scores of a global batch, as it is, fit best; the same on each process."""
     texts = _own_texts(encoder, batch, accelerator)
     vectors = _all_vectors(encoder, texts, token_batches(encoder, texts, config.tokens_per_forward), batch, accelerator)
-    return best_temperature(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch))
+    return best_temperature(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch), _loss_settings(config))
 
 
 def add_gradients(
@@ -95,7 +95,7 @@ def add_gradients(
     texts = _own_texts(encoder, batch, accelerator)
     groups = token_batches(encoder, texts, config.tokens_per_forward)
     vectors = _all_vectors(encoder, texts, groups, batch, accelerator).requires_grad_()
-    loss = loss_of_kinds(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch), temperature)
+    loss = loss_of_kinds(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch), temperature, _loss_settings(config))
     (gradient,) = torch.autograd.grad(loss, vectors)
     for rows in groups:
         (embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
@@ -130,6 +130,10 @@ def _queries_and_answers(vectors: Tensor, batch: TrainingBatch) -> tuple[Tensor,
 
 def _relation_and_kinds(batch: TrainingBatch) -> tuple[Relation, Numbers]:
     return relation(batch.positives, batch.done, batch.answers), kinds_of(batch.answers)
+
+
+def _loss_settings(config: TrainingConfig) -> LossSettings:
+    return LossSettings(config.margin, config.near_duplicate, tuple(config.matryoshka))
 
 
 def _sum_gradients(model: SentenceTransformer, accelerator: Accelerator) -> None:
