@@ -71,7 +71,7 @@ def loss_of_kinds(
     parts = _parts(relation, kinds, weights, log_chances)
     sizes = sorted({*settings.sizes, whole})
     losses = [_Contrast.apply(_prefix(queries, size), _prefix(answers, size), parts, temperature, settings) for size in sizes]
-    return torch.stack(losses).mean()
+    return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
 
 def best_temperature(
@@ -196,11 +196,11 @@ def _add_part(
         loss += of_each * (strip.weights * (log_sums[strip.positive[0]] - own_scores)).sum()
         if gradients:
             of_scores = scores.mul_(of_each / sums)
-            of_scores[strip.positive] -= of_each * strip.weights
-            gradients[0][strip.queries] += (of_scores @ own_answers).div_(temperature)
+            of_scores.index_put_(strip.positive, strip.weights * -of_each, accumulate=True)
+            gradients[0].index_add_(0, strip.queries, of_scores @ own_answers, alpha=1 / temperature)
             own_gradients.addmm_(of_scores.T, sharp_queries)
     if gradients:
-        gradients[1][of_kind] = own_gradients
+        gradients[1].index_copy_(0, of_kind, own_gradients)
     return loss
 
 
