@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_two_processes_have_the_loss_and_the_gradients_of_one(tmp_path: Path) ->
 
 
 def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
-    config = TrainingConfig(max_tokens=64, tokens_per_forward=100, margin=-0.05, near_duplicate=0.8, matryoshka=[96])
+    config = TrainingConfig(max_tokens=64, tokens_per_forward=100, margin=-0.05, near_duplicate=0.1, matryoshka=[96])
     training = training_set(rows_table(EXAMPLES, planted_examples(4, 0)), rows_table(ITEMS, all_items()), "past", 1)
     batch = make_batch(training, np.arange(4), 2, np.random.default_rng(1))
     encoder = base_encoder(config, "cpu")
@@ -60,11 +61,12 @@ def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
     texts = [encoder.history_text(history)[0] for history in batch.histories] + batch.texts
     vectors = torch.nn.functional.normalize(model(model.preprocess(texts))["sentence_embedding"], dim=1)
     step = vectors[:4], vectors[4:], relation(batch.positives, batch.done, batch.answers), kinds_of(batch.answers)
-    settings = LossSettings(margin=-0.05, near_duplicate=0.8, sizes=(96,))
+    settings = LossSettings(margin=-0.05, near_duplicate=0.1, sizes=(96,))
     loss = loss_of_kinds(*step, 0.05, settings)
     loss.backward()
     assert cached_loss == pytest.approx(loss.item(), rel=1e-5)
-    assert cached_loss != pytest.approx(loss_of_kinds(*step, 0.05).item(), rel=0.01)
+    for without in ({"margin": None}, {"near_duplicate": None}, {"sizes": ()}):
+        assert cached_loss != pytest.approx(loss_of_kinds(*step, 0.05, replace(settings, **without)).item(), rel=0.001), without
     temperature = fitting_temperature(encoder, batch, config, make_accelerator(config))
     assert temperature == best_temperature(*step, settings) != best_temperature(*step)
     for name, parameter in model.named_parameters():
