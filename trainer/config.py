@@ -64,6 +64,7 @@ class TrainingConfig(StageConfig):
     near_duplicate: float | None = Field(
         None, gt=0, le=1, description="An answer whose cosine with one of a query's positives is at least this is no negative of it; None: it is one."
     )
+    log_frequency: bool = Field(False, description="Negatives weigh by one over their chance to stand in a step, so that popular answers are not pushed away.")
     matryoshka: list[Annotated[int, Field(gt=0)]] = Field(
         [], description="Sizes to which a vector may be cut: so many first numbers of it are trained, each with the same weight as the whole vector."
     )

@@ -74,6 +74,17 @@ def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
             assert torch.allclose(parameter.grad, cached[name], atol=1e-5), name
 
 
+def test_chances_of_negatives_count_from_the_second_step_on() -> None:
+    rows = rows_table(EXAMPLES, planted_examples(4, 0))
+    losses = {}
+    for log_frequency in (False, True):
+        config = TrainingConfig(max_tokens=64, people_per_batch=2, epochs=1, temperature=0.1, log_frequency=log_frequency)
+        training = training_set(rows, rows_table(ITEMS, all_items()), "past", 1)
+        losses[log_frequency] = [step.loss for step in train(base_encoder(config, "cpu"), training, config, make_accelerator(config))]
+    assert losses[False][0] == pytest.approx(losses[True][0])
+    assert losses[True][1] > losses[False][1] + 0.1
+
+
 def test_a_step_is_trained_and_a_history_embedded_at_8192_tokens() -> None:
     config = TrainingConfig(max_tokens=8192, people_per_batch=2, answers_per_query=2, epochs=1)
     rows = planted_examples(2, 0)
