@@ -1,6 +1,6 @@
 """Settings of the trainer: how examples are cut, how the encoder is trained, how it is judged."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -82,6 +82,17 @@ class TrainingConfig(StageConfig):
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's.")
     temperature: float | None = Field(None, gt=0, description="Of the contrastive loss; None takes the one that fits the base's own scores on the first batch.")
+    margin: float | None = Field(
+        None, ge=-1, le=1,
+        description="An answer whose cosine with a query exceeds that of the query's best positive by more than this is no negative of it; None: it is one.",
+    )  # fmt: skip
+    near_duplicate: float | None = Field(
+        None, gt=0, le=1, description="An answer whose cosine with one of a query's positives is at least this is no negative of it; None: it is one."
+    )
+    log_frequency: bool = Field(False, description="Negatives weigh by one over their chance to stand in a step, so that popular answers are not pushed away.")
+    matryoshka: list[Annotated[int, Field(gt=0)]] = Field(
+        [], description="Sizes to which a vector may be cut: so many first numbers of it are trained, each with the same weight as the whole vector."
+    )
     max_gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are clipped to it.")
     tokens_per_forward: int = Field(8192, gt=0, description="Padded tokens that go through the model at once; bounds memory, not the batch.")
     precision: Literal["auto", "full", "bf16"] = Field("auto", description="Arithmetic of the forward pass; auto: bf16 on a GPU, full on a CPU.")

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from tests.planted_people import all_items, planted_examples
 from trainer.config import TrainingConfig
 from trainer.student import base_encoder
 from trainer.training.batches import make_batch, training_set
-from trainer.training.loop import add_gradients, make_accelerator, train
-from trainer.training.loss import loss_of_levels
+from trainer.training.loop import add_gradients, fitting_temperature, make_accelerator, train
+from trainer.training.loss import LossSettings, best_temperature, loss_of_kinds
+from trainer.training.masks import kinds_of, relation
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("train_two_processes.py")
@@ -48,22 +50,39 @@ def test_two_processes_have_the_loss_and_the_gradients_of_one(tmp_path: Path) ->
 
 
 def test_the_cached_gradient_is_that_of_one_pass_over_all_texts() -> None:
-    config = TrainingConfig(max_tokens=64, tokens_per_forward=100)
+    config = TrainingConfig(max_tokens=64, tokens_per_forward=100, margin=-0.05, near_duplicate=0.1, matryoshka=[96])
     training = training_set(rows_table(EXAMPLES, planted_examples(4, 0)), rows_table(ITEMS, all_items()), "past", 1)
     batch = make_batch(training, np.arange(4), 2, np.random.default_rng(1))
     encoder = base_encoder(config, "cpu")
     model = encoder.model.eval()
-    cached_loss = add_gradients(encoder, training, batch, config, make_accelerator(config), 0.05)
+    cached_loss = add_gradients(encoder, batch, config, make_accelerator(config), 0.05)
     cached = {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}
     model.zero_grad()
-    texts = [encoder.history_text(history)[0] for history in batch.histories] + [training.answers.texts[number] for number in batch.answers]
+    texts = [encoder.history_text(history)[0] for history in batch.histories] + batch.texts
     vectors = torch.nn.functional.normalize(model(model.preprocess(texts))["sentence_embedding"], dim=1)
-    loss = loss_of_levels(vectors[:4], vectors[4:], torch.from_numpy(batch.relation), torch.from_numpy(batch.levels), 0.05)
+    step = vectors[:4], vectors[4:], relation(batch.positives, batch.done, batch.answers), kinds_of(batch.answers)
+    settings = LossSettings(margin=-0.05, near_duplicate=0.1, sizes=(96,))
+    loss = loss_of_kinds(*step, 0.05, settings)
     loss.backward()
     assert cached_loss == pytest.approx(loss.item(), rel=1e-5)
+    for without in ({"margin": None}, {"near_duplicate": None}, {"sizes": ()}):
+        assert cached_loss != pytest.approx(loss_of_kinds(*step, 0.05, replace(settings, **without)).item(), rel=0.001), without
+    temperature = fitting_temperature(encoder, batch, config, make_accelerator(config))
+    assert temperature == best_temperature(*step, settings) != best_temperature(*step)
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
             assert torch.allclose(parameter.grad, cached[name], atol=1e-5), name
+
+
+def test_chances_of_negatives_count_from_the_second_step_on() -> None:
+    rows = rows_table(EXAMPLES, planted_examples(4, 0))
+    losses = {}
+    for log_frequency in (False, True):
+        config = TrainingConfig(max_tokens=64, people_per_batch=2, epochs=1, temperature=0.1, log_frequency=log_frequency)
+        training = training_set(rows, rows_table(ITEMS, all_items()), "past", 1)
+        losses[log_frequency] = [step.loss for step in train(base_encoder(config, "cpu"), training, config, make_accelerator(config))]
+    assert losses[False][0] == pytest.approx(losses[True][0])
+    assert losses[True][1] > losses[False][1] + 0.1
 
 
 def test_a_step_is_trained_and_a_history_embedded_at_8192_tokens() -> None:

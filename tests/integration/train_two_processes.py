@@ -27,7 +27,7 @@ def loss_and_gradients() -> dict[str, np.ndarray]:
     batch = make_batch(training, np.arange(PEOPLE), 3, np.random.default_rng(1))
     encoder = base_encoder(config, str(accelerator.device))
     encoder.model.eval()
-    loss = add_gradients(encoder, training, batch, config, accelerator, TEMPERATURE)
+    loss = add_gradients(encoder, batch, config, accelerator, TEMPERATURE)
     gradients = {name: each.grad.cpu().numpy() for name, each in encoder.model.named_parameters() if each.grad is not None}
     return {"loss": np.array(loss), "processes": np.array(accelerator.num_processes), **gradients}
 

@@ -22,7 +22,8 @@ from lake.examples import KINDS
 from trainer.config import TrainingConfig
 from trainer.fingerprint import uses_bf16
 from trainer.training.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
-from trainer.training.loss import best_temperature, loss_of_kinds
+from trainer.training.frequency import Sightings
+from trainer.training.loss import Floats, LossSettings, best_temperature, loss_of_kinds
 from trainer.training.masks import Numbers, Relation, kinds_of, relation
 from trainer.training.towers import embed, token_batches
 
@@ -57,11 +58,13 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = _warm_up_and_decay(optimizer, total_steps(training, config), config.warmup_share)
     number, temperature = 0, config.temperature
+    sightings = Sightings() if config.log_frequency else None
     for epoch in range(config.epochs):
         for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.seed, epoch):
             number += 1
             temperature = temperature or fitting_temperature(encoder, batch, config, accelerator)
-            loss = add_gradients(encoder, batch, config, accelerator, temperature)
+            log_chances = sightings.log_chances(batch.answers) if sightings else None
+            loss = add_gradients(encoder, batch, config, accelerator, temperature, log_chances)
             norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
             check_finite(number, loss=loss, gradient=norm)
             rate = float(schedule.get_last_lr()[0])
@@ -85,17 +88,17 @@ def fitting_temperature(encoder: Encoder, batch: TrainingBatch, config: Training
     """The temperature at which the encoder's scores of a global batch, as it is, fit best; the same on each process."""
     texts = _own_texts(encoder, batch, accelerator)
     vectors = _all_vectors(encoder, texts, token_batches(encoder, texts, config.tokens_per_forward), batch, accelerator)
-    return best_temperature(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch))
+    return best_temperature(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch), _loss_settings(config))
 
 
 def add_gradients(
-    encoder: Encoder, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator, temperature: float
+    encoder: Encoder, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator, temperature: float, log_chances: Floats | None = None
 ) -> float:  # fmt: skip
-    """The loss of a global batch; its gradient is set on each process's parameters alike."""
+    """The loss of a global batch; its gradient is set on each process's parameters alike. `log_chances` as in `loss_of_kinds`."""
     texts = _own_texts(encoder, batch, accelerator)
     groups = token_batches(encoder, texts, config.tokens_per_forward)
     vectors = _all_vectors(encoder, texts, groups, batch, accelerator).requires_grad_()
-    loss = loss_of_kinds(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch), temperature)
+    loss = loss_of_kinds(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch), temperature, _loss_settings(config), log_chances=log_chances)
     (gradient,) = torch.autograd.grad(loss, vectors)
     for rows in groups:
         (embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
@@ -130,6 +133,10 @@ def _queries_and_answers(vectors: Tensor, batch: TrainingBatch) -> tuple[Tensor,
 
 def _relation_and_kinds(batch: TrainingBatch) -> tuple[Relation, Numbers]:
     return relation(batch.positives, batch.done, batch.answers), kinds_of(batch.answers)
+
+
+def _loss_settings(config: TrainingConfig) -> LossSettings:
+    return LossSettings(config.margin, config.near_duplicate, tuple(config.matryoshka))
 
 
 def _sum_gradients(model: SentenceTransformer, accelerator: Accelerator) -> None:
