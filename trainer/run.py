@@ -28,8 +28,9 @@ from trainer.evaluation.scores import personal_auc_by_person
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
 from trainer.student import base_encoder, content_version
-from trainer.training.batches import TrainingSet, training_set
-from trainer.training.loop import total_steps, train
+from trainer.training.batches import EpochStream, TrainingSet, training_set
+from trainer.training.checkpoints import Checkpoints, checkpoints_of_run
+from trainer.training.loop import Stream, train
 
 logger = logging.getLogger(__name__)
 
@@ -38,17 +39,20 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
     """Train on all processes; the main one alone keeps the record, compares and registers."""
     items = arrow_tables.read(lake, ITEMS, ITEM_COLUMNS, version=plan.versions["items"])
     training = read_training_set(lake, config, plan, items)
+    checkpoints = checkpoints_of_run(lake, config, plan.tags[tracking.INPUTS], accelerator)
     if not accelerator.is_main_process:
-        fine_tuned(training, config, plan, accelerator)
+        fine_tuned(training, config, plan, accelerator, checkpoints)
         return
-    with job_run(lake, TRAIN, {"trainer": config}) as record, tracking.training_run(config, plan.tags):
+    with job_run(lake, TRAIN, {"trainer": config}) as record, tracking.training_run(config, plan.tags, accelerator.num_processes):
         record.versions_read.update(plan.versions)
         record.rows["people"] += len(training)
         tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS)})
-        tuned = fine_tuned(training, config, plan, accelerator)
+        tuned = fine_tuned(training, config, plan, accelerator, checkpoints)
         questions = read_validation_questions(lake, config, plan, items)
         record.rows["validation people"] += questions.people
         register_winner(lake, config, plan, tuned, questions)
+    if checkpoints:
+        checkpoints.remove()
 
 
 def read_training_set(lake: LakeConfig, config: TrainerConfig, plan: Plan, items: pa.Table) -> TrainingSet:
@@ -81,21 +85,27 @@ def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Pla
     return questions_of(examples.slice(0, config.evaluation.max_people).to_pylist(), labels.to_pylist())
 
 
-def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> Encoder:
-    """The encoder after training. The main process alone speaks."""
+def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, accelerator: Accelerator, checkpoints: Checkpoints | None) -> Encoder:
+    """The encoder after training. The main process alone speaks, and logs no step of a run that goes on twice."""
     encoder = base_encoder(config, str(accelerator.device))
-    steps, pace, speaks = total_steps(training, config), Pace(), accelerator.is_main_process
-    taken = train(encoder, training, config, accelerator)
-    for step in tqdm(taken, total=steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
-        if not speaks:
-            continue
-        numbers = {"loss": step.loss, "learning_rate": step.learning_rate, "gradient_norm": step.gradient_norm, "temperature": step.temperature}
-        tracking.log_metrics(numbers, step.number)
-        if pace.is_due() or step.number == steps:
-            words = "step %d of %d, epoch %d, loss %.3f at temperature %.3f"
-            logger.log(NOTICE, words, step.number, steps, step.epoch, step.loss, step.temperature)
+    stream = stream_of(training, config, accelerator)
+    speaks, pace = accelerator.is_main_process, Pace()
+    logged = tracking.last_logged_step() if speaks else 0
+    taken = train(encoder, stream, config, accelerator, checkpoints)
+    for step in tqdm(taken, total=stream.steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
+        if speaks and step.number > logged:
+            tracking.log_metrics(step.metrics(), step.number)
+        if speaks and (pace.is_due() or step.number == stream.steps):
+            words = "step %d of %d, loss %.3f at temperature %.3f, %.0f tokens/s"
+            logger.log(NOTICE, words, step.number, stream.steps, step.loss, step.temperature, step.counts["tokens_per_second"])
     card = encoder.card.model_copy(update={"trained_on": plan.versions, "held_out": held_out(config.examples)})
     return Encoder(encoder.model, card, content_version(encoder.model, card))
+
+
+def stream_of(training: TrainingSet, config: TrainerConfig, accelerator: Accelerator) -> Stream:
+    """This process's parts of all steps."""
+    process, processes = accelerator.process_index, accelerator.num_processes
+    return EpochStream(training, config.people_per_batch, config.answers_per_query, config.seed, config.epochs, process, processes)
 
 
 def register_winner(lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: Encoder, questions: Questions) -> None:

@@ -1,6 +1,6 @@
 """Examples -> batches: people with one cut each, positives drawn for them, distinct answers and their relation.
 
-A batch is a function of (seed, epoch, step) alone: every process makes the same one and embeds its own share of it.
+A batch is a function of (seed, epoch, step) alone: every process makes the same one and takes its own part of it.
 """
 
 import logging
@@ -95,11 +95,43 @@ def epoch_steps(people: int, people_per_batch: int) -> int:
     return max(1, round(people / people_per_batch)) if people else 0
 
 
-def epoch_batches(training: TrainingSet, people_per_batch: int, answers_per_query: int, seed: int, epoch: int) -> Iterator[TrainingBatch]:
-    """Each person once, in an order of (seed, epoch)."""
-    order = np.random.default_rng([seed, epoch]).permutation(len(training))
-    for step, people in enumerate(np.array_split(order, epoch_steps(len(training), people_per_batch))):
-        yield make_batch(training, people, answers_per_query, np.random.default_rng([seed, epoch, step]))
+@dataclass(frozen=True)
+class EpochStream:
+    """One process's parts of the batches of all epochs: each person once an epoch, in an order of (seed, epoch)."""
+
+    training: TrainingSet
+    people_per_batch: int
+    answers_per_query: int
+    seed: int
+    epochs: int
+    process: int = 0
+    processes: int = 1
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.epochs * epoch_steps(len(self.training), self.people_per_batch)
+
+    def batches(self, position: dict[str, int]) -> Iterator[tuple[TrainingBatch, dict[str, int]]]:
+        """What follows a position ({} is the beginning), each part with the position right after it."""
+        for epoch in range(position.get("epoch", 0), self.epochs):
+            people = np.array_split(_order(self.seed, epoch, len(self.training)), epoch_steps(len(self.training), self.people_per_batch))
+            first = position.get("step", 0) if epoch == position.get("epoch", 0) else 0
+            for step in range(first, len(people)):
+                batch = make_batch(self.training, people[step], self.answers_per_query, np.random.default_rng([self.seed, epoch, step]))
+                yield part_of(batch, range(self.process, len(people[step]), self.processes)), {"epoch": epoch, "step": step + 1}
+
+
+def part_of(batch: TrainingBatch, queries: Sequence[int]) -> TrainingBatch:
+    """Some queries of a batch, by their places, with their answers."""
+    positives = [batch.positives[query] for query in queries]
+    answers = np.unique(np.concatenate([np.zeros(0, np.int64), *positives]))
+    texts = [batch.texts[place] for place in np.searchsorted(batch.answers, answers)]
+    return TrainingBatch([batch.histories[query] for query in queries], answers, texts, positives, [batch.done[query] for query in queries])
+
+
+def _order(seed: int, epoch: int, people: int) -> Numbers:
+    return np.random.default_rng([seed, epoch]).permutation(people)
 
 
 def make_batch(training: TrainingSet, people: Numbers, answers_per_query: int, generator: np.random.Generator) -> TrainingBatch:

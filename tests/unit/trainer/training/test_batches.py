@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 
 from conf.errors import ContractError
-from lake.examples import EXAMPLES
-from lake.labels import ITEMS, LEVELS
+from lake.examples import EXAMPLES, KINDS
+from lake.labels import ITEMS
 from lake.schema import rows_table
 from tests.planted_people import TOPICS, all_items, example, item, planted_examples, positive
-from trainer.training.batches import TrainingSet, draw_positives, epoch_batches, epoch_steps, training_set
-from trainer.training.masks import NEGATIVE, POSITIVE
+from trainer.training.batches import EpochStream, TrainingSet, draw_positives, epoch_steps, part_of, training_set
+from trainer.training.masks import NEGATIVE, POSITIVE, kinds_of, relation
 
 F1, BREAD = TOPICS["Formula 1"], TOPICS["Bread"]
 
@@ -21,7 +21,8 @@ def made(rows: list, items: list | None = None, **settings: object) -> TrainingS
 
 
 def batches(training: TrainingSet, epoch: int = 0, seed: int = 1) -> list:
-    return list(epoch_batches(training, people_per_batch=4, answers_per_query=4, seed=seed, epoch=epoch))
+    stream = EpochStream(training, people_per_batch=4, answers_per_query=4, seed=seed, epochs=epoch + 1)
+    return [batch for batch, _ in stream.batches({"epoch": epoch, "step": 0})]
 
 
 def test_each_person_comes_once_an_epoch_in_batches_of_nearly_equal_size() -> None:
@@ -34,8 +35,28 @@ def test_a_batch_depends_on_seed_and_epoch_alone() -> None:
     rows = planted_examples(12, 0)
     one, two = batches(made(rows)), batches(made(rows[::-1]))
     assert [batch.histories for batch in one] == [batch.histories for batch in two]
-    assert all(np.array_equal(a.relation, b.relation) and np.array_equal(a.answers, b.answers) for a, b in zip(one, two, strict=True))
+    assert all(np.array_equal(a.answers, b.answers) and a.texts == b.texts for a, b in zip(one, two, strict=True))
     assert [batch.histories for batch in one] != [batch.histories for batch in batches(made(rows), epoch=1)]
+
+
+def test_what_follows_a_position_is_what_followed_it() -> None:
+    stream = EpochStream(made(planted_examples(10, 0)), people_per_batch=4, answers_per_query=4, seed=1, epochs=3)
+    whole = list(stream.batches({}))
+    assert len(whole) == stream.steps == 6
+    for taken, (_, position) in enumerate(whole, 1):
+        assert [batch.histories for batch, _ in stream.batches(position)] == [batch.histories for batch, _ in whole[taken:]]
+
+
+def test_processes_have_the_queries_and_answers_of_the_batch_between_them() -> None:
+    training = made(planted_examples(10, 0))
+    for (whole, _), *parts in zip(*(EpochStream(training, 4, 4, 1, 1, n, processes).batches({}) for n, processes in ((0, 1), (0, 2), (1, 2))), strict=True):
+        assert sorted(len(part.histories) for part, _ in parts) == [2, 3]
+        assert np.array_equal(np.unique(np.concatenate([part.answers for part, _ in parts])), whole.answers)
+        words = dict(zip(whole.answers.tolist(), whole.texts, strict=True))
+        for part, _ in parts:
+            assert part.texts == [words[answer] for answer in part.answers.tolist()]
+            assert np.array_equal(np.unique(np.concatenate(part.positives)), part.answers)
+    assert len(part_of(whole, []).histories) == len(part_of(whole, []).answers) == 0
 
 
 def test_the_history_ends_at_the_cut() -> None:
@@ -47,12 +68,12 @@ def test_answers_are_distinct_and_related_to_everybody() -> None:
     rows = [example("a", [(F1[0], "Formula 1"), (F1[1], "Formula 1")], 1), example("b", [(F1[0], "Formula 1"), (BREAD[0], "Bread")], 1)]
     training = made(rows)
     (batch,) = batches(training)
-    texts = [training.answers.texts[number] for number in batch.answers]
+    texts, related = batch.texts, relation(batch.positives, batch.done, batch.answers).dense()
     assert sorted(texts) == sorted({F1[0], F1[1], "Formula 1", BREAD[0], "Bread"})
-    assert [LEVELS[level] for level in batch.levels] == ["broad" if text in TOPICS else "specific" for text in texts]
+    assert [KINDS[kind] for kind in kinds_of(batch.answers)] == ["broad" if text in TOPICS else "specific" for text in texts]
     who = [history[0]["unit_id"][0] for history in batch.histories]
-    of_a = dict(zip(texts, batch.relation[who.index("a")].tolist(), strict=True))
-    of_b = dict(zip(texts, batch.relation[who.index("b")].tolist(), strict=True))
+    of_a = dict(zip(texts, related[who.index("a")].tolist(), strict=True))
+    of_b = dict(zip(texts, related[who.index("b")].tolist(), strict=True))
     assert of_a == {F1[0]: POSITIVE, F1[1]: POSITIVE, "Formula 1": POSITIVE, BREAD[0]: NEGATIVE, "Bread": NEGATIVE}
     assert of_b == {F1[0]: POSITIVE, F1[1]: NEGATIVE, "Formula 1": POSITIVE, BREAD[0]: POSITIVE, "Bread": POSITIVE}
 
