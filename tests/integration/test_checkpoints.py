@@ -61,6 +61,10 @@ class Run:
             self.optimizer.zero_grad()
             self.checkpoints.save_if_due(self.model, self.optimizer, Progress(step, 0.1, {"row": 10 * step}), is_last=False)
 
+    def end(self) -> None:
+        """What the end of its process does."""
+        self.checkpoints._lock.close()
+
     def weights(self) -> torch.Tensor:
         return torch.cat([each.detach().flatten() for each in self.model.parameters()])
 
@@ -74,7 +78,7 @@ def test_what_follows_a_checkpoint_is_what_followed_it(tmp_path: Path) -> None:
     assert whole.resume() == Progress()
     whole.take_steps(1, 5)
     assert names(tmp_path / "whole") == ["step-000000002", "step-000000004"]
-    whole.checkpoints._lock.close()
+    whole.end()
     again = Run(tmp_path / "whole", checkpoint_steps=9)
     assert again.resume() == Progress(4, 0.1, {"row": 40})
     again.take_steps(5, 5)
@@ -103,7 +107,7 @@ def test_minutes_count_where_they_are_set(tmp_path: Path) -> None:
 def test_a_broken_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, name: str, is_there: bool, caplog: pytest.LogCaptureFixture) -> None:
     run = Run(tmp_path)
     run.take_steps(1, 2)
-    run.checkpoints._lock.close()
+    run.end()
     broken = tmp_path / "1-processes" / "step-000000002" / name
     if is_there:
         broken.write_bytes(broken.read_bytes()[:-5])
@@ -118,12 +122,13 @@ def test_a_broken_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, n
 def test_another_run_or_another_number_of_processes_is_not_gone_on_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = Run(tmp_path / "one")
     run.take_steps(1, 1)
+    run.end()
     (tmp_path / "one").rename(tmp_path / "other")
     assert Run(tmp_path / "other").resume() == Progress()
     assert "it is of run one on 1 processes" in caplog.text
     two = Run(tmp_path / "two")
     two.take_steps(1, 1)
-    two.checkpoints._lock.close()
+    two.end()
     (tmp_path / "two" / "1-processes").rename(tmp_path / "two" / "2-processes")
     assert Run(tmp_path / "two").resume() == Progress()
     assert "checkpoints of 2-processes are not gone on from by 1" in caplog.text
@@ -134,7 +139,7 @@ def test_a_run_that_is_under_way_is_not_begun_a_second_time(tmp_path: Path) -> N
     run = Run(tmp_path)
     with pytest.raises(ConfigError, match="another process is training with these settings"):
         Run(tmp_path)
-    run.checkpoints._lock.close()
+    run.end()
     Run(tmp_path)
 
 

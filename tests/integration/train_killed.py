@@ -29,11 +29,11 @@ CONFIG = TrainerConfig(max_tokens=32, tokens_per_forward=64, precision="full", d
 """Dropout, so that random states count; six steps, with a checkpoint after every other one."""
 
 
-def kill_at_step(number: int, of_process: int) -> Callable[[int, int], None]:
-    """Kill one process as soon as a step is taken: its checkpoint is not written yet."""
+def kill_at_step(number: int) -> Callable[[int, int], None]:
+    """Kill the last process as soon as a step is taken: its checkpoint is not written yet."""
 
     def at(step: int, process: int) -> None:
-        if (step, process) == (number, of_process):
+        if step == number and process == int(os.environ["WORLD_SIZE"]) - 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return at
@@ -62,8 +62,8 @@ def undisturbed(step: int, process: int) -> None:
 
 LAUNCHES = {
     "undisturbed": ("a", undisturbed),
-    "killed after step 1": ("b", kill_at_step(1, 0)),
-    "killed after a checkpoint": ("b", kill_at_step(3, -1)),
+    "killed after step 1": ("b", kill_at_step(1)),
+    "killed after a checkpoint": ("b", kill_at_step(3)),
     "killed while a checkpoint is written": ("b", kill_while_writing(4)),
     "finished": ("b", undisturbed),
     "once more": ("b", undisturbed),
