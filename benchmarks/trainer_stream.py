@@ -137,7 +137,9 @@ def main() -> None:
     cuts, steps, planned, first, making, peak = (float(each) for each in output.split())
     print(f"{values.people:,} people of {UNITS} units ({size / PEOPLE_IN_FILE / 1000:.0f} kB each in files), {cuts:,.0f} cuts, {steps:,.0f} steps")
     print(f"plan {planned:.1f} CPU s, first window {first:.1f} CPU s; peak memory {peak / 2**30:.2f} GiB ({imports.peak_bytes / 2**30:.2f} GiB of it imports)")
-    print(f"a person in a batch: {1000 * making:.1f} ms to read, cut and draw, {1000 * rendering:.1f} ms to render; MiniLM at {CONFIG.max_tokens} tokens: {passes:.2f} s")
+    print(
+        f"a person in a batch: {1000 * making:.1f} ms to read, cut and draw, {1000 * rendering:.1f} ms to render; MiniLM at {CONFIG.max_tokens} tokens: {passes:.2f} s"
+    )
     print(f"making a batch costs {100 * (making + rendering) / passes:.1f} % of the step")
 
 

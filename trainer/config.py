@@ -95,13 +95,25 @@ class TrainingConfig(StageConfig):
     )
     max_gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are clipped to it.")
     tokens_per_forward: int = Field(8192, gt=0, description="Padded tokens that go through the model at once; bounds memory, not the batch.")
+    tokens_in_one_pass: int | None = Field(
+        None, ge=0, description="Padded tokens of a process in a step up to which they go through the model once, not twice (memory for all of them at once); "
+        "None takes tokens_per_forward, which needs no more memory.",
+    )  # fmt: skip
+    dropout: bool = Field(False, description="The base's own dropout in training; off, as many processes as you like take the same steps.")
     precision: Literal["auto", "full", "bf16"] = Field("auto", description="Arithmetic of the forward pass; auto: bf16 on a GPU, full on a CPU.")
     seed: int = Field(7, ge=0, description="Of people's order, cuts and positives.")
     shuffle_labels: bool = Field(False, description="Control experiment: everybody gets another person's labels.")
 
 
 class TrainerConfig(TrainingConfig):
-    """The `trainer` section."""
+    """The `trainer` section. What stands here and not above decides nothing about the weights: a run may be gone on with under other values."""
 
+    checkpoints: str | None = Field(
+        None,
+        description="Folder of checkpoints, seen by all machines of a training; None is <lake>/_local/checkpoints, or none where the lake is no local folder.",
+    )
+    checkpoint_steps: int | None = Field(None, gt=0, description="Steps between two checkpoints; None: minutes alone count.")
+    checkpoint_minutes: float | None = Field(10, ge=0, description="Minutes between two checkpoints; None: steps alone count.")
+    keep_checkpoints: int = Field(2, gt=0, description="Newest checkpoints that are kept.")
     examples: ExamplesConfig = Field(ExamplesConfig(), description="How examples are cut.")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="How an encoder is judged.")

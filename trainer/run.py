@@ -2,11 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from accelerate import Accelerator
 from tqdm import tqdm
@@ -29,72 +27,73 @@ from trainer.evaluation.scores import encoder_wins, plain_contest
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
 from trainer.student import base_encoder, content_version
-from trainer.training.batches import TrainingSet, training_set
-from trainer.training.loop import total_steps, train
+from trainer.training.checkpoints import Checkpoints, checkpoints_of_run
+from trainer.training.cuts_table import read_cuts
+from trainer.training.loop import train
+from trainer.training.stream import ExampleStream
 
 logger = logging.getLogger(__name__)
 
 
 def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> None:
     """Train on all processes; the main one alone keeps the record, compares and registers."""
-    items = arrow_tables.read(lake, ITEMS, ITEM_COLUMNS, version=plan.versions["items"])
-    training = read_training_set(lake, config, plan, items)
+    check_held_out(lake, config, plan)
+    stream = ExampleStream(lake, config, read_cuts(lake, plan.versions["examples"]), accelerator.process_index, accelerator.num_processes)
+    if not stream.steps:
+        asked = " or ".join(sorted({source for phase in config.phases for source in phase.epochs}))
+        raise ContractError(
+            f"examples: no person of split 'train' has a cut with {asked}; read more of an archive or label more, then run 'kindred trainer examples'"
+        )
+    checkpoints = checkpoints_of_run(lake, config, plan.tags[tracking.INPUTS], accelerator)
     if not accelerator.is_main_process:
-        fine_tuned(training, config, plan, accelerator)
+        fine_tuned(stream, config, plan, accelerator, checkpoints)
         return
-    with job_run(lake, TRAIN, {"trainer": config}) as record, tracking.training_run(config, plan.tags):
+    with job_run(lake, TRAIN, {"trainer": config}) as record, tracking.training_run(config, plan.tags, accelerator.num_processes):
         record.versions_read.update(plan.versions)
-        record.rows["people"] += len(training)
-        tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS)})
-        tuned = fine_tuned(training, config, plan, accelerator)
-        questions = read_validation_questions(lake, config, plan, items)
+        record.rows.update({f"people with {source}": people for source, people in stream.people.items() if people})
+        tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS) if spec.name in plan.versions})
+        tuned = fine_tuned(stream, config, plan, accelerator, checkpoints)
+        questions = read_validation_questions(lake, config, plan)
         record.rows["validation people"] += questions.people
         register_winner(lake, config, plan, tuned, questions)
+    if checkpoints:
+        checkpoints.remove()
 
 
-def read_training_set(lake: LakeConfig, config: TrainerConfig, plan: Plan, items: pa.Table) -> TrainingSet:
-    """The people of split train. Raises ContractError where nobody can be trained on."""
-    columns = ("person_id", "history", "labelled", "cuts")
-    examples = arrow_tables.read(lake, EXAMPLES, columns, ds.field("split") == "train", plan.versions["examples"])
-    donor_seed = config.seed if config.shuffle_labels else None
-    _check_held_out(examples["person_id"].to_pylist(), config)
-    training = training_set(examples, items, config.train_on_periods, config.people_per_batch, donor_seed)
-    if not len(training):
-        raise ContractError("examples: no person of split 'train' has a cut with positives; label more units, then run 'kindred trainer examples'")
-    return training
-
-
-def _check_held_out(person_ids: Sequence[str], config: TrainerConfig) -> None:
+def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
     """Raise ContractError where somebody would be trained on whom the settings hold out: the registry would say of the encoder what is not so."""
-    shares = held_out(config.examples)
-    wrong = sum(shares.split_of(person_id) != "train" for person_id in person_ids)
+    shares, people, wrong = held_out(config.examples), 0, 0
+    for batch in arrow_tables.read_batches(lake, EXAMPLES, ("person_id",), ds.field("split") == "train", plan.versions["examples"]):
+        people += batch.num_rows
+        wrong += sum(shares.split_of(person_id) != "train" for person_id in batch["person_id"].to_pylist())
     if wrong:
         raise ContractError(
-            f"examples: {wrong} of {len(person_ids)} people to train on are held out by trainer.examples.validation_share {shares.validation_share:g} and "
+            f"examples: {wrong} of {people} people to train on are held out by trainer.examples.validation_share {shares.validation_share:g} and "
             f"test_share {shares.test_share:g}; run 'kindred trainer examples' with these settings"
         )
 
 
-def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan, items: pa.Table) -> Questions:
-    """The cuts of people of split validation, as many people as the settings take."""
-    labels = items.filter(pc.equal(items["source"], "labels"))
+def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> Questions:
+    """The cuts of people of split validation, as many people as the settings take; nobody's where there are no items."""
+    if "items" not in plan.versions:
+        return questions_of([], pa.table({name: pa.array([], pa.string()) for name in ITEM_COLUMNS}))
+    labels = arrow_tables.read(lake, ITEMS, ITEM_COLUMNS, ds.field("source") == "labels", plan.versions["items"])
     asked = askable_people(lake, plan.versions["examples"], "validation", labels)[: config.evaluation.max_people]
     return questions_of(examples_of(lake, plan.versions["examples"], asked, ("person_id", "history", "cuts")).to_pylist(), labels)
 
 
-def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> Encoder:
-    """The encoder after training. The main process alone speaks."""
+def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, accelerator: Accelerator, checkpoints: Checkpoints | None) -> Encoder:
+    """The encoder after training. The main process alone speaks, and logs no step of a run that goes on twice."""
     encoder = base_encoder(config, str(accelerator.device))
-    steps, pace, speaks = total_steps(training, config), Pace(), accelerator.is_main_process
-    taken = train(encoder, training, config, accelerator)
-    for step in tqdm(taken, total=steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
-        if not speaks:
-            continue
-        numbers = {"loss": step.loss, "learning_rate": step.learning_rate, "gradient_norm": step.gradient_norm, "temperature": step.temperature}
-        tracking.log_metrics(numbers, step.number)
-        if pace.is_due() or step.number == steps:
-            words = "step %d of %d, epoch %d, loss %.3f at temperature %.3f"
-            logger.log(NOTICE, words, step.number, steps, step.epoch, step.loss, step.temperature)
+    speaks, pace = accelerator.is_main_process, Pace()
+    logged = tracking.last_logged_step() if speaks else 0
+    taken = train(encoder, stream, config, accelerator, checkpoints)
+    for step in tqdm(taken, total=stream.steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
+        if speaks and step.number > logged:
+            tracking.log_metrics(step.metrics(), step.number)
+        if speaks and (pace.is_due() or step.number == stream.steps):
+            words = "step %d of %d, loss %.3f at temperature %.3f, %.0f tokens/s"
+            logger.log(NOTICE, words, step.number, stream.steps, step.loss, step.temperature, step.counts["tokens_per_second"])
     card = encoder.card.model_copy(update={"trained_on": plan.versions, "held_out": held_out(config.examples)})
     return Encoder(encoder.model, card, content_version(encoder.model, card))
 

@@ -1,6 +1,7 @@
 """Training runs and encoders in MLflow (edge). Follows https://mlflow.org/docs/3.x: LoggedModels, registry aliases.
 
-A run that is FINISHED has done everything, the alias included: what a later run asks for. A run that died is marked KILLED by the next one.
+A run that is FINISHED has done everything, the alias included: what a later run asks for. A run that died is marked KILLED by the next one, and goes on where
+the next one has the same inputs on as many processes.
 """
 
 import logging
@@ -39,7 +40,7 @@ TRAINED = "trained"
 INPUTS = "kindred.inputs"
 """Tag of a run: the fingerprint of what decided it."""
 _RESULT_FILE = "evaluation.json"
-_JOB, _HOST, _PROCESS = "kindred.job", "kindred.host", "kindred.process"
+_JOB, _HOST, _PROCESS, _PROCESSES = "kindred.job", "kindred.host", "kindred.process", "kindred.processes"
 
 
 def is_finished(lake: LakeConfig, tags: Mapping[str, str]) -> bool:
@@ -66,13 +67,27 @@ def close_dead_runs() -> None:
 
 
 @contextmanager
-def training_run(config: TrainerConfig, tags: Mapping[str, str]) -> Iterator[str]:
-    """An MLflow run with the resolved configuration, yielding its id; failed where the block raises."""
-    own_tags = {_JOB: TRAIN, _HOST: socket.gethostname(), _PROCESS: str(os.getpid())}
-    with mlflow.start_run(tags={**tags, **own_tags}) as run:
-        mlflow.log_params({name: getattr(config, name) for name in TrainingConfig.model_fields})
+def training_run(config: TrainerConfig, tags: Mapping[str, str], processes: int) -> Iterator[str]:
+    """An MLflow run with the resolved configuration, yielding its id; failed where the block raises.
+
+    The newest one of these tags on as many processes goes on if it was killed or failed: it would have taken the same steps.
+    """
+    own_tags = {_JOB: TRAIN, _HOST: socket.gethostname(), _PROCESS: str(os.getpid()), _PROCESSES: str(processes)}
+    left = _unfinished_run({**tags, _PROCESSES: str(processes)})
+    with mlflow.start_run(run_id=left, tags={**tags, **own_tags}) as run:
+        if left is None:
+            mlflow.log_params({name: getattr(config, name) for name in TrainingConfig.model_fields})
+        else:
+            logger.info("MLflow run %s goes on", left)
         mlflow.log_dict(config.model_dump(mode="json"), "config.json")
         yield run.info.run_id
+
+
+def last_logged_step() -> int:
+    """The newest step whose numbers the run that is under way has; 0 where it has none."""
+    run = mlflow.active_run()
+    assert run is not None
+    return max((metric.step for metric in mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")), default=0)
 
 
 @contextmanager
@@ -152,7 +167,17 @@ def _aliased_version(lake: LakeConfig) -> Any:
 
 
 def _finished_runs(job: str, tags: Mapping[str, str]) -> list[Any]:
-    return _runs(job, " and ".join([*(f"tags.`{name}` = '{value}'" for name, value in tags.items()), "attributes.status = 'FINISHED'"]))
+    return _runs(job, f"{_with_tags(tags)} and attributes.status = 'FINISHED'")
+
+
+def _unfinished_run(tags: Mapping[str, str]) -> str | None:
+    """Id of the newest training run with these tags that nobody works on any more."""
+    left = [run.info.run_id for run in _runs(TRAIN, _with_tags(tags)) if run.info.status in ("KILLED", "FAILED")]
+    return left[0] if left else None
+
+
+def _with_tags(tags: Mapping[str, str]) -> str:
+    return " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
 
 
 def _runs(job: str, filter_string: str) -> list[Any]:

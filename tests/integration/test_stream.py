@@ -160,10 +160,9 @@ def test_batches_are_made_ahead_and_failures_come_where_they_belong() -> None:
                 raise ValueError("seven")
             yield number
 
-    got = []
+    got: list[int] = []
     with pytest.raises(ValueError, match="seven"):
-        for number in ahead(values(), 2):
-            got.append(number)
+        got.extend(ahead(values(), 2))
     assert got == list(range(7))
 
     made.clear()

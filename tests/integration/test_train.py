@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -23,16 +24,18 @@ from trainer.jobs.train import main
 from trainer.student import base_encoder
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {"max_tokens": 48, "people_per_batch": 8, "epochs": 2, "learning_rate": 0.0003}
+SETTINGS = {"max_tokens": 48, "people_per_batch": 8, "phases": "[{epochs: {labels: 2}}]", "learning_rate": 0.0003}
 
 
 def arguments(lake: LakeConfig, **changes: object) -> list[str]:
     return ["--lake", lake.path, *(word for name, value in (SETTINGS | changes).items() for word in ("--set", f"trainer.{name}={value}"))]
 
 
-def command(lake: LakeConfig) -> subprocess.Popen:
+def command(lake: LakeConfig, **changes: object) -> subprocess.Popen:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", "trainer.jobs.train", *arguments(lake)], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainer.jobs.train", *arguments(lake, **changes)], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    )
 
 
 def runs_by_status(lake: LakeConfig) -> list[str]:
@@ -89,28 +92,35 @@ def test_a_second_run_does_nothing(trained: LakeConfig) -> None:
     assert versions_of(trained) == [1]
 
 
-def test_a_killed_run_and_a_second_one_give_the_encoder_of_an_undisturbed_run(trained: LakeConfig, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_and_gives_the_encoder_of_an_undisturbed_run(trained: LakeConfig, tmp_path: Path) -> None:
     lake = LakeConfig(path=str(tmp_path))
     write_planted(lake, train=24, validation=12)
-    process = command(lake)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "step 1 of" in line:
-            process.send_signal(signal.SIGKILL)
-            break
+    process = command(lake, checkpoint_steps=1)
+    deadline = time.monotonic() + 400
+    while not list((lake.local_dir() / "checkpoints").glob("*/1-processes/step-*")):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert versions_of(lake) == []
     again = command(lake)
     _, errors = again.communicate(timeout=400)
     assert again.returncode == 0, errors[-3000:]
-    assert runs_by_status(lake) == ["FINISHED", "KILLED"]
+    assert "going on after step" in errors
+    assert runs_by_status(lake) == ["FINISHED"]
+    (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], output_format="list")
+    for name in ("loss", "learning_rate", "gradient_norm", "tokens_per_second", "padding_share", "micro_batches"):
+        assert [metric.step for metric in mlflow.MlflowClient().get_metric_history(run.info.run_id, name)] == [1, 2, 3, 4, 5, 6], name
+    assert sorted(entry.dataset.name for entry in run.inputs.dataset_inputs) == ["examples", "items"]
     assert load_registered(lake, "cpu").version == load_registered(trained, "cpu").version
+    assert not list((lake.local_dir() / "checkpoints").iterdir())
 
 
 def test_what_learned_from_shuffled_labels_is_not_served_but_its_base_is(lake: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:
     write_planted(lake, train=8, validation=4)
-    control = arguments(lake, shuffle_labels=True, epochs=1)
+    control = arguments(lake, shuffle_labels=True, phases="[{epochs: {labels: 1}}]")
     main(control)
     assert (
         "4 validation people are too few to choose an encoder by, trainer.evaluation.min_people_to_choose is 10: 'champion' is the untouched base"
@@ -122,7 +132,7 @@ def test_what_learned_from_shuffled_labels_is_not_served_but_its_base_is(lake: L
     assert load_registered(trained_last, "cpu").version != base
     main(control)
     assert versions_of(lake) == [1, 2]
-    main(arguments(lake, epochs=1))
+    main(arguments(lake, phases="[{epochs: {labels: 1}}]"))
     assert "'champion' is what it was" in caplog.text
     assert load_registered(lake, "cpu").version == base
 

@@ -10,13 +10,13 @@ from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.job_runs import inputs_now
 from lake.labels import ITEMS
+from lake.presence import has_table
 from lake.rendering import RENDERING_VERSION
 from trainer import arguments as trainer_arguments
 from trainer.config import TrainerConfig
 from trainer.fingerprint import TRAIN, TRAINING_VERSION, Plan, training_settings
 
 logger = logging.getLogger(__name__)
-READS = (EXAMPLES, ITEMS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,7 +46,8 @@ def plan_run(lake: LakeConfig, config: TrainerConfig) -> Plan | None:
     """What to train on; None where a run with the same settings and table versions has finished. Raises ContractError where a table is absent."""
     from trainer import tracking
 
-    inputs = inputs_now(lake, reads=READS, settings=training_settings(config), code=f"{TRAINING_VERSION} {RENDERING_VERSION}")
+    reads = (EXAMPLES, ITEMS) if has_table(lake, ITEMS) else (EXAMPLES,)
+    inputs = inputs_now(lake, reads=reads, settings=training_settings(config), code=f"{TRAINING_VERSION} {RENDERING_VERSION}")
     registry.connect(lake)
     tracking.close_dead_runs()
     tags = {tracking.INPUTS: inputs.fingerprint}

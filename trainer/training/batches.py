@@ -24,7 +24,8 @@ class TrainingBatch:
     """What one process holds of a step: B histories with one cut each, and the A distinct answers drawn for them.
 
     `answers` (A,) are numbers as `trainer.training.masks` has them, ascending; `texts` their words. `positives` and `done` hold, a query, the answers
-    drawn for it and the keys of all words that its person ever did. `communities` (numbers) and `times` (UTC microseconds) of the cuts, (B,).
+    drawn for it and the keys of all words that its person ever did. `communities` (numbers, another one for each person in none) and `times` (UTC microseconds) are
+    those of the cuts, (B,).
     """
 
     histories: list[Sequence[Unit]]
@@ -68,7 +69,7 @@ def batch_of(
         texts=[texts[number] for number in answers.tolist()],
         positives=[np.unique([answer.number for answer in of_query]).astype(np.int64) for of_query in drawn],
         done=done,
-        communities=np.array([answer_key(cut["community"] or "") for cut in found], np.int64),
+        communities=np.array([_community(cut, history) for cut, history in zip(found, histories, strict=True)], np.int64),
         times=np.array([int(cut["cut_at"].timestamp()) * 1_000_000 for cut in found], np.int64),
     )
 
@@ -111,3 +112,7 @@ def drawn_labels(positives: Sequence[Mapping[str, Any]], labelled: Sequence[Mapp
         Answer(int(answer_numbers(np.array(answer_key(words[item_id])), KINDS.index(level))), words[item_id])  # type: ignore[arg-type]
         for level, item_id in drawn
     ]
+
+
+def _community(cut: Mapping[str, Any], history: pa.StructArray) -> int:
+    return answer_key(cut["community"] if cut["community"] is not None else f"nowhere\x1f{history[0]['unit_id'].as_py()}")

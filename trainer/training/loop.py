@@ -1,77 +1,122 @@
-"""The training loop on 1 to N processes, with cached gradients and negatives of all processes.
+"""The training loop on 1 to N processes, with cached gradients and negatives of all processes, gone on with from a checkpoint.
 
-The model is not wrapped in DDP: each process embeds its share of the texts of one global batch, all vectors meet in an all-reduce, every
-process computes the same loss of them, and parameter gradients are summed. So N processes take the step that one would take, whatever the
-shares, and neither the batch nor a query's negatives are bounded by memory. Dropout stays off (the model is in eval mode): both passes of the
-cached gradient, and one process and many, must see the same function. Source: Gao et al. 2021, https://arxiv.org/abs/2101.06983.
+Each process iterates over its own part of every step. In a step it encodes its share (`step`, `shares`), all vectors meet in one reduction, every process
+computes the same loss of them, and parameter gradients are summed in another (`gradient_cache`). So N processes take the step that one would take of all
+parts, whatever their sizes, and neither the batch nor a query's negatives are bounded by memory. Dropout is off unless the settings turn it
+on: with it, each process draws its own random numbers, and N processes no longer do what one would.
+
+Of Accelerate this uses the processes and their devices as `accelerate launch` or `torchrun` made them, gathering and reducing over them, and the arithmetic of
+the forward pass (autocast). `prepare` is not called. It would wrap the model in DDP, which reduces in the backward pass of each micro-batch, or of the last
+alone (`no_sync`), and takes the mean; processes have different numbers of micro-batches here, some none, and the loss is already that of all
+processes, so gradients must be summed, once, after the last. The rate is a function of the step's number, so a prepared scheduler, which counts steps of its
+own and N a step, would be wrong. FSDP shards weights that each forward pass gathers from all processes, which different numbers of passes cannot do: such a
+configuration is refused.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from accelerate import Accelerator
-from sentence_transformers import SentenceTransformer
-from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
+from accelerate.utils import DistributedType
+from torch.optim import AdamW, Optimizer
 
-from conf.errors import EncoderError
+from conf.errors import ConfigError, EncoderError
 from lake.encoder import Encoder
-from lake.examples import KINDS
 from trainer.config import TrainingConfig
 from trainer.fingerprint import uses_bf16
-from trainer.training.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
+from trainer.training.batches import TrainingBatch
+from trainer.training.checkpoints import Checkpoints, Progress
 from trainer.training.frequency import Sightings
-from trainer.training.loss import Floats, LossSettings, best_temperature, loss_of_kinds
-from trainer.training.masks import Numbers, Relation, kinds_of, relation
-from trainer.training.towers import embed, token_batches
+from trainer.training.gradient_cache import add_gradients, fitting_temperature
+from trainer.training.loss import LossSettings
+from trainer.training.negatives import negatives_by_nearness
+from trainer.training.step import Share, share_of_step
+
+NEAR_DAYS = 45
+"""Negatives of people whose cuts lie no further apart are counted as near in time."""
+SHARDED = {DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM}
+
+
+class Stream(Protocol):
+    """One process's parts of all steps. Every process has as many, empty ones among them."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        ...
+
+    def learning_rate(self, step: int) -> float:
+        """The rate of a step, counted from 1."""
+        ...
+
+    def batches(self, position: dict[str, int]) -> Iterator[tuple[TrainingBatch, dict[str, int]]]:
+        """What follows a position ({} is the beginning), each part with the position right after it."""
+        ...
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step that was taken, counted from 1 over all epochs."""
+    """One step that was taken, counted from 1 over the whole training. `counts` are over all processes."""
 
-    epoch: int
     number: int
     loss: float
     learning_rate: float
     gradient_norm: float
     temperature: float
+    counts: dict[str, float]
+
+    def metrics(self) -> dict[str, float]:
+        """All of it by name, as it is logged."""
+        return {
+            "loss": self.loss, "learning_rate": self.learning_rate, "gradient_norm": self.gradient_norm, "temperature": self.temperature, **self.counts,
+        }  # fmt: skip
 
 
 def make_accelerator(config: TrainingConfig) -> Accelerator:
-    """Accelerate with the configured arithmetic; seeds and devices are the caller's environment."""
-    return Accelerator(mixed_precision="bf16" if uses_bf16(config) else "no", cpu=not torch.cuda.is_available())
+    """Accelerate with the configured arithmetic; seeds and devices are the caller's environment. Raises ConfigError where it is told to shard the model."""
+    accelerator = Accelerator(mixed_precision="bf16" if uses_bf16(config) else "no", cpu=not torch.cuda.is_available())
+    if accelerator.distributed_type in SHARDED:
+        raise ConfigError(
+            f"accelerate's configuration asks for {accelerator.distributed_type.value}; expected several GPUs (or none) that each hold the whole model: "
+            "choose so in 'accelerate config', or start with torchrun"
+        )
+    return accelerator
 
 
-def total_steps(training: TrainingSet, config: TrainingConfig) -> int:
-    """Steps of the whole training."""
-    return config.epochs * epoch_steps(len(training), config.people_per_batch)
+def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator: Accelerator, checkpoints: Checkpoints | None = None) -> Iterator[Step]:
+    """Fine-tune the encoder's model in place, yielding each step as it is taken; with checkpoints, from the newest on.
 
-
-def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accelerator: Accelerator) -> Iterator[Step]:
-    """Fine-tune the encoder's model in place, yielding each step as it is taken. Raises EncoderError before a step of numbers that are not finite."""
-    torch.manual_seed(config.seed)
-    model = encoder.model.to(accelerator.device).eval()
+    A step is in a checkpoint only after whoever iterates has asked for the next one. Raises EncoderError before a step of numbers that are not finite.
+    """
+    torch.manual_seed(config.seed + accelerator.process_index)
+    model = encoder.model.to(accelerator.device)
     parameters = [each for each in model.parameters() if each.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = _warm_up_and_decay(optimizer, total_steps(training, config), config.warmup_share)
-    number, temperature = 0, config.temperature
+    optimizer = AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     sightings = Sightings() if config.log_frequency else None
-    for epoch in range(config.epochs):
-        for batch in epoch_batches(training, config.people_per_batch, config.answers_per_query, config.seed, epoch):
-            number += 1
-            temperature = temperature or fitting_temperature(encoder, batch, config, accelerator)
-            log_chances = sightings.log_chances(batch.answers) if sightings else None
-            loss = add_gradients(encoder, batch, config, accelerator, temperature, log_chances)
-            norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
-            check_finite(number, loss=loss, gradient=norm)
-            rate = float(schedule.get_last_lr()[0])
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            yield Step(epoch + 1, number, loss, rate, norm, temperature)
+    begun = checkpoints.resume(model, optimizer, sightings) if checkpoints else Progress(temperature=config.temperature)
+    temperature, began_at = begun.temperature, time.monotonic()
+    for number, (batch, position) in enumerate(stream.batches(begun.position), begun.step + 1):
+        share = share_of_step(encoder, batch, config.tokens_per_forward, accelerator)
+        temperature = temperature or fitting_temperature(encoder, share, accelerator, loss_settings(config))
+        log_chances = sightings.log_chances(share.answers) if sightings else None
+        loss = add_gradients(encoder, share, tokens_in_one_pass(config), accelerator, temperature, config.dropout, loss_settings(config), log_chances)
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
+        check_finite(number, loss=loss, gradient=norm)
+        rate = stream.learning_rate(number)
+        _take_step(optimizer, rate)
+        yield Step(number, loss, rate, norm, temperature, _counts(share, time.monotonic() - began_at))
+        if checkpoints:
+            checkpoints.save_if_due(model, optimizer, Progress(number, temperature, position), sightings, is_last=number == stream.steps)
+        began_at = time.monotonic()
+
+
+def tokens_in_one_pass(config: TrainingConfig) -> int:
+    """Padded tokens of a process's texts up to which they go through the model once, with gradient, and not twice."""
+    return config.tokens_per_forward if config.tokens_in_one_pass is None else config.tokens_in_one_pass
 
 
 def check_finite(step: int, **numbers: float) -> None:
@@ -84,73 +129,19 @@ def check_finite(step: int, **numbers: float) -> None:
         )
 
 
-def fitting_temperature(encoder: Encoder, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator) -> float:
-    """The temperature at which the encoder's scores of a global batch, as it is, fit best; the same on each process."""
-    texts = _own_texts(encoder, batch, accelerator)
-    vectors = _all_vectors(encoder, texts, token_batches(encoder, texts, config.tokens_per_forward), batch, accelerator)
-    return best_temperature(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch), _loss_settings(config))
-
-
-def add_gradients(
-    encoder: Encoder, batch: TrainingBatch, config: TrainingConfig, accelerator: Accelerator, temperature: float, log_chances: Floats | None = None
-) -> float:  # fmt: skip
-    """The loss of a global batch; its gradient is set on each process's parameters alike. `log_chances` as in `loss_of_kinds`."""
-    texts = _own_texts(encoder, batch, accelerator)
-    groups = token_batches(encoder, texts, config.tokens_per_forward)
-    vectors = _all_vectors(encoder, texts, groups, batch, accelerator).requires_grad_()
-    loss = loss_of_kinds(*_queries_and_answers(vectors, batch), *_relation_and_kinds(batch), temperature, _loss_settings(config), log_chances=log_chances)
-    (gradient,) = torch.autograd.grad(loss, vectors)
-    for rows in groups:
-        (embed(encoder.model, [texts[row] for row in rows], accelerator) * gradient[rows]).sum().backward()
-    _sum_gradients(encoder.model, accelerator)
-    return float(loss.item())
-
-
-def _own_texts(encoder: Encoder, batch: TrainingBatch, accelerator: Accelerator) -> dict[int, str]:
-    """This process's share of the texts by their row in the batch's vectors (queries, then answers); histories are rendered here, once."""
-    prompts = encoder.card.prompts
-    kinds, texts = kinds_of(batch.answers), {}
-    for query in range(accelerator.process_index, len(batch.histories), accelerator.num_processes):
-        texts[query] = prompts.get("query", "") + encoder.history_text(batch.histories[query])[0]
-    for answer in range(accelerator.process_index, len(batch.answers), accelerator.num_processes):
-        texts[len(batch.histories) + answer] = prompts.get(KINDS[kinds[answer]], "") + batch.texts[answer]
-    return texts
-
-
-def _all_vectors(encoder: Encoder, texts: Mapping[int, str], groups: Sequence[list[int]], batch: TrainingBatch, accelerator: Accelerator) -> Tensor:
-    """Vectors of the batch's queries, then its answers, without gradient, (B + A, D): each process embeds its own texts, all get the sum."""
-    vectors = torch.zeros(len(batch.histories) + len(batch.answers), encoder.dimension, device=accelerator.device)
-    with torch.no_grad():
-        for rows in groups:
-            vectors[rows] = embed(encoder.model, [texts[row] for row in rows], accelerator)
-    return accelerator.reduce(vectors, reduction="sum")
-
-
-def _queries_and_answers(vectors: Tensor, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
-    queries, answers = vectors.split([len(batch.histories), len(batch.answers)])
-    return queries, answers
-
-
-def _relation_and_kinds(batch: TrainingBatch) -> tuple[Relation, Numbers]:
-    return relation(batch.positives, batch.done, batch.answers), kinds_of(batch.answers)
-
-
-def _loss_settings(config: TrainingConfig) -> LossSettings:
+def loss_settings(config: TrainingConfig) -> LossSettings:
+    """What the loss takes for a false negative, and which sizes it trains."""
     return LossSettings(config.margin, config.near_duplicate, tuple(config.matryoshka))
 
 
-def _sum_gradients(model: SentenceTransformer, accelerator: Accelerator) -> None:
-    """Each parameter's gradient summed over processes; one that a process did not touch counts as zero there."""
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            parameter.grad = accelerator.reduce(own, reduction="sum")
+def _take_step(optimizer: Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    optimizer.zero_grad()
 
 
-def _warm_up_and_decay(optimizer: torch.optim.Optimizer, steps: int, warmup_share: float) -> LambdaLR:
-    warmup = round(steps * warmup_share)
-
-    def factor(step: int) -> float:
-        return (step + 1) / (warmup + 1) if step < warmup else (steps - step) / max(1, steps - warmup)
-
-    return LambdaLR(optimizer, factor)
+def _counts(share: Share, seconds: float) -> dict[str, float]:
+    """Of a step that took so long, waiting for its batch included."""
+    negatives = negatives_by_nearness(share.relation, share.kinds, share.communities, share.times, NEAR_DAYS)
+    return {**share.counts, **negatives, "tokens_per_second": share.counts["tokens"] / max(seconds, 1e-9)}

@@ -11,13 +11,10 @@ from transformers import CanineTokenizer
 
 from conf.errors import ConfigError, EncoderError
 from lake.encoder import load_encoder, save_encoder
-from lake.examples import EXAMPLES
-from lake.labels import ITEMS
-from lake.schema import rows_table
-from tests.planted_people import all_items, planted_examples
+from tests.hand_streams import HandStream
+from tests.planted_people import planted_examples
 from trainer.config import TrainingConfig
 from trainer.student import base_encoder, extended_table, load_base
-from trainer.training.batches import training_set
 from trainer.training.loop import make_accelerator, train
 
 SHORT = ["Sourdough starter smells odd", "word " * 400]
@@ -55,12 +52,11 @@ def test_an_unknown_base_is_a_configuration_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept_in", [torch.float16, torch.bfloat16])
 def test_a_base_kept_in_half_precision_is_trained_in_float32(tmp_path: Path, kept_in: torch.dtype) -> None:
     load_base("all-MiniLM-L6-v2", 64, "cpu").to(kept_in).save(str(tmp_path), create_model_card=False)
-    config = TrainingConfig(base_model=str(tmp_path), max_tokens=64, people_per_batch=4, epochs=1, learning_rate=3e-5, temperature=0.1)
+    config = TrainingConfig(base_model=str(tmp_path), max_tokens=64, people_per_batch=4, learning_rate=3e-5, temperature=0.1)
     encoder = base_encoder(config, "cpu")
     assert {each.dtype for each in encoder.model.parameters()} == {torch.float32}
-    training = training_set(rows_table(EXAMPLES, planted_examples(4, 0)), rows_table(ITEMS, all_items()), "past", 1)
     before = encoder.model[0].auto_model.encoder.layer[0].output.dense.weight.detach().clone()
-    (step,) = train(encoder, training, config, make_accelerator(config))
+    (step,) = train(encoder, HandStream(planted_examples(4, 0), config), config, make_accelerator(config))
     after = encoder.model[0].auto_model.encoder.layer[0].output.dense.weight.detach()
     assert math.isfinite(step.loss)
     assert torch.isfinite(after).all()
@@ -68,15 +64,14 @@ def test_a_base_kept_in_half_precision_is_trained_in_float32(tmp_path: Path, kep
 
 
 def test_training_that_is_no_longer_finite_stops_with_its_weights_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = TrainingConfig(max_tokens=64, people_per_batch=4, epochs=1, temperature=0.1)
+    config = TrainingConfig(max_tokens=64, people_per_batch=4, temperature=0.1)
     encoder = base_encoder(config, "cpu")
-    training = training_set(rows_table(EXAMPLES, planted_examples(4, 0)), rows_table(ITEMS, all_items()), "past", 1)
     weight = encoder.model[0].auto_model.encoder.layer[0].output.dense.weight
     with torch.no_grad():
         weight[0, 0] = torch.inf
     before = weight.detach().clone()
     with pytest.raises(EncoderError, match=r"the loss of step 1 is nan; nothing is registered"):
-        list(train(encoder, training, config, make_accelerator(config)))
+        list(train(encoder, HandStream(planted_examples(4, 0), config), config, make_accelerator(config)))
     assert torch.equal(weight, before)
     with pytest.raises(EncoderError, match=r"1 of 1 vectors are not finite"):
         encoder.encode_texts(["Sourdough"], "query")

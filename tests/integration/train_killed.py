@@ -1,0 +1,119 @@
+"""Training that is killed again and again, on one and on two processes, for test_checkpoints.py.
+
+Usage: train_killed.py FOLDER. Libraries are imported once; each process of each launch is a fork that is told who it is by the environment, as torchrun does.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from lake.config import LakeConfig
+from tests.hand_streams import HandStream
+from tests.planted_people import planted_examples
+from trainer.config import TrainerConfig
+from trainer.student import base_encoder
+from trainer.training import checkpoints
+from trainer.training.checkpoints import checkpoints_of_run
+from trainer.training.loop import make_accelerator, train
+
+CONFIG = TrainerConfig(
+    max_tokens=32, tokens_per_forward=64, precision="full", dropout=True, learning_rate=1e-3, checkpoint_steps=2, keep_checkpoints=1,
+    people_per_batch=3, answers_per_query=2, log_frequency=True,
+)  # fmt: skip
+"""Dropout, so that random states count, and frequencies, which are learnt on the way; six steps, with a checkpoint after every other one."""
+
+
+def kill_at_step(number: int) -> Callable[[int, int], None]:
+    """Kill the last process as soon as a step is taken: its checkpoint is not written yet."""
+
+    def at(step: int, process: int) -> None:
+        if step == number and process == int(os.environ["WORLD_SIZE"]) - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return at
+
+
+def kill_while_writing(number: int) -> Callable[[int, int], None]:
+    """Kill the main process when half of the optimizer's file of a checkpoint is there."""
+    whole = checkpoints.save_file
+
+    def half(tensors: dict, path: Path) -> None:
+        whole(tensors, path)
+        if path.name == checkpoints.OPTIMIZER:
+            os.truncate(path, path.stat().st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def at(step: int, process: int) -> None:
+        if step == number:
+            checkpoints.save_file = half
+
+    return at
+
+
+def undisturbed(step: int, process: int) -> None:
+    """Nothing happens."""
+
+
+LAUNCHES = {
+    "undisturbed": ("a", undisturbed),
+    "killed after step 1": ("b", kill_at_step(1)),
+    "killed after a checkpoint": ("b", kill_at_step(3)),
+    "killed while a checkpoint is written": ("b", kill_while_writing(4)),
+    "finished": ("b", undisturbed),
+    "once more": ("b", undisturbed),
+}
+
+
+def train_here(lake: LakeConfig, at_step: Callable[[int, int], None]) -> dict[str, object]:
+    """Steps that this process took, and the weights after them."""
+    accelerator = make_accelerator(CONFIG)
+    stream = HandStream(planted_examples(9, 0), CONFIG, 2, accelerator.process_index, accelerator.num_processes)
+    encoder = base_encoder(CONFIG, "cpu")
+    steps = []
+    for step in train(encoder, stream, CONFIG, accelerator, checkpoints_of_run(lake, CONFIG, "f" * 32, accelerator)):
+        steps.append((step.number, step.loss))
+        at_step(step.number, accelerator.process_index)
+    digest = hashlib.sha256(b"".join(each.detach().numpy().tobytes() for each in encoder.model.parameters())).hexdigest()
+    return {"steps": steps, "weights": digest, "left": sorted(path.name for path in Path(lake.path).rglob("*-processes/*"))}
+
+
+def launch(folder: Path, processes: int, name: str) -> list[dict | None]:
+    """What each process says; None of one that was killed. Where one dies, the others are killed, as torchrun does."""
+    place, at_step = LAUNCHES[name]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    said = [folder / f"{processes}-{name}-{process}.json" for process in range(processes)]
+    children = [start(LakeConfig(path=str(folder / f"{processes}-{place}")), at_step, process, processes, port, said[process]) for process in range(processes)]
+    running = set(children)
+    while running:
+        child, status = os.wait()
+        running.discard(child)
+        if os.waitstatus_to_exitcode(status) != 0:
+            for other in running:
+                os.kill(other, signal.SIGKILL)
+    return [json.loads(path.read_text()) if path.exists() else None for path in said]
+
+
+def start(lake: LakeConfig, at_step: Callable[[int, int], None], process: int, processes: int, port: int, said: Path) -> int:
+    """The id of a process that trains."""
+    if child := os.fork():
+        return child
+    os.environ |= {"RANK": str(process), "LOCAL_RANK": str(process), "WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    try:
+        said.write_text(json.dumps(train_here(lake, at_step)))
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    results = {processes: {name: launch(Path(sys.argv[1]), processes, name) for name in LAUNCHES} for processes in (1, 2)}
+    print(json.dumps(results))

@@ -1,0 +1,114 @@
+"""The loss of a step and its gradient, whatever the number of texts: memory holds one micro-batch, and every vector meets every other.
+
+Vectors are made micro-batch by micro-batch without gradient, the loss gives each vector's gradient, and each micro-batch goes through the model
+again to bring it to the weights. The second time random numbers are those of the first, so that dropout drops the same. A process whose
+texts are few keeps their graphs and spares the second time: each decides for itself, the numbers are the same.
+Source: Gao et al. 2021, https://arxiv.org/abs/2101.06983.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import Parameter
+
+from lake.encoder import Encoder
+from trainer.training.loss import PLAIN, Floats, LossSettings, best_temperature, loss_of_kinds
+from trainer.training.random_states import RandomStates, random_states, replayed
+from trainer.training.step import Share
+from trainer.training.towers import embed
+
+BUCKET_NUMBERS = 2**26
+"""Numbers of a bucket of gradients, 256 MiB in float32: what is reduced at once; a longer parameter has one for itself."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One micro-batch that went through the model: its vectors, with or without their graph, and the random states before."""
+
+    rows: list[int]
+    vectors: Tensor
+    states: RandomStates
+
+
+def add_gradients(
+    encoder: Encoder, share: Share, tokens_in_one_pass: int, accelerator: Accelerator, temperature: float, dropout: bool = False,
+    settings: LossSettings = PLAIN, log_chances: Floats | None = None,
+) -> float:  # fmt: skip
+    """The loss of a step; its gradient is set on each process's parameters alike. `settings` and `log_chances` as in `loss_of_kinds`."""
+    encoder.model.train(dropout)
+    keeps_graphs = share.own.padded_tokens <= tokens_in_one_pass
+    passes = first_passes(encoder, share, keeps_graphs, accelerator)
+    vectors = all_vectors(passes, share, encoder.dimension, accelerator).requires_grad_()
+    queries, answers = vectors.split(share.relation.shape)
+    loss = loss_of_kinds(queries, answers, share.relation, share.kinds, temperature, settings, log_chances=log_chances)
+    (gradient,) = torch.autograd.grad(loss, vectors)
+    for each in passes:
+        again = each.vectors if keeps_graphs else _second_pass(encoder, share, each, accelerator)
+        again.backward(gradient[each.rows])
+    sum_gradients([each for each in encoder.model.parameters() if each.requires_grad], accelerator)
+    return float(loss.item())
+
+
+def fitting_temperature(encoder: Encoder, share: Share, accelerator: Accelerator, settings: LossSettings = PLAIN) -> float:
+    """The temperature at which the encoder's scores of a step, as it is, fit best; the same on each process. Dropout is off."""
+    encoder.model.eval()
+    vectors = all_vectors(first_passes(encoder, share, False, accelerator), share, encoder.dimension, accelerator)
+    queries, answers = vectors.split(share.relation.shape)
+    return best_temperature(queries, answers, share.relation, share.kinds, settings)
+
+
+def first_passes(encoder: Encoder, share: Share, keeps_graphs: bool, accelerator: Accelerator) -> list[Pass]:
+    """This process's micro-batches, each once through the model."""
+    passes = []
+    with torch.set_grad_enabled(keeps_graphs):
+        for rows in share.own.rows:
+            states = random_states(accelerator.device)
+            passes.append(Pass(rows, _vectors(encoder, share, rows, accelerator), states))
+    return passes
+
+
+def all_vectors(passes: Iterable[Pass], share: Share, dimension: int, accelerator: Accelerator) -> Tensor:
+    """Vectors of the step's queries, then its answers, without gradient, (B + A, D): each process knows its own rows, all get the sum."""
+    vectors = torch.zeros(sum(share.relation.shape), dimension, device=accelerator.device)
+    for each in passes:
+        vectors[each.rows] = each.vectors.detach()
+    return accelerator.reduce(vectors, reduction="sum")
+
+
+def sum_gradients(parameters: Iterable[Parameter], accelerator: Accelerator) -> None:
+    """Each parameter's gradient summed over processes, in few large reductions; one that a process did not touch counts as zero there."""
+    for bucket in _buckets(parameters):
+        for parameter in bucket:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        if accelerator.num_processes > 1:
+            gradients = [each.grad for each in bucket if each.grad is not None]
+            summed = accelerator.reduce(torch.cat([each.flatten() for each in gradients]), reduction="sum")
+            for gradient, numbers in zip(gradients, summed.split([each.numel() for each in gradients]), strict=True):
+                gradient.copy_(numbers.view_as(gradient))
+
+
+def _second_pass(encoder: Encoder, share: Share, first: Pass, accelerator: Accelerator) -> Tensor:
+    """The vectors of the first pass, with their graph."""
+    with replayed(first.states, accelerator.device):
+        return _vectors(encoder, share, first.rows, accelerator)
+
+
+def _vectors(encoder: Encoder, share: Share, rows: list[int], accelerator: Accelerator) -> Tensor:
+    return embed(encoder.model, [share.own.texts[row] for row in rows], accelerator)
+
+
+def _buckets(parameters: Iterable[Parameter]) -> Iterator[list[Parameter]]:
+    """Parameters of one dtype in turn, BUCKET_NUMBERS numbers together."""
+    bucket: list[Parameter] = []
+    for parameter in parameters:
+        is_full = sum(each.numel() for each in bucket) + parameter.numel() > BUCKET_NUMBERS
+        if bucket and (is_full or parameter.dtype != bucket[0].dtype):
+            yield bucket
+            bucket = []
+        bucket.append(parameter)
+    if bucket:
+        yield bucket

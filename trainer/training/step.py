@@ -1,0 +1,108 @@
+"""One step of N processes: each holds a part of it, and learns here what it encodes, in which micro-batches, and what is what to whom.
+
+Words and histories never travel. What does: the numbers of answers, the tokens of texts, and the pairs of queries and answers that are no negatives.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from lake.encoder import Encoder
+from lake.examples import KINDS
+from trainer.training.batches import TrainingBatch
+from trainer.training.masks import Numbers, Pairs, Relation, kinds_of, relation
+from trainer.training.shares import Part, encoders_of_answers
+from trainer.training.towers import padded_tokens, token_batches, token_counts
+
+
+@dataclass(frozen=True)
+class MicroBatches:
+    """Texts that one process encodes, by their rows in the step's vectors, and the rows that go through the model together; histories and answers apart."""
+
+    texts: dict[int, str]
+    rows: list[list[int]]
+    tokens: int
+    padded_tokens: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """What this process encodes of a step, and what all know of it.
+
+    The step's vectors are those of the B queries in the order of processes, then those of its A distinct `answers`, ascending. `communities` and `times` (B,)
+    are those of the queries' cuts; `counts` are over all processes.
+    """
+
+    own: MicroBatches
+    relation: Relation
+    answers: Numbers
+    communities: Numbers
+    times: Numbers
+    counts: dict[str, float]
+
+    @property
+    def kinds(self) -> Numbers:
+        """Of the answers, (A,)."""
+        return kinds_of(self.answers)
+
+
+def share_of_step(encoder: Encoder, batch: TrainingBatch, tokens_per_forward: int, accelerator: Accelerator) -> Share:
+    """The share of a process that holds `batch`; all processes ask at once.
+
+    Where two of them spell the same answer otherwise (case, white space), the spelling of the one that encodes it counts.
+    """
+    queries, answers = query_texts(encoder, batch), answer_texts(encoder, batch)
+    part = Part(token_counts(encoder, queries), batch.answers, token_counts(encoder, answers))
+    parts: list[Part] = gather_object([part])
+    step_answers, encoders = encoders_of_answers(parts)
+    first = sum(len(each.query_tokens) for each in parts[: accelerator.process_index])
+    first_answer = sum(len(each.query_tokens) for each in parts)
+    encoded = np.flatnonzero(encoders == accelerator.process_index)
+    places = np.searchsorted(batch.answers, step_answers[encoded])
+    rows = [*range(first, first + len(queries)), *(first_answer + encoded).tolist()]
+    texts = dict(zip(rows, [*queries, *(answers[place] for place in places)], strict=True))
+    tokens = dict(zip(rows, [*part.query_tokens.tolist(), *part.answer_tokens[places].tolist()], strict=True))
+    own = micro_batches(texts, tokens, first_answer, tokens_per_forward)
+    of_own = relation(batch.positives, batch.done, step_answers)
+    found = gather_object([(of_own, batch.communities, batch.times, own.tokens, own.padded_tokens, len(own.rows))])
+    relations, communities, times, *counts = zip(*found, strict=True)
+    return Share(own, joined(relations), step_answers, np.concatenate(communities), np.concatenate(times), _counts(*(sum(each) for each in counts)))
+
+
+def query_texts(encoder: Encoder, batch: TrainingBatch) -> list[str]:
+    """The histories as they are encoded."""
+    prompt = encoder.card.prompts.get("query", "")
+    return [prompt + encoder.history_text(history)[0] for history in batch.histories]
+
+
+def answer_texts(encoder: Encoder, batch: TrainingBatch) -> list[str]:
+    """The answers as they are encoded."""
+    prompts: Mapping[str, str] = encoder.card.prompts  # type: ignore[assignment]
+    return [prompts.get(KINDS[kind], "") + text for kind, text in zip(kinds_of(batch.answers), batch.texts, strict=True)]
+
+
+def micro_batches(texts: dict[int, str], tokens: Mapping[int, int], first_answer: int, tokens_per_forward: int) -> MicroBatches:
+    """Texts with their tokens by row, histories before answers -> what goes through the model together."""
+    towers = [{row: tokens[row] for row in texts if (row >= first_answer) == is_answer} for is_answer in (False, True)]
+    rows = [group for tower in towers for group in token_batches(tower, tokens_per_forward)]
+    return MicroBatches(texts, rows, sum(tokens.values()), sum(padded_tokens([tokens[row] for row in group]) for group in rows))
+
+
+def joined(relations: tuple[Relation, ...]) -> Relation:
+    """The relation of all queries, in the order of processes, to the same answers."""
+    firsts = np.cumsum([0, *(each.shape[0] for each in relations)])
+    positive, masked = (_shifted(pairs, firsts) for pairs in ([each.positive for each in relations], [each.masked for each in relations]))
+    return Relation((int(firsts[-1]), relations[0].shape[1]), positive, masked)
+
+
+def _shifted(pairs: list[Pairs], firsts: Numbers) -> Pairs:
+    """All pairs, the queries of each process counted from its first among all."""
+    queries = [each.queries + first for each, first in zip(pairs, firsts, strict=False)]
+    return Pairs(np.concatenate(queries), np.concatenate([each.answers for each in pairs]))
+
+
+def _counts(tokens: int, padded: int, groups: int) -> dict[str, float]:
+    return {"tokens": tokens, "padding_share": 1 - tokens / max(1, padded), "micro_batches": groups}
