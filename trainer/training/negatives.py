@@ -1,7 +1,7 @@
 """Which negatives a step had: how near to a query, in place and time, the people are whose answers it is told from.
 
-Negatives that neither place nor era tells apart teach what is personal, those of strangers teach place and era (FACTS: who stands beside whom in a
-batch decides what is learnt), so that a run is only understood with these counts beside its loss.
+Negatives that neither place nor era tells apart teach what is personal, those of strangers teach place and era: what stands beside whom in a step decides
+what is learnt, so these counts belong beside a run's loss.
 """
 
 import numpy as np
