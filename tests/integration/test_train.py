@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
@@ -116,6 +117,26 @@ def test_a_killed_run_goes_on_and_gives_the_encoder_of_an_undisturbed_run(traine
     assert sorted(entry.dataset.name for entry in run.inputs.dataset_inputs) == ["examples", "items"]
     assert load_registered(lake, "cpu").version == load_registered(trained, "cpu").version
     assert not list((lake.local_dir() / "checkpoints").iterdir())
+
+
+def test_a_run_that_failed_goes_on_with_the_same_inputs_on_as_many_processes(lake: LakeConfig) -> None:
+    registry.connect(lake)
+
+    def run(inputs: str, processes: int, fails: bool) -> tuple[str, int]:
+        """Id of the MLflow run, and the newest step that it had before this one logged the next."""
+        with suppress(ContractError), tracking.training_run(TrainerConfig(), {tracking.INPUTS: inputs}, processes) as run_id:
+            logged = tracking.last_logged_step()
+            tracking.log_metrics({"loss": 1.0}, logged + 1)
+            if fails:
+                raise ContractError
+        return run_id, logged
+
+    first, _ = run("a", 1, fails=True)
+    assert run("b", 1, fails=False)[0] != first
+    assert run("a", 2, fails=False)[0] != first
+    assert run("a", 1, fails=False) == (first, 1)
+    assert mlflow.get_run(first).info.status == "FINISHED"
+    assert run("a", 1, fails=False)[0] != first, "what has finished stays as it is"
 
 
 def test_what_learned_from_shuffled_labels_is_not_served_but_its_base_is(lake: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,12 @@ def test_settings_of_other_jobs_do_not_count() -> None:
     assert training_settings(TrainerConfig()) != training_settings(TrainerConfig(seed=99))
 
 
+def test_checkpoints_do_not_count_since_a_run_goes_on_under_other_ones() -> None:
+    other = TrainerConfig(checkpoints="elsewhere", checkpoint_steps=3, checkpoint_minutes=None, keep_checkpoints=9)
+    assert training_settings(TrainerConfig()) == training_settings(other)
+    assert training_settings(TrainerConfig()) != training_settings(TrainerConfig(dropout=True))
+
+
 def test_a_base_counts_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
     model = load_base("all-MiniLM-L6-v2", 64, "cpu")
     for name in ("a", "b"):

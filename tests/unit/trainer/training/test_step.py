@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from trainer.training.stream import rate_factor
 from trainer.training.masks import relation
 from trainer.training.step import joined, micro_batches
+from trainer.training.stream import rate_factor
 
 
 def numbers(*values: int) -> np.ndarray:
