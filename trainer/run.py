@@ -23,7 +23,7 @@ from lake.labels import ITEMS
 from lake.models import public_name
 from trainer import publishing, tracking
 from trainer.champion import Choice, Comparison, Lead, choose_champion
-from trainer.config import TrainerConfig, TrainingConfig
+from trainer.config import Source, TrainerConfig, TrainingConfig
 from trainer.evaluation.metrics import pairs_mean
 from trainer.evaluation.people import askable_people, examples_of
 from trainer.evaluation.probe import probe_scores
@@ -106,9 +106,10 @@ def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, acceler
     return Encoder(encoder.model, card, content_version(encoder.model, card))
 
 
-def words_of_training(config: TrainerConfig, people: Mapping[str, int]) -> str:
-    """What is trained on whose answers; `people` is how many have some, by source."""
-    answers = " and ".join(f"{source} of {count} people" for source, count in people.items() if count)
+def words_of_training(config: TrainerConfig, people: Mapping[Source, int]) -> str:
+    """What is trained on whose answers, in the order of the phases; `people` is how many have some, by source."""
+    sources = dict.fromkeys(source for phase in config.phases for source in phase.epochs if people[source])
+    answers = " and ".join(f"{source} of {people[source]} people" for source in sources)
     return f"{public_name(config.base_model)} on {answers}" + (", shuffled" if config.shuffle_labels else "")
 
 
