@@ -51,12 +51,20 @@ def merge(argv: Sequence[str] | None = None) -> JobArguments:
     )
     arguments = parse_job_arguments(parser, argv)
     _check_merge(arguments.values.encoders, arguments.values.weights, arguments.values.with_base)
-    return _checked(arguments, needs_encoder=not all(Path(name).expanduser().is_dir() for name in arguments.values.encoders))
+    return _checked(arguments, needs_encoder=not all(map(is_folder, arguments.values.encoders)))
+
+
+def is_folder(encoder: str) -> bool:
+    """Whether an encoder is named by its folder; a number alone is a version, whatever folders there are."""
+    return not encoder.isdigit() and Path(encoder).expanduser().is_dir()
 
 
 def _check_merge(encoders: Sequence[str], weights: Sequence[float] | None, base_share: float) -> None:
     from conf.errors import ConfigError
 
+    absent = [encoder for encoder in encoders if len(Path(encoder).parts) > 1 and not is_folder(encoder)]
+    if absent:
+        raise ConfigError(f"{absent[0]}: no such folder; expected that of an encoder, a registered version (3) or an alias (champion)")
     if weights is not None and (len(weights) != len(encoders) or not all(0 < weight < float("inf") for weight in weights)):
         raise ConfigError(f"--weights {' '.join(map(str, weights))}: expected {len(encoders)} numbers above 0, one for each encoder")
     if not 0 <= base_share < 1:

@@ -54,13 +54,12 @@ def parts_of(lake: LakeConfig, names: Sequence[str], weights: Sequence[float], b
 
 def _encoder_folder(lake: LakeConfig, name: str) -> Path:
     """Folder of an encoder that is named by its folder, or by version or alias."""
-    folder = Path(name).expanduser()
-    return folder_with_card(folder, name) if folder.is_dir() else registered_folder(lake, name)
+    return folder_with_card(Path(name).expanduser(), name) if trainer_arguments.is_folder(name) else registered_folder(lake, name)
 
 
 def _title(name: str) -> str:
     """An encoder as others read of it."""
-    return f"version {name}" if name.isdigit() and not Path(name).is_dir() else public_name(name)
+    return f"version {name}" if name.isdigit() else public_name(name)
 
 
 def merged_version(lake: LakeConfig, config: TrainerConfig, parts: Sequence[Part]) -> str:

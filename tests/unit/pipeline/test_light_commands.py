@@ -155,6 +155,7 @@ def test_on_a_lake_that_is_there_who_reads_or_lacks_something_changes_nothing(fo
         "no registry, and so no encoder": ["trainer", "evaluate"],
         "mlflow.db: no registry, and so no encoder": ["trainer", "merge", "1"],
         "expected 2 numbers above 0": ["trainer", "merge", "1", "2", "--weights", "1"],
+        "absent/encoder: no such folder": ["trainer", "merge", "absent/encoder"],
         "expected a share from 0 to below 1": ["trainer", "merge", "1", "--with-base", "1"],
         "it is written by 'kindred trainer train'": ["serving", "embed"],
         "mlflow.db: no registry": ["serving", "load"],
