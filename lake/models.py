@@ -35,7 +35,8 @@ def local_model_folder(name: str) -> Path | None:
 
 def public_name(name: str) -> str:
     """What a model is called where others read it: of a folder the last part, since the rest is this machine's."""
-    return Path(model_path(name)).name if name not in FOLDERS_IN_WHEELS and Path(name).expanduser().is_dir() else name
+    path = Path(name).expanduser()
+    return path.resolve().name if path.is_absolute() or path.is_dir() else name
 
 
 def model_path(name: str) -> str:

@@ -47,6 +47,7 @@ COMMANDS = tuple(
         ("teacher items", "teacher.jobs.items", "labels -> items", "teacher"),
         ("trainer examples", "trainer.jobs.examples", "sequences, labels, items -> examples", "trainer"),
         ("trainer train", "trainer.jobs.train", "examples -> registered encoder", "trainer"),
+        ("trainer merge", "trainer.jobs.merge", "weights of several encoders -> one registered encoder", "trainer"),
         ("trainer evaluate", "trainer.jobs.evaluate", "the registered encoder against base and baselines", "trainer"),
         ("serving embed", "serving.jobs.embed", "sequences, items -> user_vectors, item_vectors", "serving"),
         ("serving load", "serving.jobs.load", "vectors -> Milvus", "serving"),

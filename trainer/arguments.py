@@ -1,6 +1,7 @@
 """What each command of the trainer takes. Wrong settings and absent tables are told here, before its job imports Arrow, MLflow and torch."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from conf.arguments import JobArguments, job_arguments, job_parser, parse_job_arguments
 
@@ -15,6 +16,12 @@ EVALUATE = """The registered encoder on held-out people, against its untouched b
 
 Reads `examples`, `items` and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.
 Where an evaluation of this encoder on these tables is in MLflow already, prints that."""
+
+MERGE = """The mean of several encoders' weights as a new version of the registered encoder, which the alias `trained` then names; never the champion.
+
+Takes registered versions (3), aliases (champion) and folders; all must come from one base with the same settings of text and the same people held out.
+Reads no table; writes none but `job_runs`. Does nothing where this merge is registered. To judge the merge:
+'kindred trainer evaluate --set lake.encoder_alias=trained'."""
 
 
 def examples(argv: Sequence[str] | None = None) -> JobArguments:
@@ -32,6 +39,36 @@ def evaluate(argv: Sequence[str] | None = None) -> JobArguments:
     parser = job_parser(EVALUATE)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return _checked(parse_job_arguments(parser, argv), "examples", "items", needs_encoder=True)
+
+
+def merge(argv: Sequence[str] | None = None) -> JobArguments:
+    """ENCODER ..., --weights, --with-base; there must be a registry where one of them is registered. Raises ConfigError where the numbers do not fit."""
+    parser = job_parser(MERGE)
+    parser.add_argument("encoders", nargs="+", metavar="ENCODER", help="a registered version (3), an alias (champion), or the folder of an encoder")
+    parser.add_argument("--weights", nargs="+", type=float, metavar="WEIGHT", help="one for each encoder, in their order; without, all count the same")
+    parser.add_argument(
+        "--with-base", type=float, default=0.0, metavar="SHARE", help="what of the merge is the untouched base, e.g. 0.3; the encoders share the rest"
+    )
+    arguments = parse_job_arguments(parser, argv)
+    _check_merge(arguments.values.encoders, arguments.values.weights, arguments.values.with_base)
+    return _checked(arguments, needs_encoder=not all(map(is_folder, arguments.values.encoders)))
+
+
+def is_folder(encoder: str) -> bool:
+    """Whether an encoder is named by its folder; a number alone is a version, whatever folders there are."""
+    return not encoder.isdigit() and Path(encoder).expanduser().is_dir()
+
+
+def _check_merge(encoders: Sequence[str], weights: Sequence[float] | None, base_share: float) -> None:
+    from conf.errors import ConfigError
+
+    absent = [encoder for encoder in encoders if len(Path(encoder).parts) > 1 and not is_folder(encoder)]
+    if absent:
+        raise ConfigError(f"{absent[0]}: no such folder; expected that of an encoder, a registered version (3) or an alias (champion)")
+    if weights is not None and (len(weights) != len(encoders) or not all(0 < weight < float("inf") for weight in weights)):
+        raise ConfigError(f"--weights {' '.join(map(str, weights))}: expected {len(encoders)} numbers above 0, one for each encoder")
+    if not 0 <= base_share < 1:
+        raise ConfigError(f"--with-base {base_share}: expected a share from 0 to below 1")
 
 
 def _checked(arguments: JobArguments, *tables: str, needs_encoder: bool = False) -> JobArguments:

@@ -7,7 +7,7 @@ from lake.encoder import encoder_version
 from lake.models import model_folder
 from trainer.config import TrainingConfig
 
-TRAIN, EVALUATE = "trainer train", "trainer evaluate"
+TRAIN, MERGE, EVALUATE = "trainer train", "trainer merge", "trainer evaluate"
 """The jobs, as runs of theirs are known in `job_runs` and in MLflow."""
 ITEM_COLUMNS = ("item_id", "source", "level", "text")
 """What training reads of `items`: how often a label was given does not count."""

@@ -2,6 +2,9 @@
 
 import logging
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,16 +20,19 @@ from lake.encoder import Encoder, load_registered
 from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import job_run
 from lake.labels import ITEMS
-from trainer import tracking
+from lake.models import public_name
+from trainer import publishing, tracking
 from trainer.champion import Choice, Comparison, Lead, choose_champion
-from trainer.config import TrainerConfig
+from trainer.config import Source, TrainerConfig, TrainingConfig
 from trainer.evaluation.metrics import pairs_mean
 from trainer.evaluation.people import askable_people, examples_of
+from trainer.evaluation.probe import probe_scores
 from trainer.evaluation.questions import FUTURES, Questions, questions_of
 from trainer.evaluation.scores import encoder_wins, plain_contest
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
-from trainer.student import base_encoder, content_version
+from trainer.model_card import Provenance
+from trainer.student import base_encoder, base_licence, content_version
 from trainer.training.checkpoints import Checkpoints, checkpoints_of_run
 from trainer.training.cuts_table import read_cuts
 from trainer.training.loop import train
@@ -48,14 +54,16 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
     if not accelerator.is_main_process:
         fine_tuned(stream, config, plan, accelerator, checkpoints)
         return
-    with job_run(lake, TRAIN, {"trainer": config}) as record, tracking.training_run(config, plan.tags, accelerator.num_processes):
+    made = words_of_training(config, stream.people)
+    run = tracking.training_run(config, plan.tags, accelerator.num_processes, f"train {made}")
+    with job_run(lake, TRAIN, {"trainer": config}) as record, run:
         record.versions_read.update(plan.versions)
         record.rows.update({f"people with {source}": people for source, people in stream.people.items() if people})
         tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS) if spec.name in plan.versions})
         tuned = fine_tuned(stream, config, plan, accelerator, checkpoints)
         questions = read_validation_questions(lake, config, plan)
         record.rows["validation people"] += questions.people
-        register_winner(lake, config, plan, tuned, questions)
+        register_winner(lake, config, plan, tuned, questions, made)
     if checkpoints:
         checkpoints.remove()
 
@@ -98,22 +106,39 @@ def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, acceler
     return Encoder(encoder.model, card, content_version(encoder.model, card))
 
 
-def register_winner(lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: Encoder, questions: Questions) -> None:
+def words_of_training(config: TrainerConfig, people: Mapping[Source, int]) -> str:
+    """What is trained on whose answers, in the order of the phases; `people` is how many have some, by source."""
+    sources = dict.fromkeys(source for phase in config.phases for source in phase.epochs if people[source])
+    answers = " and ".join(f"{source} of {people[source]} people" for source in sources)
+    return f"{public_name(config.base_model)} on {answers}" + (", shuffled" if config.shuffle_labels else "")
+
+
+def register_winner(lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: Encoder, questions: Questions, made: str) -> None:
     """Register the tuned encoder, and its base where that wins; then, last, move the aliases."""
     base = base_encoder(config, str(tuned.model.device))
-    served = base if tracking.champion_version(lake) == base.version else served_encoder(lake)
+    served = base if publishing.champion_version(lake) == base.version else served_encoder(lake)
     current = served if served is not None and served is not base and is_comparable(served, held_out(config.examples)) else None
     found = compared(tuned, base, current, questions, config.evaluation.interval, is_served=served is not None)
     choice = choose_champion(found, config.evaluation.min_people_to_choose, config.shuffle_labels)
-    tracking.log_metrics(found.metrics())
-    tuned_version = tracking.register(lake, tuned, plan.tags)
+    probe = probe_scores(tuned, base)
+    tracking.log_metrics(found.metrics() | probe.metrics())
+    known = Provenance("trained", f"fine-tuned from {made}", base.version, base_licence(config.base_model), settings_of(config), found, probe)
+    tuned_version = publishing.register(lake, tuned, plan.tags, known)
     champion = {"tuned": tuned_version, "base": None, "current": None}[choice]
     if choice == "base":
-        champion = tracking.register(lake, base, plan.tags)
-    tracking.move_alias(lake, tracking.TRAINED, tuned_version)
+        untouched = replace(known, kind="base", made=f"the untouched base, beside what was {known.made}", settings={})
+        champion = publishing.register(lake, base, plan.tags, untouched)
+    publishing.move_alias(lake, publishing.TRAINED, tuned_version)
     if champion is not None:
-        tracking.move_alias(lake, lake.encoder_alias, champion)
+        publishing.move_alias(lake, lake.encoder_alias, champion)
     say_choice(choice, found, config.evaluation.min_people_to_choose, lake.encoder_alias)
+    logger.info("general probe: MRR %.3f, base %.3f; cosine distance to the base %.3f", probe.probe_mrr_tuned, probe.probe_mrr_base, probe.distance_to_base)
+
+
+def settings_of(config: TrainerConfig) -> dict[str, Any]:
+    """What of the settings decided the weights, as it may be read by others."""
+    settings = config.model_dump(mode="json", include=set(TrainingConfig.model_fields))
+    return settings | {"base_model": public_name(config.base_model)}
 
 
 def served_encoder(lake: LakeConfig) -> Encoder | None:

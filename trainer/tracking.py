@@ -1,4 +1,4 @@
-"""Training runs and encoders in MLflow (edge). Follows https://mlflow.org/docs/3.x: LoggedModels, registry aliases.
+"""Runs of training, merging and evaluation in MLflow (edge). Follows https://mlflow.org/docs/3.x.
 
 A run that is FINISHED has done everything, the alias included: what a later run asks for. A run that died is marked KILLED by the next one, and goes on where
 the next one has the same inputs on as many processes.
@@ -7,45 +7,36 @@ the next one has the same inputs on as many processes.
 import logging
 import os
 import socket
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlflow
-import numpy as np
 from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import ViewType
+from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema, TensorSpec
-from mlflow.utils.logging_utils import disable_logging, enable_logging
 
 from lake import registry
 from lake.config import LakeConfig
 from lake.tables import TableSpec, table_uri
 from trainer.config import TrainerConfig, TrainingConfig
-from trainer.fingerprint import EVALUATE, TRAIN
-
-if TYPE_CHECKING:
-    from lake.encoder import Encoder
+from trainer.fingerprint import EVALUATE, MERGE, TRAIN
 
 logger = logging.getLogger(__name__)
 
-TRAINED = "trained"
-"""Alias of the encoder trained last, champion or not."""
 INPUTS = "kindred.inputs"
 """Tag of a run: the fingerprint of what decided it."""
+SECONDS_BETWEEN_SAMPLES = 5
+"""Of the load of the machine, unless MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL says otherwise."""
 _RESULT_FILE = "evaluation.json"
 _JOB, _HOST, _PROCESS, _PROCESSES = "kindred.job", "kindred.host", "kindred.process", "kindred.processes"
 
 
-def is_finished(lake: LakeConfig, tags: Mapping[str, str]) -> bool:
-    """Whether a training run with these tags did everything, and the alias that is served still stands."""
-    return bool(_finished_runs(TRAIN, tags)) and _aliased_version(lake) is not None
+def is_finished(tags: Mapping[str, str]) -> bool:
+    """Whether a training run with these tags did everything."""
+    return bool(_finished_runs(TRAIN, tags))
 
 
 def finished_evaluation(tags: Mapping[str, str]) -> Any:
@@ -67,14 +58,14 @@ def close_dead_runs() -> None:
 
 
 @contextmanager
-def training_run(config: TrainerConfig, tags: Mapping[str, str], processes: int) -> Iterator[str]:
-    """An MLflow run with the resolved configuration, yielding its id; failed where the block raises.
+def training_run(config: TrainerConfig, tags: Mapping[str, str], processes: int, name: str) -> Iterator[str]:
+    """An MLflow run with the resolved configuration and the load of the machine, yielding its id; failed where the block raises.
 
     The newest one of these tags on as many processes goes on if it was killed or failed: it would have taken the same steps.
     """
     own_tags = {_JOB: TRAIN, _HOST: socket.gethostname(), _PROCESS: str(os.getpid()), _PROCESSES: str(processes)}
     left = _unfinished_run({**tags, _PROCESSES: str(processes)})
-    with mlflow.start_run(run_id=left, tags={**tags, **own_tags}) as run:
+    with mlflow.start_run(left, run_name=name, tags={**tags, **own_tags}, log_system_metrics=False) as run, system_metrics(run.info.run_id):
         if left is None:
             mlflow.log_params({name: getattr(config, name) for name in TrainingConfig.model_fields})
         else:
@@ -91,9 +82,38 @@ def last_logged_step() -> int:
 
 
 @contextmanager
+def system_metrics(run_id: str) -> Iterator[None]:
+    """Log processors, memory, disk, network and GPUs of this machine while the block runs; not where psutil is absent or MLflow is told not to."""
+    told = MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
+    try:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        monitor = SystemMetricsMonitor(run_id, SECONDS_BETWEEN_SAMPLES, resume_logging=True) if not told.is_set() or told.get() else None
+    except ImportError as error:
+        logger.debug("no system metrics: %s", error)
+        monitor = None
+    if monitor is None:
+        yield
+        return
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()
+
+
+@contextmanager
 def evaluation_run(facts: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[str]:
-    """An MLflow run named 'evaluate' with these facts as its parameters, yielding its id."""
-    with mlflow.start_run(run_name="evaluate", tags={**tags, _JOB: EVALUATE}) as run:
+    """An MLflow run with these facts as its parameters, named after encoder and people, yielding its id."""
+    with mlflow.start_run(run_name=f"evaluate {facts['encoder_version']} on {facts['people']} people", tags={**tags, _JOB: EVALUATE}) as run:
+        mlflow.log_params(dict(facts))
+        yield run.info.run_id
+
+
+@contextmanager
+def merge_run(name: str, facts: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[str]:
+    """An MLflow run with these facts as its parameters, yielding its id."""
+    with mlflow.start_run(run_name=name, tags={**tags, _JOB: MERGE}) as run:
         mlflow.log_params(dict(facts))
         yield run.info.run_id
 
@@ -114,56 +134,6 @@ def log_inputs(lake: LakeConfig, versions: Mapping[TableSpec, int], context: str
 def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
     """Numbers of the run, at a step if one is given; NaN is left out."""
     mlflow.log_metrics({name: value for name, value in metrics.items() if value == value}, step=step)
-
-
-def register(lake: LakeConfig, encoder: "Encoder", tags: Mapping[str, str]) -> str:
-    """A new version of the registered model, its files complete before it is there; no alias points to it yet."""
-    from lake.encoder import CARD_FILE, settle_tokenizer
-
-    settle_tokenizer(encoder.model)
-    logged = mlflow.sentence_transformers.log_model(
-        encoder.model, name="encoder", signature=_signature(encoder.dimension), pip_requirements=_requirements(),
-        metadata={"encoder_version": encoder.version, **encoder.card.model_dump(mode="json")},
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        inner = Path(folder) / mlflow.sentence_transformers.SENTENCE_TRANSFORMERS_DATA_PATH
-        inner.mkdir()
-        (inner / CARD_FILE).write_text(encoder.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        mlflow.MlflowClient().log_model_artifacts(logged.model_id, folder)
-    with _quiet_mlflow():
-        registered = mlflow.register_model(logged.model_uri, lake.registered_model, tags={**tags, "kindred.encoder_version": encoder.version})
-    return str(registered.version)
-
-
-@contextmanager
-def _quiet_mlflow() -> Iterator[None]:
-    """MLflow prints lines of its own on what it registers; they are heard with --verbose alone."""
-    if logger.isEnabledFor(logging.DEBUG):
-        yield
-        return
-    disable_logging()
-    try:
-        yield
-    finally:
-        enable_logging()
-
-
-def champion_version(lake: LakeConfig) -> str | None:
-    """`encoder_version` of what the alias names; None where it names nothing."""
-    found = _aliased_version(lake)
-    return None if found is None else found.tags.get("kindred.encoder_version", "unknown")
-
-
-def move_alias(lake: LakeConfig, alias: str, model_version: str) -> None:
-    """Let an alias name this version of the registered model."""
-    mlflow.MlflowClient().set_registered_model_alias(lake.registered_model, alias, model_version)
-
-
-def _aliased_version(lake: LakeConfig) -> Any:
-    try:
-        return mlflow.MlflowClient().get_model_version_by_alias(lake.registered_model, lake.encoder_alias)
-    except MlflowException:
-        return None
 
 
 def _finished_runs(job: str, tags: Mapping[str, str]) -> list[Any]:
@@ -196,12 +166,3 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _signature(dimension: int) -> ModelSignature:
-    return ModelSignature(inputs=Schema([ColSpec("string")]), outputs=Schema([TensorSpec(np.dtype("float32"), (-1, dimension))]))
-
-
-def _requirements() -> list[str]:
-    """What the model needs to be loaded; given, since MLflow would run it to find out."""
-    return [f"{name}=={version(name)}" for name in ("sentence-transformers", "transformers", "torch")]

@@ -101,7 +101,7 @@ def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128)
     """Register the untouched MiniLM as champion, as training does; returns its version."""
     from sentence_transformers import SentenceTransformer
 
-    from trainer.tracking import move_alias, register
+    from trainer.publishing import move_alias, register
 
     card = EncoderCard(base_model="all-MiniLM-L6-v2", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, dimensions=[384])
     save_encoder(SentenceTransformer(model_path(card.base_model), device="cpu"), card, folder)

@@ -21,7 +21,7 @@ from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS, LABELS, LEVELS, Item, Label, label_item_id
 from lake.schema import rows_table
 from lake.units import SEQUENCES
-from trainer import tracking
+from trainer import publishing
 from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.jobs import evaluate, examples
 from trainer.student import base_encoder, content_version
@@ -106,8 +106,8 @@ def rows(lake: LakeConfig) -> list[dict[str, Any]]:
 def register(lake: LakeConfig, encoder: Encoder) -> None:
     registry.connect(lake)
     with mlflow.start_run():
-        version = tracking.register(lake, encoder, {})
-    tracking.move_alias(lake, lake.encoder_alias, version)
+        version = publishing.register(lake, encoder, {})
+    publishing.move_alias(lake, lake.encoder_alias, version)
 
 
 def shaken(base: Encoder) -> Encoder:
@@ -213,7 +213,7 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
     assert result["half_candidates"] == PEOPLE - 1
     assert {spec.name: arrow_tables.table_version(judged, spec) for spec in (EXAMPLES, ITEMS, SEQUENCES, LABELS)} == versions
 
-    (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="run_name = 'evaluate'", output_format="list")
+    (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="tags.`kindred.job` = 'trainer evaluate'", output_format="list")
     assert run.data.metrics["all_cuts/specific/all/personal_auc/tuned"] == pytest.approx(auc["tuned"]["mean"])
     assert run.data.metrics["all_cuts/specific/all/matched_personal_auc/tuned"] == pytest.approx(matched["tuned"]["mean"])
     assert run.data.metrics["all_cuts/specific/all/matched_personal_auc/share_matched"] == pytest.approx(matched["tuned"]["share_matched"])

@@ -19,7 +19,7 @@ from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS
 from tests.planted_people import write_planted
-from trainer import tracking
+from trainer import publishing
 from trainer.config import TrainerConfig
 from trainer.jobs.train import main
 from trainer.student import base_encoder
@@ -66,7 +66,7 @@ def test_the_champion_is_loaded_by_alias_with_its_card(trained: LakeConfig) -> N
     assert encoder.card.trained_on == {"examples": arrow_tables.table_version(trained, EXAMPLES), "items": arrow_tables.table_version(trained, ITEMS)}
     assert encoder.card.max_tokens == SETTINGS["max_tokens"]
     assert encoder.card.held_out == HeldOut(validation_share=0.15, test_share=0.25)
-    assert encoder.version == tracking.champion_version(trained)
+    assert encoder.version == publishing.champion_version(trained)
     assert encoder.version != base_encoder(TrainerConfig(max_tokens=48), "cpu").version
     assert not [path for path in registered_folder(trained).rglob("*") if path.suffix in {".bin", ".pkl", ".pt"}]
 
@@ -80,10 +80,28 @@ def test_the_run_says_what_it_read_and_how_it_went(trained: LakeConfig) -> None:
     assert run.data.metrics["validation_personal_auc_tuned"] > run.data.metrics["validation_personal_auc_base"] + 0.1
     assert run.data.metrics["validation_tuned_minus_base/new_low"] > 0
     assert len(mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")) == 6
+    assert run.info.run_name == "train all-MiniLM-L6-v2 on labels of 24 people"
+    assert run.data.metrics["system/cpu_utilization_percentage"] > 0
+    assert 0 < run.data.metrics["distance_to_base"] < 0.5
+    assert run.data.metrics["probe_mrr_base"] > 0.7
+    assert run.data.metrics["probe_mrr_tuned"] != run.data.metrics["probe_mrr_base"]
     version = mlflow.MlflowClient().get_model_version_by_alias(trained.registered_model, "champion")
+    assert "fine-tuned from all-MiniLM-L6-v2 on labels of 24 people" in version.description
+    assert version.tags["kindred.made"] == "trained"
     info = mlflow.models.get_model_info(f"models:/{trained.registered_model}/{version.version}")
     assert info.signature is not None
     assert info.metadata["encoder_version"] == load_registered(trained, "cpu").version
+
+
+def test_the_card_has_the_run_s_scores_and_settings(trained: LakeConfig) -> None:
+    registry.connect(trained)
+    (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], output_format="list")
+    text, numbers = (registered_folder(trained) / "README.md").read_text(encoding="utf-8"), run.data.metrics
+    auc = [numbers[f"validation_personal_auc_{name}"] for name in ("tuned", "base")]
+    assert f"12 validation people | {auc[0]:.3f} | {auc[1]:.3f} |" in text
+    assert f"distance to the base | {numbers['distance_to_base']:.3f} |" in text
+    assert "| `learning_rate` | `0.0003` |" in text
+    assert "15% of all people to choose an encoder by, and 25% to judge it by" in text
 
 
 def test_a_second_run_does_nothing(trained: LakeConfig) -> None:
@@ -149,7 +167,9 @@ def test_what_learned_from_shuffled_labels_is_not_served_but_its_base_is(lake: L
     )
     base = base_encoder(TrainerConfig(max_tokens=48), "cpu").version
     assert load_registered(lake, "cpu").version == base
-    trained_last = lake.model_copy(update={"encoder_alias": tracking.TRAINED})
+    assert "the untouched base, beside what was fine-tuned" in (registered_folder(lake) / "README.md").read_text(encoding="utf-8")
+    trained_last = lake.model_copy(update={"encoder_alias": publishing.TRAINED})
+    assert "on labels of 8 people, shuffled" in (registered_folder(trained_last) / "README.md").read_text(encoding="utf-8")
     assert load_registered(trained_last, "cpu").version != base
     main(control)
     assert versions_of(lake) == [1, 2]

@@ -44,14 +44,14 @@ def run_job(arguments: JobArguments) -> None:
 
 def plan_run(lake: LakeConfig, config: TrainerConfig) -> Plan | None:
     """What to train on; None where a run with the same settings and table versions has finished. Raises ContractError where a table is absent."""
-    from trainer import tracking
+    from trainer import publishing, tracking
 
     reads = (EXAMPLES, ITEMS) if has_table(lake, ITEMS) else (EXAMPLES,)
     inputs = inputs_now(lake, reads=reads, settings=training_settings(config), code=f"{TRAINING_VERSION} {RENDERING_VERSION}")
     registry.connect(lake)
     tracking.close_dead_runs()
     tags = {tracking.INPUTS: inputs.fingerprint}
-    if tracking.is_finished(lake, tags):
+    if tracking.is_finished(tags) and publishing.champion_version(lake) is not None:
         logger.info("%s: an encoder of these settings and table versions is registered, nothing to do", TRAIN)
         return None
     return Plan(inputs.versions, tags)

@@ -1,0 +1,107 @@
+"""Encoders in the MLflow registry, with their cards (edge). Follows https://mlflow.org/docs/3.x: LoggedModels, registry aliases."""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+import numpy as np
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.utils.logging_utils import disable_logging, enable_logging
+
+from lake.config import LakeConfig
+from lake.encoder import CARD_FILE, Encoder, settle_tokenizer
+from lake.models import public_name
+from trainer.model_card import FOLDER, Provenance, card_text, model_description, version_description
+
+logger = logging.getLogger(__name__)
+
+TRAINED = "trained"
+"""Alias of the encoder that was trained or merged last, champion or not."""
+ENCODER_VERSION = "kindred.encoder_version"
+"""Tag of a registered version."""
+
+
+def register(lake: LakeConfig, encoder: Encoder, tags: Mapping[str, str], provenance: Provenance | None = None) -> str:
+    """A new version of the registered model, its files and its card complete before it is there; no alias points to it yet."""
+    provenance = provenance or Provenance()
+    settle_tokenizer(encoder.model)
+    logged = mlflow.sentence_transformers.log_model(
+        encoder.model, name="encoder", signature=_signature(encoder.dimension), pip_requirements=_requirements(),
+        metadata={"encoder_version": encoder.version, **encoder.card.model_dump(mode="json")}, create_model_card=False,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / FOLDER
+        folder.mkdir()
+        (folder / CARD_FILE).write_text(encoder.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(card_text(encoder, provenance, lake.registered_model, logged.model_uri), encoding="utf-8")
+        mlflow.MlflowClient().log_model_artifacts(logged.model_id, place)
+    with _quiet_mlflow():
+        registered = mlflow.register_model(logged.model_uri, lake.registered_model, tags={**tags, **_facts(encoder, provenance)})
+    _describe(lake, str(registered.version), version_description(encoder, provenance))
+    return str(registered.version)
+
+
+def _facts(encoder: Encoder, provenance: Provenance) -> dict[str, str]:
+    """Tags by which versions can be found."""
+    card = encoder.card
+    facts = {
+        "made": provenance.kind, "base_model": public_name(card.base_model), "dimension": encoder.dimension, "max_tokens": card.max_tokens,
+        "query_format": card.query_format, "rendering_version": card.rendering_version,
+    }  # fmt: skip
+    return {ENCODER_VERSION: encoder.version, **{f"kindred.{name}": str(value) for name, value in facts.items()}}
+
+
+def _describe(lake: LakeConfig, model_version: str, description: str) -> None:
+    """Describe a version, and the model where nobody has yet."""
+    client = mlflow.MlflowClient()
+    client.update_model_version(lake.registered_model, model_version, description)
+    if not client.get_registered_model(lake.registered_model).description:
+        client.update_registered_model(lake.registered_model, model_description(lake.encoder_alias, TRAINED))
+
+
+def champion_version(lake: LakeConfig) -> str | None:
+    """`encoder_version` of what the alias names; None where it names nothing."""
+    try:
+        found = mlflow.MlflowClient().get_model_version_by_alias(lake.registered_model, lake.encoder_alias)
+    except MlflowException:
+        return None
+    return str(found.tags.get(ENCODER_VERSION, "unknown"))
+
+
+def find_version(lake: LakeConfig, tag: str, value: str) -> str | None:
+    """Number of the newest registered version with this tag; None where there is none."""
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{lake.registered_model}' and tags.`{tag}` = '{value}'")
+    return str(max(int(each.version) for each in found)) if found else None
+
+
+def move_alias(lake: LakeConfig, alias: str, model_version: str) -> None:
+    """Let an alias name this version of the registered model."""
+    mlflow.MlflowClient().set_registered_model_alias(lake.registered_model, alias, model_version)
+
+
+@contextmanager
+def _quiet_mlflow() -> Iterator[None]:
+    """MLflow prints lines of its own on what it registers; they are heard with --verbose alone."""
+    if logger.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    disable_logging()
+    try:
+        yield
+    finally:
+        enable_logging()
+
+
+def _signature(dimension: int) -> ModelSignature:
+    return ModelSignature(inputs=Schema([ColSpec("string")]), outputs=Schema([TensorSpec(np.dtype("float32"), (-1, dimension))]))
+
+
+def _requirements() -> list[str]:
+    """What the model needs to be loaded; given, since MLflow would run it to find out."""
+    return [f"{name}=={version(name)}" for name in ("sentence-transformers", "transformers", "torch")]
