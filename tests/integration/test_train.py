@@ -19,7 +19,7 @@ from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS
 from tests.planted_people import write_planted
-from trainer import publishing
+from trainer import publishing, tracking
 from trainer.config import TrainerConfig
 from trainer.jobs.train import main
 from trainer.student import base_encoder
