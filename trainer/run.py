@@ -27,7 +27,7 @@ from trainer.evaluation.questions import Questions, questions_of
 from trainer.evaluation.scores import personal_auc_by_person
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
-from trainer.student import base_encoder, content_version
+from trainer.student import base_encoder, content_version, finish, student_encoder
 from trainer.training.batches import TrainingSet, training_set
 from trainer.training.loop import total_steps, train
 
@@ -83,7 +83,7 @@ def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Pla
 
 def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> Encoder:
     """The encoder after training. The main process alone speaks."""
-    encoder = base_encoder(config, str(accelerator.device))
+    encoder = student_encoder(config, str(accelerator.device))
     steps, pace, speaks = total_steps(training, config), Pace(), accelerator.is_main_process
     taken = train(encoder, training, config, accelerator)
     for step in tqdm(taken, total=steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
@@ -94,6 +94,7 @@ def fine_tuned(training: TrainingSet, config: TrainerConfig, plan: Plan, acceler
         if pace.is_due() or step.number == steps:
             words = "step %d of %d, epoch %d, loss %.3f at temperature %.3f"
             logger.log(NOTICE, words, step.number, steps, step.epoch, step.loss, step.temperature)
+    finish(encoder.model, config)
     card = encoder.card.model_copy(update={"trained_on": plan.versions, "held_out": held_out(config.examples)})
     return Encoder(encoder.model, card, content_version(encoder.model, card))
 

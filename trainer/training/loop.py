@@ -24,6 +24,7 @@ from trainer.fingerprint import uses_bf16
 from trainer.training.batches import TrainingBatch, TrainingSet, epoch_batches, epoch_steps
 from trainer.training.loss import best_temperature, loss_of_kinds
 from trainer.training.masks import Numbers, Relation, kinds_of, relation
+from trainer.training.packing import choose_packing
 from trainer.training.towers import embed, token_batches
 
 
@@ -53,6 +54,7 @@ def train(encoder: Encoder, training: TrainingSet, config: TrainingConfig, accel
     """Fine-tune the encoder's model in place, yielding each step as it is taken. Raises EncoderError before a step of numbers that are not finite."""
     torch.manual_seed(config.seed)
     model = encoder.model.to(accelerator.device).eval()
+    choose_packing(model, config, accelerator)
     parameters = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = _warm_up_and_decay(optimizer, total_steps(training, config), config.warmup_share)
