@@ -50,7 +50,7 @@ def main() -> None:
     encoder, accelerator, batch = base_encoder(config, "cpu"), make_accelerator(config), made_batch(np.random.default_rng(0))
     for tokens_per_forward in (2048, 8192):
         share = share_of_step(encoder, batch, tokens_per_forward, accelerator)
-        costs: dict[int, list[float]] = {0: [], share.own.padded_tokens: []}
+        costs: dict[int, list[float]] = {0: [], share.own.computed_tokens: []}
         for _ in range(RUNS):
             for tokens_in_one_pass, found in costs.items():
                 began = time.process_time()

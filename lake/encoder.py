@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from conf.errors import EncoderError
 from lake import registry, rendering
 from lake.config import LakeConfig
-from lake.examples import HeldOut
+from lake.examples import HeldOut, Side
 from lake.labels import Level
 from lake.presence import require_encoder
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 CARD_FILE = "kindred.json"
-ENCODING_VERSION = "2"
+ENCODING_VERSION = "3"
 """Changes with the code that turns histories and items into vectors: vectors of other code lie in another space."""
 _CONTENT_SUFFIXES = {".safetensors", ".json", ".txt", ".model"}
 _WRITTEN_BY = {"transformers_version", "__version__"}
@@ -45,7 +45,7 @@ class EncoderCard(BaseModel):
     max_tokens: int = Field(gt=0, description="Longest text in tokens, special tokens included.")
     own_chars: int = Field(480, gt=0, description="Characters of a unit's own words in a history.")
     context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
-    prompts: dict[Literal["query", "specific", "broad"], str] = Field({}, description="What stands before a text, by side and level.")
+    prompts: dict[Side, str] = Field({}, description="What stands before a text, by side: before a history, and before an answer of each kind.")
     dimensions: list[int] = Field([], description="Sizes to which a vector may be cut (Matryoshka); the last is its own.")
     trained_on: dict[str, int] = Field({}, description="Table -> Delta version; empty for a base encoder.")
     held_out: HeldOut | None = Field(None, description="Who was not trained on; None of a base encoder, which met nobody.")
@@ -54,6 +54,11 @@ class EncoderCard(BaseModel):
     def may_have_met_anybody(self) -> bool:
         """Whether it was trained by an older program, which did not note who was held out."""
         return bool(self.trained_on) and self.held_out is None
+
+    def prompt(self, side: Side) -> str:
+        """What stands before a text of a side. Titles and an app's own items are read as specific labels where the card says nothing of them."""
+        instead: Side = "specific" if side in ("title", "catalogue") else side
+        return self.prompts.get(side, self.prompts.get(instead, ""))
 
 
 class Encoder:
@@ -87,15 +92,17 @@ class Encoder:
         """Tokens that are encoded for a text, special tokens included, before it is cut to `max_tokens`."""
         return len(self.model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
 
-    def encode_texts(self, texts: Sequence[str], side: Literal["query", "specific", "broad"], batch_size: int = 32, progress: bool = False) -> np.ndarray:
+    def encode_texts(self, texts: Sequence[str], side: Side, batch_size: int = 32, progress: bool = False) -> np.ndarray:
         """Vectors of texts on one side, shape (N, D). Raises EncoderError where one is not finite."""
-        prompted = [self.card.prompts.get(side, "") + text for text in texts]
-        if not prompted:
+        if not texts:
             return np.zeros((0, self.dimension), np.float32)
-        vectors = self.model.encode(prompted, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=progress)
+        prompt = self.card.prompt(side)  # given even where it is empty: the model may have a default of its own
+        vectors = self.model.encode(
+            list(texts), prompt=prompt, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=progress
+        )
         lost = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(lost):
-            raise EncoderError(f"encoder {self.version}: {len(lost)} of {len(prompted)} vectors are not finite; train it again, or serve the version before it")
+            raise EncoderError(f"encoder {self.version}: {len(lost)} of {len(texts)} vectors are not finite; train it again, or serve the version before it")
         return vectors
 
     def encode_histories(self, histories: Iterable[Sequence[Unit]], batch_size: int = 8, progress: bool = False) -> np.ndarray:
@@ -103,8 +110,8 @@ class Encoder:
         return self.encode_texts([self.history_text(history)[0] for history in histories], "query", batch_size, progress)
 
     def encode_items(self, texts: Sequence[str], level: Level | None, batch_size: int = 128) -> np.ndarray:
-        """Vectors of items' words at a level, shape (N, D); an app's own item (no level) is read as a specific one."""
-        return self.encode_texts(texts, level or "specific", batch_size)
+        """Vectors of items' words at a level, shape (N, D); an app's own item has none."""
+        return self.encode_texts(texts, level or "catalogue", batch_size)
 
 
 def history_text(history: Sequence[Unit], card: EncoderCard, token_starts: TokenStarts) -> tuple[str, int]:
@@ -113,7 +120,7 @@ def history_text(history: Sequence[Unit], card: EncoderCard, token_starts: Token
     Units are rendered from the newest back, LINES_AT_ONCE at a time, until the budget is full, so that a history of millions costs no more than its tail.
     What fits is counted as it is encoded, with prompt, line breaks and special tokens.
     """
-    prompt = card.prompts.get("query", "")
+    prompt = card.prompt("query")
     room = max(1, card.max_tokens - len(token_starts(prompt)))
     lines: list[str] = []
     tokens = np.zeros(0, np.int64)
@@ -165,18 +172,19 @@ def read_card(folder: Path) -> EncoderCard:
         raise EncoderError(f"{folder}: no encoder of this program ({error}); expected a SentenceTransformer folder with {CARD_FILE}") from None
 
 
-def load_model(path: str, device: str | None = None) -> "SentenceTransformer":
+def load_model(path: str, device: str | None = None, attention: str | None = None) -> "SentenceTransformer":
     """The model of a folder or hub name, out of safetensors, its weights in float32 whatever they are kept in. Raises OSError or ValueError.
 
     Optimizers need float32: in float16 all weights are lost after one step of AdamW, in bfloat16 a small step moves few of them. Arithmetic may be
-    shorter all the same (`trainer.precision`).
+    shorter all the same (`trainer.precision`). `attention` is an implementation of it that transformers has; None takes the model's usual one.
     """
     import torch  # who asks for an encoder's version alone goes without
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    return SentenceTransformer(path, device=device, model_kwargs={"use_safetensors": True, "dtype": torch.float32}).float()
+    settings = {"use_safetensors": True, "dtype": torch.float32} | ({"attn_implementation": attention} if attention else {})
+    return SentenceTransformer(path, device=device, model_kwargs=settings).float()
 
 
 def load_registered(lake: LakeConfig, device: str | None = None) -> Encoder:

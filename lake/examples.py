@@ -14,6 +14,8 @@ Split = Literal["train", "validation", "test"]
 Kind = Literal["specific", "broad", "title", "catalogue"]
 KINDS: tuple[Kind, ...] = ("specific", "broad", "title", "catalogue")
 """Kinds of answers: the teacher's two levels, the title of what was entered or acted on, and an app's own item. The loss contrasts each by itself."""
+Side = Literal["query", Kind]
+"""Sides of training and of serving: a history is a query, and an answer is of a kind."""
 Where = Literal["inside", "after"]
 Period = Literal["past", "future"]
 

@@ -62,6 +62,19 @@ class TrainingConfig(StageConfig):
 
     base_model: str = Field("all-MiniLM-L6-v2", description="Sentence encoder to fine-tune: a name, a folder, or a name that a model hub knows.")
     max_tokens: int = Field(1024, gt=8, description="Longest text in tokens; a base with a shorter position table gets it extended.")
+    prompts: dict[Literal["query", "specific", "broad", "title", "catalogue"], str] | None = Field(
+        None, description="What stands before a text, by side; title and catalogue are like specific unless given. None takes what the base ships, {} nothing."
+    )
+    pooling: Literal["auto", "mean", "cls", "last"] = Field("auto", description="How tokens become one vector; auto: as the base's folder says.")
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+        "auto", description="How attention is computed; auto: flash_attention_2 in training on a GPU that has it, else the model's usual one."
+    )
+    packing: Literal["auto", "padded", "packed"] = Field(
+        "auto", description="packed: texts in one row without padding; auto: where the model allows it and it was measured to be cheaper."
+    )
+    lora_rank: int | None = Field(None, gt=0, description="Rank of the adapters that alone are trained (LoRA); None trains all weights.")
+    lora_alpha: int | None = Field(None, gt=0, description="Weight of the adapters, over their rank; None takes twice the rank.")
+    lora_targets: list[str] | None = Field(None, description="Names of the linear layers that get an adapter; None takes all of the transformer's.")
     own_chars: int = Field(480, gt=0, description="Characters of a unit's own words in a history.")
     context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
     phases: list[Phase] = Field(
@@ -94,15 +107,23 @@ class TrainingConfig(StageConfig):
         [], description="Sizes to which a vector may be cut: so many first numbers of it are trained, each with the same weight as the whole vector."
     )
     max_gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are clipped to it.")
-    tokens_per_forward: int = Field(8192, gt=0, description="Padded tokens that go through the model at once; bounds memory, not the batch.")
+    tokens_per_forward: int = Field(8192, gt=0, description="Tokens that go through the model at once, padding counted; bounds memory, not the batch.")
     tokens_in_one_pass: int | None = Field(
-        None, ge=0, description="Padded tokens of a process in a step up to which they go through the model once, not twice (memory for all of them at once); "
+        None, ge=0, description="Tokens of a process in a step, padding counted, up to which they go through the model once, not twice (memory for all of them at once); "
         "None takes tokens_per_forward, which needs no more memory.",
     )  # fmt: skip
     dropout: bool = Field(False, description="The base's own dropout in training; off, as many processes as you like take the same steps.")
     precision: Literal["auto", "full", "bf16"] = Field("auto", description="Arithmetic of the forward pass; auto: bf16 on a GPU, full on a CPU.")
     seed: int = Field(7, ge=0, description="Of people's order, cuts and positives.")
     shuffle_labels: bool = Field(False, description="Control experiment: everybody gets another person's labels.")
+
+    @model_validator(mode="after")
+    def _attention_can_do_it(self) -> Self:
+        if self.attention == "flash_attention_2" and self.precision == "full":
+            raise ValueError("attention flash_attention_2 computes in bf16 alone; set precision to bf16, or attention to sdpa")
+        if self.attention == "eager" and self.packing == "packed":
+            raise ValueError("packing packed needs attention sdpa or flash_attention_2; with eager texts are padded")
+        return self
 
 
 class TrainerConfig(TrainingConfig):

@@ -32,7 +32,7 @@ from trainer.evaluation.scores import encoder_wins, plain_contest
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
 from trainer.model_card import Provenance
-from trainer.student import base_encoder, base_licence, content_version
+from trainer.student import base_encoder, base_licence, content_version, finish, student_encoder
 from trainer.training.checkpoints import Checkpoints, checkpoints_of_run
 from trainer.training.cuts_table import read_cuts
 from trainer.training.loop import train
@@ -92,7 +92,7 @@ def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Pla
 
 def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, accelerator: Accelerator, checkpoints: Checkpoints | None) -> Encoder:
     """The encoder after training. The main process alone speaks, and logs no step of a run that goes on twice."""
-    encoder = base_encoder(config, str(accelerator.device))
+    encoder = student_encoder(config, str(accelerator.device))
     speaks, pace = accelerator.is_main_process, Pace()
     logged = tracking.last_logged_step() if speaks else 0
     taken = train(encoder, stream, config, accelerator, checkpoints)
@@ -102,6 +102,7 @@ def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, acceler
         if speaks and (pace.is_due() or step.number == stream.steps):
             words = "step %d of %d, loss %.3f at temperature %.3f, %.0f tokens/s"
             logger.log(NOTICE, words, step.number, stream.steps, step.loss, step.temperature, step.counts["tokens_per_second"])
+    finish(encoder.model, config)
     card = encoder.card.model_copy(update={"trained_on": plan.versions, "held_out": held_out(config.examples)})
     return Encoder(encoder.model, card, content_version(encoder.model, card))
 

@@ -1,28 +1,41 @@
-"""The student before training: a sentence encoder whose positions reach the configured number of tokens."""
+"""The student before training: a sentence encoder whose positions reach the configured number of tokens, with the prompts and pooling that are asked for."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import nn
+from transformers.utils import is_flash_attn_2_available
 
 from conf.errors import ConfigError
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_model, save_encoder
+from lake.examples import KINDS, Side
 from lake.models import local_model_folder, model_path
 from lake.rendering import RENDERING_VERSION, plain
+from trainer.adapters import add_adapters, merge_adapters
 from trainer.config import TrainingConfig
+from trainer.fingerprint import uses_bf16
+
+QUERY_PROMPTS, ANSWER_PROMPTS = ("query", "search_query"), ("document", "passage", "corpus", "search_document")
+"""Names under which bases ship the prompts of the two sides; the first that says something counts."""
+POOLING_MODES = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 
 
 def base_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
-    """The untouched base as an encoder, on the same rendering and token budget as what is trained from it."""
+    """The untouched base as an encoder, on the same rendering, prompts, pooling and token budget as what is trained from it."""
+    model = load_base(config.base_model, config.max_tokens, device, _usual_attention(config))
+    set_pooling(model, config)
+    prompts = sided_prompts(config.prompts if config.prompts is not None else shipped_prompts(model))
+    set_prompts(model, prompts)
     card = EncoderCard(
         base_model=config.base_model, rendering_version=RENDERING_VERSION, max_tokens=config.max_tokens, own_chars=config.own_chars,
-        context_chars=config.context_chars,
+        context_chars=config.context_chars, prompts=prompts,
     )  # fmt: skip
-    model = load_base(config.base_model, config.max_tokens, device)
     return Encoder(model, card, content_version(model, card))
 
 
@@ -30,6 +43,7 @@ def base_of(card: EncoderCard, device: str | None = None) -> Encoder:
     """The untouched base of an encoder, which reads the same texts. Raises ConfigError as `load_base` does."""
     own = card.model_copy(update={"trained_on": {}, "held_out": None})
     model = load_base(card.base_model, card.max_tokens, device)
+    set_prompts(model, card.prompts)
     return Encoder(model, own, content_version(model, own))
 
 
@@ -57,11 +71,39 @@ def _first_line(path: Path) -> str | None:
     return next((plain(line, 200) for line in lines if line.strip()), None)
 
 
-def load_base(name: str, max_tokens: int, device: str | None = None) -> SentenceTransformer:
+def student_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
+    """The base as it goes into training: adapters where they alone are trained, and the attention that training computes with. `finish` takes both away."""
+    encoder = base_encoder(config, device)
+    transformer: Any = encoder.model[0].auto_model
+    if config.lora_rank is not None:
+        add_adapters(encoder.model, config, config.lora_rank)
+    wanted = config.attention == "flash_attention_2"
+    if wanted or (config.attention == "auto" and uses_bf16(config) and transformer.device.type == "cuda" and is_flash_attn_2_available()):
+        try:
+            transformer.set_attn_implementation("flash_attention_2")
+        except (ImportError, ValueError) as error:
+            if wanted:
+                raise ConfigError(f"trainer.attention 'flash_attention_2': {type(transformer).__name__} cannot have it here ({error})") from None
+    return encoder
+
+
+def finish(model: SentenceTransformer, config: TrainingConfig) -> None:
+    """Make a plain model of one that was trained, in place: adapters merged into its weights, attention as the base has it."""
+    merge_adapters(model)
+    transformer: Any = model[0].auto_model
+    transformer.set_attn_implementation(_usual_attention(config))
+
+
+def _usual_attention(config: TrainingConfig) -> str | None:
+    """The attention outside of training, where vectors are computed in float32; None is the model's own choice."""
+    return config.attention if config.attention in ("sdpa", "eager") else None
+
+
+def load_base(name: str, max_tokens: int, device: str | None = None, attention: str | None = None) -> SentenceTransformer:
     """A sentence encoder that takes `max_tokens` tokens. Raises ConfigError where there is none, it cannot be extended, or does not say where tokens begin."""
     path = model_path(name)
     try:
-        model = load_model(path, device)
+        model = load_model(path, device, attention)
     except (OSError, ValueError) as error:
         raise ConfigError(f"trainer.base_model {name!r}: no sentence encoder could be loaded from {path} ({error})") from None
     if not getattr(model.tokenizer, "is_fast", False):
@@ -69,9 +111,56 @@ def load_base(name: str, max_tokens: int, device: str | None = None) -> Sentence
             f"trainer.base_model {name!r}: its tokenizer ({type(model.tokenizer).__name__}) does not say where in a text its tokens begin, which histories "
             "are cut by; choose a base with a tokenizer.json"
         )
+    read_plain_text(model)
     extend_positions(model, max_tokens)
     model.max_seq_length = max_tokens
     return model
+
+
+def read_plain_text(model: SentenceTransformer) -> None:
+    """Let texts be read as they are, in place, where the library would put them into the chat template that a tokenizer happens to have.
+
+    Encoders made of chat models keep its template; it was no part of their training, and histories are cut by tokens that do not count it.
+    """
+    transformer: Any = model[0]
+    modalities = getattr(transformer, "modality_config", {})
+    if "text" in modalities and "message" in modalities:
+        transformer.modality_config = {name: each for name, each in modalities.items() if name != "message"}
+        transformer.input_formatter.supported_modalities = list(transformer.modality_config)
+
+
+def set_pooling(model: SentenceTransformer, config: TrainingConfig) -> None:
+    """Let tokens become one vector as the settings say, in place. Raises ConfigError where the base has no pooling of one vector that could be replaced."""
+    if config.pooling == "auto":
+        return
+    found = [place for place, module in enumerate(model) if isinstance(module, Pooling)]
+    if len(found) != 1 or not isinstance(model[found[0]].pooling_mode, str):
+        raise ConfigError(f"trainer.pooling {config.pooling!r}: {config.base_model!r} does not make one vector by one pooling; set it to 'auto'")
+    pooling: Any = model[found[0]]
+    pooling.pooling_mode = POOLING_MODES[config.pooling]
+
+
+def shipped_prompts(model: SentenceTransformer) -> dict[Side, str]:
+    """The prompts that a base's folder has for a query and for what answers it; its default one on both sides where it has neither."""
+    query, answer = (next((found for name in names if (found := model.prompts.get(name))), "") for names in (QUERY_PROMPTS, ANSWER_PROMPTS))
+    if not query and not answer:
+        query = answer = model.prompts.get(model.default_prompt_name or "") or ""
+    return {"query": query, "specific": answer, "broad": answer}
+
+
+def sided_prompts(prompts: Mapping[Side, str]) -> dict[Side, str]:
+    """A prompt for each side, titles and an app's own items like specific labels unless given; nothing where all are empty."""
+    sides: tuple[Side, ...] = ("query", *KINDS)
+    instead: dict[Side, Side] = {"title": "specific", "catalogue": "specific"}
+    found = {side: prompts.get(side, prompts.get(instead.get(side, side), "")) for side in sides}
+    return found if any(found.values()) else {}
+
+
+def set_prompts(model: SentenceTransformer, prompts: Mapping[Side, str]) -> None:
+    """Note the prompts in the model, in place, so that its folder says what it is used with to those who do not read the card either."""
+    model.default_prompt_name = None
+    model.prompts = {"document": prompts.get("specific", ""), "query": ""}
+    model.prompts.update(prompts.items())
 
 
 def content_version(model: SentenceTransformer, card: EncoderCard) -> str:

@@ -72,7 +72,7 @@ def test_few_texts_go_through_the_model_once_and_many_twice(encoder: Encoder, ba
     embed = gradient_cache.embed
     monkeypatch.setattr(gradient_cache, "embed", lambda model, texts, accelerator: calls.append(len(texts)) or embed(model, texts, accelerator))
     share = share_of_step(encoder, batch, CONFIG.tokens_per_forward, make_accelerator(CONFIG))
-    for tokens, passes in ((share.own.padded_tokens - 1, 2), (share.own.padded_tokens, 1)):
+    for tokens, passes in ((share.own.computed_tokens - 1, 2), (share.own.computed_tokens, 1)):
         calls.clear()
         add_gradients(encoder, share, tokens, make_accelerator(CONFIG), 0.05, False)
         assert sum(calls) == passes * (len(batch.histories) + len(batch.answers))

@@ -39,7 +39,7 @@ def add_gradients(
 ) -> float:  # fmt: skip
     """The loss of a step; its gradient is set on each process's parameters alike. `settings` and `log_chances` as in `loss_of_kinds`."""
     encoder.model.train(dropout)
-    keeps_graphs = share.own.padded_tokens <= tokens_in_one_pass
+    keeps_graphs = share.own.computed_tokens <= tokens_in_one_pass
     passes = first_passes(encoder, share, keeps_graphs, accelerator)
     vectors = all_vectors(passes, share, encoder.dimension, accelerator).requires_grad_()
     queries, answers = vectors.split(share.relation.shape)

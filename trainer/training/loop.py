@@ -34,6 +34,7 @@ from trainer.training.frequency import Sightings
 from trainer.training.gradient_cache import add_gradients, fitting_temperature
 from trainer.training.loss import LossSettings
 from trainer.training.negatives import negatives_by_nearness
+from trainer.training.packing import choose_packing
 from trainer.training.step import Share, share_of_step
 
 NEAR_DAYS = 45
@@ -94,6 +95,7 @@ def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator:
     """
     torch.manual_seed(config.seed + accelerator.process_index)
     model = encoder.model.to(accelerator.device)
+    choose_packing(model, config, accelerator)
     parameters = [each for each in model.parameters() if each.requires_grad]
     optimizer = AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     sightings = Sightings() if config.log_frequency else None

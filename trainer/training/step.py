@@ -14,8 +14,9 @@ from lake.encoder import Encoder
 from lake.examples import KINDS
 from trainer.training.batches import TrainingBatch
 from trainer.training.masks import Numbers, Pairs, Relation, kinds_of, relation
+from trainer.training.packing import is_packing
 from trainer.training.shares import Part, encoders_of_answers
-from trainer.training.towers import padded_tokens, token_batches, token_counts
+from trainer.training.towers import computed_tokens, token_batches, token_counts
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class MicroBatches:
     texts: dict[int, str]
     rows: list[list[int]]
     tokens: int
-    padded_tokens: int
+    computed_tokens: int
 
 
 @dataclass(frozen=True)
@@ -65,30 +66,29 @@ def share_of_step(encoder: Encoder, batch: TrainingBatch, tokens_per_forward: in
     rows = [*range(first, first + len(queries)), *(first_answer + encoded).tolist()]
     texts = dict(zip(rows, [*queries, *(answers[place] for place in places)], strict=True))
     tokens = dict(zip(rows, [*part.query_tokens.tolist(), *part.answer_tokens[places].tolist()], strict=True))
-    own = micro_batches(texts, tokens, first_answer, tokens_per_forward)
+    own = micro_batches(texts, tokens, first_answer, tokens_per_forward, is_packing(encoder.model))
     of_own = relation(batch.positives, batch.done, step_answers)
-    found = gather_object([(of_own, batch.communities, batch.times, own.tokens, own.padded_tokens, len(own.rows))])
+    found = gather_object([(of_own, batch.communities, batch.times, own.tokens, own.computed_tokens, len(own.rows))])
     relations, communities, times, *counts = zip(*found, strict=True)
     return Share(own, joined(relations), step_answers, np.concatenate(communities), np.concatenate(times), _counts(*(sum(each) for each in counts)))
 
 
 def query_texts(encoder: Encoder, batch: TrainingBatch) -> list[str]:
     """The histories as they are encoded."""
-    prompt = encoder.card.prompts.get("query", "")
+    prompt = encoder.card.prompt("query")
     return [prompt + encoder.history_text(history)[0] for history in batch.histories]
 
 
 def answer_texts(encoder: Encoder, batch: TrainingBatch) -> list[str]:
     """The answers as they are encoded."""
-    prompts: Mapping[str, str] = encoder.card.prompts  # type: ignore[assignment]
-    return [prompts.get(KINDS[kind], "") + text for kind, text in zip(kinds_of(batch.answers), batch.texts, strict=True)]
+    return [encoder.card.prompt(KINDS[kind]) + text for kind, text in zip(kinds_of(batch.answers), batch.texts, strict=True)]
 
 
-def micro_batches(texts: dict[int, str], tokens: Mapping[int, int], first_answer: int, tokens_per_forward: int) -> MicroBatches:
+def micro_batches(texts: dict[int, str], tokens: Mapping[int, int], first_answer: int, tokens_per_forward: int, packed: bool = False) -> MicroBatches:
     """Texts with their tokens by row, histories before answers -> what goes through the model together."""
     towers = [{row: tokens[row] for row in texts if (row >= first_answer) == is_answer} for is_answer in (False, True)]
-    rows = [group for tower in towers for group in token_batches(tower, tokens_per_forward)]
-    return MicroBatches(texts, rows, sum(tokens.values()), sum(padded_tokens([tokens[row] for row in group]) for group in rows))
+    rows = [group for tower in towers for group in token_batches(tower, tokens_per_forward, packed)]
+    return MicroBatches(texts, rows, sum(tokens.values()), sum(computed_tokens([tokens[row] for row in group], packed) for group in rows))
 
 
 def joined(relations: tuple[Relation, ...]) -> Relation:

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor
 
 from lake.encoder import Encoder
 from trainer.training.masks import Numbers
+from trainer.training.packing import is_packing, packed_vectors
 
 
 def token_counts(encoder: Encoder, texts: Sequence[str]) -> Numbers:
@@ -17,24 +19,52 @@ def token_counts(encoder: Encoder, texts: Sequence[str]) -> Numbers:
     return np.array([min(encoder.token_count(text), encoder.card.max_tokens) for text in texts], np.int64)
 
 
-def token_batches(lengths: Mapping[int, int], tokens_per_forward: int) -> list[list[int]]:
-    """Keys of texts by their tokens, longest text first, in groups of at most `tokens_per_forward` padded tokens; a longer text stands alone."""
+def token_batches(lengths: Mapping[int, int], tokens_per_forward: int, packed: bool = False) -> list[list[int]]:
+    """Keys of texts by their tokens, longest text first, in groups of at most `tokens_per_forward` computed tokens; a longer text stands alone.
+
+    Packed texts count their own tokens, padded ones those of the longest in their group.
+    """
     groups: list[list[int]] = []
+    room = 0
     for row in sorted(lengths, key=lambda row: (-lengths[row], row)):
-        if not groups or (len(groups[-1]) + 1) * lengths[groups[-1][0]] > tokens_per_forward:
+        cost = lengths[row] if packed or not groups else lengths[groups[-1][0]]
+        if not groups or cost > room:
             groups.append([])
+            room, cost = tokens_per_forward, lengths[row]
         groups[-1].append(row)
+        room -= cost
     return groups
 
 
-def padded_tokens(lengths: Sequence[int]) -> int:
-    """Tokens that go through the model for a group of texts with these tokens each, padding included."""
-    return len(lengths) * max(lengths, default=0)
+def computed_tokens(lengths: Sequence[int], packed: bool = False) -> int:
+    """Tokens that go through the model for a group of texts with these tokens each: of padded texts the padding too."""
+    return sum(lengths) if packed else len(lengths) * max(lengths, default=0)
 
 
-def embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator) -> Tensor:
-    """Unit-length vectors of texts (T, D), in float32 whatever the arithmetic."""
-    features = {name: value.to(accelerator.device) for name, value in model.preprocess(list(texts)).items() if isinstance(value, Tensor)}
+def embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator, packed: bool | None = None) -> Tensor:
+    """Unit-length vectors of texts (T, D) with their prompts, in float32 whatever the arithmetic. `packed` as in `token_batches`."""
+    packs = is_packing(model) if packed is None else packed
+    groups = _by_prompt(model, texts)
+    vectors = torch.cat([_vectors(model, [texts[row] for row in rows], prompt, accelerator, packs) for prompt, rows in groups.items()])
+    in_order = torch.tensor([row for rows in groups.values() for row in rows], device=vectors.device).argsort()
+    return torch.nn.functional.normalize(vectors[in_order].float(), dim=1)
+
+
+def _vectors(model: SentenceTransformer, texts: Sequence[str], prompt: str, accelerator: Accelerator, packed: bool) -> Tensor:
+    """Vectors of texts that begin with one prompt (T, D)."""
+    found = model.preprocess([text.removeprefix(prompt) for text in texts], prompt=prompt or None)
+    features = {name: value.to(accelerator.device) for name, value in found.items() if isinstance(value, Tensor)}
+    features |= {name: value for name, value in found.items() if name == "prompt_length"}
     with accelerator.autocast():
-        vectors = model(features)["sentence_embedding"]
-    return torch.nn.functional.normalize(vectors.float(), dim=1)
+        return packed_vectors(model, features) if packed else model(features)["sentence_embedding"]
+
+
+def _by_prompt(model: SentenceTransformer, texts: Sequence[str]) -> dict[str, list[int]]:
+    """Places of texts by the longest of the model's prompts that they begin with; all by none where prompts count in a vector like other words."""
+    if all(each.include_prompt for each in model if isinstance(each, Pooling)):
+        return {"": list(range(len(texts)))}
+    prompts = [prompt for prompt in model.prompts.values() if prompt]
+    groups: dict[str, list[int]] = {}
+    for place, text in enumerate(texts):
+        groups.setdefault(max(filter(text.startswith, prompts), key=len, default=""), []).append(place)
+    return groups

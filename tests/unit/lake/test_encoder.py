@@ -90,3 +90,10 @@ def test_version_reads_through_links_and_past_what_is_no_file(tmp_path: Path) ->
     assert encoder_version(folder) == version
     (pool / "model.safetensors").write_bytes(b"other weights")
     assert encoder_version(folder) != version
+
+
+def test_titles_and_own_items_are_asked_like_specific_labels_where_a_card_is_older_than_they() -> None:
+    older = EncoderCard(base_model="m", rendering_version="1", max_tokens=9, prompts={"query": "q: ", "specific": "s: ", "broad": "b: "})
+    assert [older.prompt(side) for side in ("query", "specific", "broad", "title", "catalogue")] == ["q: ", "s: ", "b: ", "s: ", "s: "]
+    newer = EncoderCard(base_model="m", rendering_version="1", max_tokens=9, prompts={"specific": "s: ", "title": "t: ", "catalogue": ""})
+    assert [newer.prompt(side) for side in ("query", "specific", "broad", "title", "catalogue")] == ["", "s: ", "", "t: ", ""]

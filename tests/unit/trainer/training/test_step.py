@@ -26,7 +26,7 @@ def test_histories_and_answers_never_share_a_micro_batch() -> None:
     texts = {0: "history", 1: "history", 5: "answer", 7: "answer", 8: "answer"}
     found = micro_batches(texts, {0: 30, 1: 20, 5: 2, 7: 4, 8: 3}, first_answer=3, tokens_per_forward=1000)
     assert found.rows == [[0, 1], [7, 8, 5]]
-    assert (found.tokens, found.padded_tokens) == (59, 60 + 12)
+    assert (found.tokens, found.computed_tokens) == (59, 60 + 12)
 
 
 def test_the_rate_rises_over_the_warm_up_and_falls_in_a_line() -> None:
