@@ -19,7 +19,7 @@ SIMILAR_USERS = """The people most like a person, and the topics near to both.
 Reads the Milvus collections `users` and `items`; writes nothing."""
 RECOMMEND = """The items nearest to a person, at a level.
 
-Reads the Milvus collections `users` and `items`, and `sequences` and `labels` for what the person did already; writes nothing."""
+Reads the Milvus collections `users` and `items`, and `person_labels` for what the person did already; writes nothing."""
 AUDIENCE = """The people nearest to a text, which is read as a specific item.
 
 Reads the registered encoder and the Milvus collections `users` and `items`; writes nothing."""

@@ -9,7 +9,8 @@ from typing import Any
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
 from lake.encoder import EncoderCard, encoder_version, load_encoder, registered_folder, save_encoder
-from lake.labels import ITEMS, LABELS, label_item_id
+from lake.examples import PERSON_LABELS
+from lake.labels import ITEMS, LEVELS, label_item_id
 from lake.models import model_path
 from lake.rendering import RENDERING_VERSION
 from lake.schema import rows_table
@@ -77,24 +78,26 @@ def write_items(lake: LakeConfig, topics: Mapping[str, tuple[str, str]] = TOPICS
     arrow_tables.overwrite(lake, ITEMS, rows_table(ITEMS, rows))
 
 
-def write_labels(lake: LakeConfig) -> None:
-    labels = {row["unit_hash"]: TOPICS[row["community"]] for name in PEOPLE for row in history(name)}
+def write_person_labels(lake: LakeConfig) -> None:
+    """Every unit's labels, as `trainer examples` writes them."""
     rows = [
         {
-            "unit_hash": unit_hash, "teacher_version": "hand", "specific": specific, "broad": broad, "teacher_model": "hand", "prompt_version": "1",
-            "rendering_version": RENDERING_VERSION, "decoding": "", "prompt_tokens": None, "completion_tokens": None, "batch": None, "labelled_at": None,
+            "person_id": person_id(name), "unit_id": row["unit_id"], "created_at": row["created_at"], "teacher_version": "hand", "bucket": sequence_bucket(person_id(name), 2),
+            **dict(zip(LEVELS, TOPICS[row["community"]], strict=True)),
+            **{f"{level}_item_id": label_item_id(level, text) for level, text in zip(LEVELS, TOPICS[row["community"]], strict=True)},
         }
-        for unit_hash, (specific, broad) in labels.items()
+        for name in PEOPLE
+        for row in history(name)
     ]  # fmt: skip
-    arrow_tables.overwrite(lake, LABELS, rows_table(LABELS, rows))
+    arrow_tables.overwrite(lake, PERSON_LABELS, rows_table(PERSON_LABELS, rows))
 
 
 def write_lake(lake: LakeConfig) -> None:
-    """Sequences, items and labels of all PEOPLE; the baker has a second account."""
+    """Sequences, items and labelled units of all PEOPLE; the baker has a second account."""
     accounts = {"baker": [person_id("baker"), person_id("baker's second account")]}
     write_sequences(lake, [row for name in PEOPLE for row in chunks(name, history(name), user_ids=accounts.get(name))])
     write_items(lake)
-    write_labels(lake)
+    write_person_labels(lake)
 
 
 def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128) -> str:
