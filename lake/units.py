@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lake.rendering import OPENING
 from lake.tables import Row, TableSpec
 
 Role = Literal["root", "parent", "earlier", "object"]
@@ -140,12 +139,12 @@ SHORT_SEQUENCES = TableSpec(
 
 
 def thread_title(unit: Mapping[str, Any]) -> str | None:
-    """What a unit (of `units` or of a history) was about in the archive's own words: its own title, else that of its root or object; None without either.
+    """What a unit (of `units` or of a history) was about in the archive's own words: the title of the thing acted on, else its own, else its root's; or None.
 
-    It is a title alone, never a body, and not the words of a parent.
+    The headline of a review says what the person thinks of a thing, not what the thing is. It is a title alone, never a body, and not the words of a parent.
     """
-    of_opening = (entry["title"] for entry in unit["context"] if entry["role"] in OPENING)
-    return next((title for title in (unit["title"], *of_opening) if title), None)
+    titles = [[entry["title"] for entry in unit["context"] if entry["role"] == role] for role in ("object", "root")]
+    return next((title for title in (*titles[0], unit["title"], *titles[1]) if title), None)
 
 
 def sequence_bucket(person_id: str, buckets: int) -> int:

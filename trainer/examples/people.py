@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from lake.examples import EXAMPLES, answer_key
 from lake.labels import LEVELS
-from lake.rendering import OPENING
 from lake.schema import arrow_schema
 from trainer.config import ExamplesConfig
 from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
@@ -75,10 +74,17 @@ def titles_of(units: pa.StructArray) -> pa.Array:
     entries = contexts.flatten()
     first = np.where(lengths > 0, np.cumsum(lengths) - lengths, NONE)
     openings = entries.take(pa.array(first, pa.int64(), mask=first == NONE))
-    is_opening = pc.is_in(pc.struct_field(openings, "role"), pa.array([*OPENING]))
-    of_roots = pc.if_else(is_opening, pc.struct_field(openings, "title"), pa.scalar(None, pa.string()))
-    own = pc.struct_field(units, "title")
-    return pc.coalesce(*(pc.if_else(pc.equal(each, ""), pa.scalar(None, pa.string()), each) for each in (own, of_roots)))
+    of_objects, of_roots = (_titles_of_role(openings, role) for role in ("object", "root"))
+    return pc.coalesce(of_objects, _unless_empty(pc.struct_field(units, "title")), of_roots)
+
+
+def _titles_of_role(openings: pa.StructArray, role: str) -> pa.Array:
+    is_role = pc.equal(pc.struct_field(openings, "role"), role)
+    return _unless_empty(pc.if_else(is_role, pc.struct_field(openings, "title"), pa.scalar(None, pa.string())))
+
+
+def _unless_empty(texts: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str]) -> pa.Table:

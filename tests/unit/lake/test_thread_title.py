@@ -17,13 +17,14 @@ PARENT = entry("parent", "Why?")
     ({"title": "Look at this loaf", "context": [ROOT]}, "Look at this loaf"),
     ({"context": [ROOT, PARENT]}, "My starter died"),
     ({"context": [OBJECT]}, "Kettle, 2 l"),
+    ({"title": "Five stars", "context": [OBJECT]}, "Kettle, 2 l"),
     ({"context": [PARENT]}, None),
     ({"context": [entry("root", "words alone"), PARENT]}, None),
     ({"context": [entry("earlier", "siamese cats")]}, None),
     ({"context": []}, None),
     ({"title": "", "context": [ROOT]}, "My starter died"),
-], ids=["opens a thread", "own before root's", "root", "object", "no root", "root without title", "search before", "nothing", "blank"])  # fmt: skip
-def test_a_unit_is_about_its_own_title_else_that_of_its_root_or_object(values: dict[str, Any], expected: str | None) -> None:
+], ids=["opens a thread", "own before root's", "root", "object", "review of an object", "no root", "root without title", "search before", "nothing", "blank"])  # fmt: skip
+def test_a_unit_is_about_the_thing_acted_on_else_its_own_title_else_that_of_its_root(values: dict[str, Any], expected: str | None) -> None:
     assert thread_title(unit("a", **values)) == expected
 
 

@@ -100,7 +100,7 @@ def test_rows_are_ordered_by_where_and_when_people_act_last() -> None:
     [
         unit("a", 0, "Of the thread"), unit("a", 0, None), unit("a", 0, None, own_title="My own"), unit("a", 0, "Of the thread", own_title="My own"),
         unit("a", 0, None, context=[entry("parent", None), entry("parent", None)]), unit("a", 0, None, context=[entry("object", "A film")]),
-        unit("a", 0, "", own_title=""), unit("a", 0, None, context=[entry("earlier", "not this")]),
+        unit("a", 0, "", own_title=""), unit("a", 0, None, own_title="Five stars", context=[entry("object", "A film")]), unit("a", 0, None, context=[entry("earlier", "not this")]),
     ],
 )  # fmt: skip
 def test_titles_are_those_of_the_one_definition(one: dict[str, Any]) -> None:
