@@ -25,10 +25,9 @@ NOBODY = Estimate(float("nan"), float("nan"), float("nan"), 0)
 
 def tied_ranks(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Rank from 1 of each target (an index into scores) among all scores, best first; ties share their mean rank."""
-    of_targets = scores[targets][:, None]
-    above = np.count_nonzero(scores[None, :] > of_targets, axis=1)
-    equal = np.count_nonzero(scores[None, :] == of_targets, axis=1)
-    return above + (equal + 1) / 2
+    above = np.array([np.count_nonzero(scores > score) for score in scores[targets]])
+    not_below = np.array([np.count_nonzero(scores >= score) for score in scores[targets]])
+    return (above + not_below + 1) / 2
 
 
 def recall_at(ranks: np.ndarray, best: int) -> float:

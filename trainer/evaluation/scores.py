@@ -30,7 +30,7 @@ Metric = Literal["matched_personal_auc", "personal_auc", "recall_at_10", "mrr"]
 METRICS: tuple[Metric, ...] = ("matched_personal_auc", "personal_auc", "recall_at_10", "mrr")
 Scorer = Callable[[slice], np.ndarray]
 """Scores of all items of one level for a slice of the queries, shape (B of the slice, A)."""
-BLOCK_SCORES = 2**24
+BLOCK_SCORES = 2**25
 """Scores that are in memory at once: evaluation costs a block of queries at a time, whatever the number of items."""
 ITEMS_AT_ONCE = 8192
 SECONDS_A_DAY = 86_400
@@ -87,7 +87,7 @@ def _contest(questions: Questions, labels: FutureLabels, rows: np.ndarray, place
         mass=np.zeros((questions.people, questions.people), np.float32),
         share=share,
     )
-    for own in contest.of_query:
+    for own in filter(len, contest.of_query):
         _add_wins(contest.mass, contest, own, np.zeros(len(rows)))
     contest.mass[:] *= 2  # all ties
     return contest
@@ -95,8 +95,6 @@ def _contest(questions: Questions, labels: FutureLabels, rows: np.ndarray, place
 
 def _add_wins(wins: np.ndarray, contest: Contest, own: np.ndarray, scores: np.ndarray) -> None:
     """Add to the asker's row of `wins` (P, P) what the labels `own` of one query win against each person's, by the scores (L,) of that query."""
-    if not len(own):
-        return
     won = np.zeros(len(scores), np.int32)
     for label in own:
         met = slice(contest.first[label], contest.last[label])
@@ -118,7 +116,8 @@ def wins_and_ranks(
     ends = np.searchsorted(answers.futures.query, np.arange(len(questions.person) + 1))
     for query, scores in _rows(scorer, len(questions.person), len(answers.texts)):
         for key, contest in contests.items():
-            _add_wins(wins[key], contest, contest.of_query[query], scores[contest.item])
+            if len(own := contest.of_query[query]):
+                _add_wins(wins[key], contest, own, scores[contest.item])
         if with_ranks:
             _rank(ranked, answers.futures, slice(ends[query], ends[query + 1]), query, scores)
     return {key: _shares(found, contests[key].mass) for key, found in wins.items()}, ranked

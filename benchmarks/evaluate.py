@@ -1,0 +1,81 @@
+"""What an evaluation costs: memory and CPU of `item_scores` on an invented world of any size, with two encoders that are tables of random vectors.
+
+The encoding itself is left out (it is a model's, not the evaluation's); vectors, scores, wins and intervals are what the job makes of them.
+
+    python -m benchmarks.evaluate [--items 1000000] [--queries 10000] [--dimension 384]
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from trainer.config import EvaluationConfig
+from trainer.evaluation.comparison import item_scores
+from trainer.evaluation.questions import SECONDS_OF_A_COMMUNITY, FutureLabels, LevelAnswers, Questions
+
+QUERIES_OF_A_PERSON, LABELS_OF_A_QUERY, BROAD_ITEMS, COMMUNITIES, YEARS = 4, 20, 1000, 200, 5
+
+
+class RandomVectors:
+    """In the place of an encoder: other vectors for each version."""
+
+    def __init__(self, version: int, dimension: int) -> None:
+        self.version, self.dimension, self.random = str(version), dimension, np.random.default_rng(version)
+
+    def encode_histories(self, histories: Sequence[Any]) -> np.ndarray:
+        """Vectors (N, D)."""
+        return self.random.standard_normal((len(histories), self.dimension), np.float32)
+
+    def encode_items(self, texts: Sequence[str], level: str) -> np.ndarray:
+        """Vectors (N, D)."""
+        return self.random.standard_normal((len(texts), self.dimension), np.float32)
+
+
+def invented(queries: int, items: int, seed: int = 0) -> Questions:
+    """People with four cuts of twenty labels each, spread over communities and years; the last fifth of the cuts is the future period."""
+    random = np.random.default_rng(seed)
+
+    def answers(count: int) -> LevelAnswers:
+        labels = queries * LABELS_OF_A_QUERY
+        place = random.integers(0, COMMUNITIES, labels) * SECONDS_OF_A_COMMUNITY + random.integers(0, YEARS * 365 * 86_400, labels)
+        futures = FutureLabels(
+            np.repeat(np.arange(queries), LABELS_OF_A_QUERY), random.integers(0, count, labels), place, random.random(labels) < 0.5
+        )  # fmt: skip
+        pasts = [random.integers(0, count, 50) for _ in range(queries)]
+        return LevelAnswers([f"{number:064}" for number in range(count)], [f"label {number}" for number in range(count)], pasts, futures)
+
+    person = np.arange(queries) // QUERIES_OF_A_PERSON
+    periods = np.where(np.arange(queries) % 5 == 4, "future", "past").astype(object)
+    levels = {"specific": answers(items), "broad": answers(BROAD_ITEMS)}
+    return Questions([f"person {number}" for number in range(person.max() + 1)], person, [[] for _ in range(queries)], periods, levels)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """Print what it took."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("items", 1_000_000), ("queries", 10_000), ("dimension", 384)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    sizes = parser.parse_args()
+    questions = invented(sizes.queries, sizes.items)
+    counts = {"specific": np.random.default_rng(1).random(sizes.items), "broad": np.random.default_rng(1).random(BROAD_ITEMS)}
+    start = SimpleNamespace(cpu=time.process_time(), peak=_peak_bytes())
+    tuned, base = RandomVectors(1, sizes.dimension), RandomVectors(2, sizes.dimension)
+    scores = item_scores(tuned, base, questions, counts, EvaluationConfig())  # type: ignore[arg-type]
+    found = next(score for score in scores if (score.scorer, score.metric) == ("tuned", "personal_auc"))
+    print(
+        f"{sizes.queries:,} queries of {questions.people:,} people, {sizes.items:,} items: {time.process_time() - start.cpu:,.0f} CPU seconds, "
+        f"peak {_peak_bytes() / 2**30:.2f} GiB ({start.peak / 2**30:.2f} before); personal AUC of chance {found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    )
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()
