@@ -188,7 +188,8 @@ def _is_after_pooling(module: nn.Module) -> bool:
 
 def _difference(model: SentenceTransformer, accelerator: Accelerator) -> str | None:
     """What is found where short texts, and one longer than a local window, are embedded packed and padded; None where they have the same vectors."""
-    before = _attention(model)
+    before, modes = _attention(model), [(module, module.training) for module in model.modules()]
+    model.eval()  # dropout would draw other numbers for a row
     window = getattr(model[0].config, "sliding_window", None) or 0
     texts = ["word " * count for count in (3, min(2 * window + 40, model.max_seq_length or 40), 12)]
     features = {name: value.to(accelerator.device) for name, value in model.preprocess(texts).items() if isinstance(value, Tensor)}
@@ -202,6 +203,8 @@ def _difference(model: SentenceTransformer, accelerator: Accelerator) -> str | N
     finally:
         _transformer(model).set_attn_implementation(before)
         setattr(model, _MARK, False)
+        for module, trains in modes:
+            module.training = trains
     apart = float((nn.functional.normalize(padded.float()) - nn.functional.normalize(packed.float())).abs().max())
     allowed = 1e-4 if packed.dtype == torch.float32 else 0.05
     return None if apart <= allowed else f"{type(_transformer(model)).__name__} gives other vectors packed than padded (apart by {apart:.2g})"

@@ -78,6 +78,6 @@ def test_training_that_is_no_longer_finite_stops_with_its_weights_as_they_were(m
 
 
 def test_a_base_whose_tokenizer_gives_no_places_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.student.load_model", lambda path, device: SimpleNamespace(tokenizer=CanineTokenizer()))
+    monkeypatch.setattr("trainer.student.load_model", lambda path, device, attention: SimpleNamespace(tokenizer=CanineTokenizer()))
     with pytest.raises(ConfigError, match=r"trainer\.base_model 'all-MiniLM-L6-v2': its tokenizer \(CanineTokenizer\) does not say where"):
         load_base("all-MiniLM-L6-v2", 64)

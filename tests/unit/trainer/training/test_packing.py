@@ -176,6 +176,15 @@ def test_auto_packs_where_it_was_measured(settings: dict[str, Any], device: str,
     assert choose_packing(model, TrainingConfig(**settings), ACCELERATOR) == is_packing(model) == packs
 
 
+def test_dropout_does_not_speak_against_packing_and_is_left_on() -> None:
+    model = load_base("all-MiniLM-L6-v2", 64, "cpu").train()
+    assert obstacle(model, ACCELERATOR) is None
+    assert all(module.training for module in model.modules())
+    model = load_base("all-MiniLM-L6-v2", 64, "cpu").eval()
+    assert obstacle(model, ACCELERATOR) is None
+    assert not any(module.training for module in model.modules())
+
+
 def test_a_finished_model_has_the_attention_of_its_base() -> None:
     model = load_base("all-MiniLM-L6-v2", 64, "cpu")
     start_packing(model)
