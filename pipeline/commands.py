@@ -45,7 +45,7 @@ COMMANDS = tuple(
         ("teacher label", "teacher.jobs.label", "units -> labels, by the teacher model", "teacher"),
         ("teacher import-labels", "teacher.jobs.import_labels", "labels made elsewhere -> labels", "teacher"),
         ("teacher items", "teacher.jobs.items", "labels -> items", "teacher"),
-        ("trainer examples", "trainer.jobs.examples", "sequences, labels, items -> examples", "trainer"),
+        ("trainer examples", "trainer.jobs.examples", "sequences (and labels) -> examples", "trainer"),
         ("trainer train", "trainer.jobs.train", "examples -> registered encoder", "trainer"),
         ("trainer merge", "trainer.jobs.merge", "weights of several encoders -> one registered encoder", "trainer"),
         ("trainer evaluate", "trainer.jobs.evaluate", "the registered encoder against base and baselines", "trainer"),

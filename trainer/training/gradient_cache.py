@@ -20,6 +20,9 @@ from trainer.training.random_states import RandomStates, random_states, replayed
 from trainer.training.step import Share
 from trainer.training.towers import embed
 
+SOFTEST = 0.16
+"""Where a base cannot tell a step's answers apart at all (titles that people of one community and time enter), the best fit is no contrast, from which nothing
+is learnt. This is the softest that fitted a base's scores of labels (benchmarks/RESULTS.md)."""
 BUCKET_NUMBERS = 2**26
 """Numbers of a bucket of gradients, 256 MiB in float32: what is reduced at once; a longer parameter has one for itself."""
 
@@ -53,11 +56,11 @@ def add_gradients(
 
 
 def fitting_temperature(encoder: Encoder, share: Share, accelerator: Accelerator, settings: LossSettings = PLAIN) -> float:
-    """The temperature at which the encoder's scores of a step, as it is, fit best; the same on each process. Dropout is off."""
+    """The temperature at which the encoder's scores of a step, as it is, fit best, none softer than SOFTEST; the same on each process. Dropout is off."""
     encoder.model.eval()
     vectors = all_vectors(first_passes(encoder, share, False, accelerator), share, encoder.dimension, accelerator)
     queries, answers = vectors.split(share.relation.shape)
-    return best_temperature(queries, answers, share.relation, share.kinds, settings)
+    return min(SOFTEST, best_temperature(queries, answers, share.relation, share.kinds, settings))
 
 
 def first_passes(encoder: Encoder, share: Share, keeps_graphs: bool, accelerator: Accelerator) -> list[Pass]:
