@@ -142,7 +142,7 @@ def test_a_run_that_failed_goes_on_with_the_same_inputs_on_as_many_processes(lak
 
     def run(inputs: str, processes: int, fails: bool) -> tuple[str, int]:
         """Id of the MLflow run, and the newest step that it had before this one logged the next."""
-        with suppress(ContractError), tracking.training_run(TrainerConfig(), {tracking.INPUTS: inputs}, processes) as run_id:
+        with suppress(ContractError), tracking.training_run(TrainerConfig(), {tracking.INPUTS: inputs}, processes, "train") as run_id:
             logged = tracking.last_logged_step()
             tracking.log_metrics({"loss": 1.0}, logged + 1)
             if fails:
