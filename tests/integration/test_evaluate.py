@@ -1,6 +1,7 @@
 """Examples and evaluation as jobs: Delta, the real MiniLM, MLflow on SQLite; hand-made people who each keep to a topic or two."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute
 import pytest
 import torch
+from deltalake import write_deltalake
 
 from conf.errors import ConfigError, ContractError, EncoderError
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
 from lake.encoder import Encoder
-from lake.examples import EXAMPLES, HeldOut
+from lake.examples import EXAMPLES, PERSON_LABELS, HeldOut
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS, LABELS, LEVELS, Item, Label, label_item_id
 from lake.schema import rows_table
@@ -139,7 +141,11 @@ def test_examples_hold_each_labelled_person_once_in_order_and_in_one_split(judge
     assert {row["split"] for row in found} == {"train", "validation", "test"}
     (run,) = arrow_tables.read(judged, JOB_RUNS).filter(pa.compute.field("job") == "trainer examples").to_pylist(maps_as_pydicts="strict")
     assert run["rows"]["people"] == PEOPLE - 1
-    assert run["dropped"] == {"people: no labelled unit": 1}
+    assert run["dropped"] == {"people: no cut with enough units before and answers after": 1}
+    labelled = arrow_tables.read(judged, PERSON_LABELS).sort_by([("person_id", "ascending"), ("unit_id", "ascending")]).to_pylist()
+    assert [(one["person_id"], one["unit_id"], one["specific"], one["broad"]) for one in labelled] == [
+        (f"person{person:02}", unit(person, number)["unit_id"], *words_of(person, number)) for person in range(PEOPLE - 1) for number in range(UNITS)
+    ]
 
 
 def test_a_second_run_of_examples_writes_nothing_and_another_setting_does(lake: LakeConfig) -> None:
@@ -160,14 +166,35 @@ def test_people_without_labels_give_an_empty_table(lake: LakeConfig) -> None:
     assert rows(lake) == []
 
 
-def test_a_label_that_is_not_among_the_items_is_counted_and_left_out(lake: LakeConfig) -> None:
+def test_examples_need_no_items_and_no_labels(lake: LakeConfig) -> None:
     write_people(lake, people=3)
-    items = arrow_tables.read(lake, ITEMS)
-    arrow_tables.overwrite(lake, ITEMS, items.filter(pa.compute.field("text") != "Chess"))
+    shutil.rmtree(f"{lake.path}/items")
     examples.main(arguments(lake))
-    assert [row["person_id"] for row in rows(lake)] == ["person00"]
-    (run,) = arrow_tables.read(lake, JOB_RUNS).to_pylist(maps_as_pydicts="strict")
-    assert run["dropped"]["labels: not among items"] == UNITS
+    assert [row["person_id"] for row in rows(lake)] == ["person00", "person01"]
+    shutil.rmtree(f"{lake.path}/labels")
+    titled = [chunk(person, 0) for person in range(2)]
+    for row in titled:
+        row["units"] = [one | {"title": f"Title {one['unit_id']}"} for one in row["units"]]
+    arrow_tables.overwrite(lake, SEQUENCES, rows_table(SEQUENCES, titled))
+    examples.main(arguments(lake))
+    assert [(row["person_id"], row["labelled"], len(row["cuts"]) > 0) for row in rows(lake)] == [("person00", [], True), ("person01", [], True)]
+
+
+def test_examples_are_the_same_whatever_is_held_at_once(judged: LakeConfig, lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_people(lake)
+    monkeypatch.setattr(examples, "MEMORY_OF_BYTES", 2_000)
+    examples.main(arguments(lake, "examples.memory_mb=1", "examples.labels_at_once=7"))
+    assert rows(lake) == rows(judged)
+    assert sorted(map(str, arrow_tables.read(lake, PERSON_LABELS).to_pylist())) == sorted(map(str, arrow_tables.read(judged, PERSON_LABELS).to_pylist()))
+
+
+def test_a_table_of_an_older_program_is_replaced(lake: LakeConfig) -> None:
+    write_people(lake, people=3)
+    write_deltalake(f"{lake.path}/examples", pa.table({"person_id": ["somebody"], "history": [["old"]], "split": ["train"]}))
+    with pytest.raises(ContractError, match="rebuild with 'kindred trainer examples'"):
+        rows(lake)
+    examples.main(arguments(lake))
+    assert [row["person_id"] for row in rows(lake)] == ["person00", "person01"]
 
 
 def test_a_label_set_that_is_not_there_is_a_config_error(lake: LakeConfig) -> None:
