@@ -102,7 +102,7 @@ class Checkpoints:
             logger.info("going on after step %d, from %s", record.step, folder)
         return Progress(record.step, record.temperature, record.positions[process])
 
-    def save_if_due(self, model: nn.Module, optimizer: Optimizer, progress: Progress, sightings: Sightings | None, is_last: bool) -> None:
+    def save_if_due(self, model: nn.Module, optimizer: Optimizer, progress: Progress, sightings: Sightings | None = None, *, is_last: bool) -> None:
         """Keep a checkpoint every so many steps or minutes, as the settings say, and after the last step: what follows may be killed too."""
         if is_last or self._is_due(progress.step):
             self.save(model, optimizer, progress, sightings)

@@ -10,15 +10,12 @@ from torch import nn
 
 from conf.errors import ConfigError
 from lake.encoder import load_encoder, save_encoder
-from lake.examples import EXAMPLES
-from lake.labels import ITEMS
-from lake.schema import rows_table
 from tests.encoder_folders import qwen3_folder
-from tests.planted_people import all_items, planted_examples
+from tests.hand_streams import HandStream
+from tests.planted_people import planted_examples
 from trainer.adapters import linear_layers
 from trainer.config import TrainingConfig
 from trainer.student import base_encoder, content_version, finish, student_encoder
-from trainer.training.batches import training_set
 from trainer.training.loop import make_accelerator, train
 from trainer.training.towers import embed
 
@@ -26,9 +23,7 @@ TEXTS = ["Sourdough starter smells odd", "Rye loaf with caraway " * 5, "roses"]
 
 
 def config(base: str, **changes: object) -> TrainingConfig:
-    return TrainingConfig(
-        **{"base_model": base, "max_tokens": 64, "people_per_batch": 4, "epochs": 2, "temperature": 0.1, "lora_rank": 4, "learning_rate": 1e-2} | changes
-    )  # type: ignore[arg-type]
+    return TrainingConfig(**{"base_model": base, "max_tokens": 64, "people_per_batch": 4, "temperature": 0.1, "lora_rank": 4, "learning_rate": 1e-2} | changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["MiniLM", "Qwen3"])
@@ -41,8 +36,7 @@ def test_adapters_alone_are_trained_and_are_merged_into_a_plain_folder(base: str
     untouched, encoder = base_encoder(settings, "cpu"), student_encoder(settings, "cpu")
     assert np.allclose(encoder.encode_texts(TEXTS, "query"), untouched.encode_texts(TEXTS, "query"), atol=1e-6)
     before = {name: each.detach().clone() for name, each in encoder.model.named_parameters()}
-    training = training_set(rows_table(EXAMPLES, planted_examples(8, 0)), rows_table(ITEMS, all_items()), "past", 1)
-    assert len(list(train(encoder, training, settings, make_accelerator(settings)))) == 4
+    assert len(list(train(encoder, HandStream(planted_examples(8, 0), settings, epochs=2), settings, make_accelerator(settings)))) == 4
     assert {name for name, each in encoder.model.named_parameters() if each.requires_grad} == {name for name in before if "lora_" in name}
     moved = {name for name, each in encoder.model.named_parameters() if not torch.equal(each, before[name])}
     assert moved == {name for name in before if "lora_" in name}
