@@ -15,7 +15,6 @@ from etl.jobs import sequences, units
 from lake import arrow_tables, spark_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
-from lake.examples import EXAMPLES
 from lake.job_runs import last_done_run
 from lake.schema import arrow_schema, rows_table
 from lake.table_files import TableFiles, open_parquet
@@ -37,17 +36,12 @@ def row_of(spec: TableSpec, name: str) -> dict[str, Any]:
     if spec == UNITS:
         return unit_of(name)
     in_history = {column: value for column, value in unit_of(name).items() if column in HistoryUnit.model_fields} | {"starts_session": False}
-    if spec == EXAMPLES:
-        return {"person_id": name, "history": [in_history], "labelled": [], "cuts": [], "split": "train", "label_set": []}
     return {"person_id": name, "chunk": 0, "units": [in_history], "user_ids": [name], "first_at": START, "last_at": START, "bucket": 3}
 
 
 def written(lake: LakeConfig, spec: TableSpec, *names: str) -> None:
     """Write rows as the job does that makes the table."""
     rows = rows_table(spec, [row_of(spec, name) for name in names])
-    if spec == EXAMPLES:
-        arrow_tables.overwrite_stream(lake, spec, [rows])
-        return
     arrow_tables.create_table(lake, spec)
     files = TableFiles(lake, spec, "-".join(names))
     files.write(rows)
@@ -56,7 +50,7 @@ def written(lake: LakeConfig, spec: TableSpec, *names: str) -> None:
 
 def contexts(rows: pa.Table, spec: TableSpec) -> dict[str, Rows]:
     """The context of each row's unit, by the key."""
-    column = {UNITS.name: "context", EXAMPLES.name: "history"}.get(spec.name, "units")
+    column = "context" if spec == UNITS else "units"
     found = dict(zip(rows[spec.key[0]].to_pylist(), rows[column].to_pylist(), strict=True))
     return found if spec == UNITS else {key: units_of[0]["context"] for key, units_of in found.items()}
 
@@ -81,7 +75,7 @@ def read_by_spark(spark: SparkSession, lake: LakeConfig, spec: TableSpec) -> pa.
     return spark_tables.read(spark, lake, spec).toArrow()
 
 
-@pytest.fixture(params=[*MADE_BY_ETL, EXAMPLES], ids=lambda spec: spec.name)
+@pytest.fixture(params=MADE_BY_ETL, ids=lambda spec: spec.name)
 def spec(request: pytest.FixtureRequest) -> TableSpec:
     return request.param
 
