@@ -210,8 +210,7 @@ def made_anew(lake: LakeConfig, spec: TableSpec) -> DeltaTable:
 
 
 def _is_as_specified(table: DeltaTable, spec: TableSpec) -> bool:
-    found = {field.name: _type_name(field.type) for field in pa.schema(table.schema())}
-    wanted = {field.name: _type_name(field.type) for field in arrow_schema(spec)}
+    found, wanted = _type_names(pa.schema(table.schema())), _type_names(arrow_schema(spec))
     return found == wanted and tuple(table.metadata().partition_columns) == spec.partition_by
 
 

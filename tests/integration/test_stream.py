@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
-from lake.schema import rows_table
+from lake.schema import arrow_schema, rows_table
 from lake.table_files import TableFiles
 from tests.planted_people import TOPICS, example, reader
 from trainer.config import Phase, TrainingConfig
@@ -128,6 +131,33 @@ def test_people_who_are_held_out_are_never_read(tmp_path: Path) -> None:
     lake = LakeConfig(path=str(tmp_path))
     write(lake, [*readers(10), *[row | {"person_id": f"test {row['person_id']}", "split": "test"} for row in readers(10)]])
     assert stream(lake).people["titles"] == 10
+
+
+def test_cuts_are_those_of_the_table_whoever_wrote_its_files(titled: LakeConfig) -> None:
+    before = stream(titled).cuts
+    table = arrow_tables.open_table(titled, EXAMPLES)
+    table.delete("person_id = '003'")  # leaves string_view in the file of five people
+    cuts = stream(titled).cuts
+    assert len(cuts.person) == 36
+    assert set(cuts.time.tolist()) == set(before.time.tolist())
+    assert len([person for batch in taken(stream(titled)) for person in people_of([batch])]) == 2 * 36
+
+
+def test_times_are_microseconds_in_files_of_spark_too(titled: LakeConfig) -> None:
+    before = stream(titled).cuts
+    for path in {f"{titled.path}/examples/{group.path}" for group in before.groups}:
+        pq.write_table(pq.ParquetFile(path).read(), path, use_deprecated_int96_timestamps=True)
+    assert stream(titled).cuts.time.tolist() == before.time.tolist()
+
+
+def test_a_table_without_a_field_inside_a_column_is_made_anew(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    inside = arrow_schema(EXAMPLES).field("cuts").type.value_type
+    older = pa.list_(pa.struct([field for field in inside if field.name != "community"]))
+    schema = pa.schema([field.with_type(older) if field.name == "cuts" else field for field in arrow_schema(EXAMPLES)])
+    DeltaTable.create(str(tmp_path / "examples"), schema, partition_by=["split"])
+    write(lake, readers(3))
+    assert stream(lake).people["titles"] == 3
 
 
 def test_more_processes_than_row_groups_give_empty_parts(tmp_path: Path) -> None:
