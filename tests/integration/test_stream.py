@@ -180,6 +180,18 @@ def test_a_window_holds_no_more_than_its_row_groups(titled: LakeConfig, monkeypa
     assert read == [8, 8]
 
 
+def test_row_groups_without_anybody_to_visit_are_not_read_and_nobody_else_is_kept(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(titled, [*readers(60), *labelled(7)])
+    rows: list[int] = []
+    kept = ExampleStream._read
+    monkeypatch.setattr(ExampleStream, "_read", lambda self, window: rows.append(len(kept(self, window))) or kept(self, window))
+    parts = [stream(titled, process, 2, phases=[LABELS], people_per_batch=2, window_mb=512) for process in (0, 1)]
+    windows = [window for part in parts for window in part.windows("labels", np.random.default_rng(1))]
+    assert [len(window.groups) for window in windows] == [1, 1]
+    assert sum(len(people_of(taken(part))) for part in parts) == 7
+    assert sum(rows) == 7
+
+
 def test_batches_are_made_ahead_and_failures_come_where_they_belong() -> None:
     made: list[int] = []
 
