@@ -166,7 +166,8 @@ def _whole(column: pa.ChunkedArray) -> Any:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
-def parts_of_hex(parts: int) -> Iterator[tuple[str | None, str | None]]:
-    """Ranges [from, to) of strings that begin with a hex digest, `parts` of nearly equal size (256 at most) that leave no string out; None is no bound."""
-    bounds: list[str | None] = [None, *(f"{part * 256 // parts:02x}" for part in range(1, parts)), None]
-    yield from pairwise(bounds)
+def ranges_of_ids(person_ids: pa.ChunkedArray, parts: int) -> Iterator[tuple[str | None, str | None]]:
+    """Ranges [from, to) that leave no string out, some `parts` with as many chunks each, whatever people are called; `person_ids` (chunks,), None is no bound."""
+    ids = sorted(person_ids.to_pylist()) if parts > 1 else []
+    bounds = sorted({ids[len(ids) * part // parts] for part in range(1, parts)} - set(ids[:1])) if ids else []
+    yield from pairwise([None, *bounds, None])

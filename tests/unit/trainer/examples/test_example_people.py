@@ -11,7 +11,7 @@ from lake.examples import EXAMPLES, PERSON_LABELS, answer_key
 from lake.schema import arrow_schema, checked_table, rows_table
 from lake.units import SEQUENCES, thread_title
 from trainer.config import ExamplesConfig
-from trainer.examples.people import examples_of, parts_of_hex, people_of, titles_of
+from trainer.examples.people import examples_of, people_of, ranges_of_ids, titles_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CONFIG = ExamplesConfig(cuts_per_person=2, min_past_units=2, min_future_labels=2, min_future_units=2)
@@ -113,8 +113,10 @@ def test_nobody_makes_an_empty_table() -> None:
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7, 256])
-def test_ranges_of_ids_leave_nobody_out_and_take_nobody_twice(parts: int) -> None:
-    ranges = list(parts_of_hex(parts))
-    assert len(ranges) == parts
-    for person_id in ("", "0", "00", "7fffff", "80", "ff", "ffffff", "somebody", "Zoe", "é"):
+@pytest.mark.parametrize("there", [[], ["80"], [f"{number:04x}" for number in range(500)], [f"user-{number:04}" for number in range(500)]])
+def test_ranges_of_ids_leave_nobody_out_and_take_nobody_twice(parts: int, there: list[str]) -> None:
+    ranges = list(ranges_of_ids(pa.chunked_array([there], pa.string()), parts))
+    for person_id in ("", "0", "00", "7fffff", "80", "ff", "ffffff", "somebody", "user-0250", "Zoe", "é"):
         assert sum((start is None or person_id >= start) and (end is None or person_id < end) for start, end in ranges) == 1, person_id
+    held = [sum((start is None or each >= start) and (end is None or each < end) for each in there) for start, end in ranges]
+    assert max(held) <= -(-len(there) // parts) + 1
