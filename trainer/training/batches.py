@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lake import rendering
-from lake.examples import KINDS, answer_key
+from lake.examples import KINDS, answer_key, title_answer
 from lake.labels import LEVELS
 from lake.units import thread_title
 from trainer.config import Source, TrainingConfig
 from trainer.training.masks import Numbers, answer_numbers
 
 Unit = Mapping[str, Any]
-TITLE_CHARS = 200
-"""Of a title, as an answer."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +89,9 @@ def drawn_titles(history: pa.StructArray, entered: Sequence[int], count: int, ge
     for place in generator.permutation(np.array(entered, np.int64)).tolist():
         title = thread_title(history[place].as_py())
         if title is not None and len(titles) < count:
-            titles.setdefault(answer_key(title), title)
+            titles.setdefault(answer_key(title_answer(title)), title_answer(title))
     kind = KINDS.index("title")
-    return [Answer(int(answer_numbers(np.array(key), kind)), rendering.plain(title, TITLE_CHARS)) for key, title in titles.items()]
+    return [Answer(int(answer_numbers(np.array(key), kind)), title) for key, title in titles.items()]
 
 
 def drawn_labels(positives: Sequence[Mapping[str, Any]], labelled: Sequence[Mapping[str, str]], count: int, generator: np.random.Generator) -> list[Answer]:

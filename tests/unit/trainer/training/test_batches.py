@@ -54,6 +54,15 @@ def test_no_more_answers_are_drawn_than_asked_for_and_the_same_title_once() -> N
     assert keys_of(positives).tolist() == [answer_key("same")]
 
 
+def test_titles_that_are_encoded_alike_are_one_answer() -> None:
+    batch = made([reader("a", ["x", "w" * 250, "w" * 250 + " and more"], 1)], "titles")
+    assert len(batch.texts) == len(set(batch.texts)) == 1
+
+
+def test_a_title_without_words_is_no_answer() -> None:
+    assert made([reader("a", ["x", "!!!", "\U0001f525", " ", "Tea"], 1)], "titles").texts == ["Tea"]
+
+
 def test_titles_are_on_one_line_and_not_endless() -> None:
     (text,) = made([reader("a", ["x", "A\ntitle " + "w" * 999], 1)], "titles").texts
     assert text.startswith("A title ")
