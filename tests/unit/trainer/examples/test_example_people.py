@@ -92,6 +92,12 @@ def test_a_title_is_the_same_however_much_of_it_a_table_keeps() -> None:
     assert rows[0]["did"] == rows[1]["did"]
 
 
+def test_titled_things_of_no_thread_are_acted_on_once() -> None:
+    watched = [unit("a", number, None, own_title=f"Video {number % 6}", thread_id=None) for number in range(8)]
+    (row,) = made([chunk("a", 0, watched)], [], cuts_per_person=9)
+    assert {place for cut in row["cuts"] for place in cut["entered"]} == {2, 3, 4, 5}
+
+
 def test_people_are_counted_and_those_without_an_example_too() -> None:
     counts, dropped = Counter[str](), Counter[str]()
     chunks = [chunk(person, 0, [unit(person, number) for number in range(units)]) for person, units in (("a", 8), ("b", 2), ("c", 8))]
