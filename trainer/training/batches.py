@@ -45,7 +45,7 @@ class Answer:
 def batch_of(
     rows: pa.Table, people: Sequence[int], cuts: Sequence[int], source: Source, config: TrainingConfig, generator: np.random.Generator
 ) -> TrainingBatch:  # fmt: skip
-    """One cut of each of these people (rows of `examples`), with answers of a source drawn from it; with shuffled labels everybody gets another's."""
+    """One cut of each of these people (rows of `examples`), with answers of a source drawn from it; with shuffled labels everybody gets another's, who is alone none."""
     found = [rows["cuts"][person][cut].as_py() for person, cut in zip(people, cuts, strict=True)]
     histories = [rows["history"][person].values for person in people]
     drawn = [
@@ -57,6 +57,7 @@ def batch_of(
     if config.shuffle_labels:
         ring = generator.permutation(len(people))
         giver = {int(ring[place - 1]): int(ring[place]) for place in range(len(ring))}
+        drawn = drawn if len(people) > 1 else [[] for _ in drawn]
         drawn, done = ([each[giver[place]] for place in range(len(each))] for each in (drawn, done))  # type: ignore[assignment]
     texts = {answer.number: answer.text for answers in reversed(drawn) for answer in answers}
     answers = np.array(sorted(texts), np.int64)

@@ -105,6 +105,11 @@ def test_shuffled_labels_are_another_persons_with_all_that_the_other_did() -> No
     assert sorted(np.concatenate(batch.positives).tolist()) == batch.answers.tolist()
 
 
+def test_who_is_alone_learns_nothing_of_shuffled_labels() -> None:
+    batch = made([example("a", [(text, "Bread") for text in BREAD], 1)], shuffle_labels=True)
+    assert (batch.texts, [each.tolist() for each in batch.positives], len(batch.histories)) == ([], [[]], 1)
+
+
 def test_a_part_has_the_answers_of_its_queries_alone() -> None:
     batch = made([reader(f"p{number}", [f"{number} {title}" for title in TITLES], 2) for number in range(5)], "titles")
     part = part_of(batch, [4, 1])
