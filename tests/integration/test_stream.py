@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 
 from lake import arrow_tables
 from lake.config import LakeConfig
@@ -160,6 +161,23 @@ def test_a_table_without_a_field_inside_a_column_is_made_anew(tmp_path: Path) ->
     assert stream(lake).people["titles"] == 3
 
 
+def test_of_two_who_replace_a_table_at_once_one_alone_does(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = TableFiles(titled, EXAMPLES, "slow", name_is_unique=True)
+    files.write(rows_table(EXAMPLES, readers(9)))
+    written, listed, calls = files.finish(), arrow_tables.live_files, iter([True])
+
+    def while_another_replaces(table: DeltaTable) -> list[dict[str, Any]]:
+        found = listed(table)
+        if next(calls, False):
+            write(titled, readers(4))
+        return found
+
+    monkeypatch.setattr(arrow_tables, "live_files", while_another_replaces)
+    with pytest.raises(CommitFailedError):
+        arrow_tables.replace_by_files(titled, EXAMPLES, written)
+    assert arrow_tables.count_rows(titled, EXAMPLES) == 4
+
+
 def test_more_processes_than_row_groups_give_empty_parts(tmp_path: Path) -> None:
     lake = LakeConfig(path=str(tmp_path))
     write(lake, readers(4))
@@ -178,6 +196,14 @@ def test_a_window_holds_no_more_than_its_row_groups(titled: LakeConfig, monkeypa
     read.clear()
     taken(stream(titled, window_mb=512))
     assert read == [8, 8]
+
+
+def test_a_row_group_is_as_large_as_it_is_in_memory(titled: LakeConfig) -> None:
+    repeating = readers(20)
+    write(titled, [row | {"history": row["history"] * 50} for row in repeating], 20)
+    of = stream(titled)
+    (window,) = of.windows("titles", np.random.default_rng(1))
+    assert of.cuts.groups[0].bytes > 0.7 * of._read(window).nbytes
 
 
 def test_row_groups_without_anybody_to_visit_are_not_read_and_nobody_else_is_kept(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
