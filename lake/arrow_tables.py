@@ -167,14 +167,14 @@ def delete_keys(lake: LakeConfig, spec: TableSpec, keys: pa.Table) -> int:
 
 
 def commit_files(
-    lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int] | None = None, removed: Collection[str] = ()
+    lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int] | None = None, removed: Collection[str] | None = ()
 ) -> None:  # fmt: skip
-    """Make files that stand in the table's folder part of it, and take others (paths as in the log) out, in one commit.
+    """Make files that stand in the table's folder part of it, and take others (paths as in the log; None is all that it holds) out, in one commit.
 
     With a transaction (application id, version) it happens once: where that is in and nothing is left to take out, nothing is written.
     """
     table = open_table(lake, spec)
-    leaving = [file for file in live_files(table) if file["path"] in removed] if removed else []
+    leaving = [file for file in live_files(table) if removed is None or file["path"] in removed] if removed is None or removed else []
     if not leaving and (not added or (transaction and is_committed(table, transaction))):
         return
     _add_later_columns(table, spec)
@@ -193,9 +193,8 @@ def commit_files(
 
 def replace_by_files(lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile]) -> int:
     """Let files that stand in the table's folder be all that it holds, in one commit, and return the table's version."""
-    table = open_table(lake, spec)
-    commit_files(lake, spec, added, removed={file["path"] for file in live_files(table)})
-    return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
+    commit_files(lake, spec, added, removed=None)
+    return DeltaTable(table_uri(lake.path, spec), storage_options=lake.storage_options or None).version()
 
 
 def made_anew(lake: LakeConfig, spec: TableSpec) -> DeltaTable:
@@ -210,8 +209,7 @@ def made_anew(lake: LakeConfig, spec: TableSpec) -> DeltaTable:
 
 
 def _is_as_specified(table: DeltaTable, spec: TableSpec) -> bool:
-    found = {field.name: _type_name(field.type) for field in pa.schema(table.schema())}
-    wanted = {field.name: _type_name(field.type) for field in arrow_schema(spec)}
+    found, wanted = _type_names(pa.schema(table.schema())), _type_names(arrow_schema(spec))
     return found == wanted and tuple(table.metadata().partition_columns) == spec.partition_by
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lake.labels import Level, normalised
+from lake.rendering import plain
 from lake.tables import Row, TableSpec
 from lake.units import HistoryUnit
 
@@ -18,11 +19,18 @@ Side = Literal["query", Kind]
 """Sides of training and of serving: a history is a query, and an answer is of a kind."""
 Where = Literal["inside", "after"]
 Period = Literal["past", "future"]
+TITLE_CHARS = 200
+"""Of a title, as an answer."""
 
 
 def answer_key(text: str) -> int:
     """What an answer's words are known by, 0 to 2**60 - 1: the first bits of the SHA-256 of the normalised text. Two answers of the same words are one."""
     return int.from_bytes(hashlib.sha256(normalised(text).encode("utf-8", "surrogatepass")).digest()[:8], "big") >> 4
+
+
+def title_answer(title: str) -> str:
+    """A title as an answer: one line of TITLE_CHARS at most, so that tables that keep more or less of it name the same."""
+    return plain(title, TITLE_CHARS)
 
 
 class HeldOut(BaseModel):
@@ -111,5 +119,6 @@ PERSON_LABELS = TableSpec(
 )  # fmt: skip
 EXAMPLES = TableSpec(
     name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),
-    stats_columns=("person_id",),
+    stats_columns=("person_id",), repeating_columns=(),
 )  # fmt: skip
+"""Without dictionaries the size of a row group, by which training plans what it holds, is what it takes in memory; compressed files are hardly larger."""

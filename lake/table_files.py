@@ -182,8 +182,21 @@ class TableParquet(pq.ParquetFile):
     def _as_modelled(self, rows: Rows) -> Rows:
         """Rows with the model's fields, null where the file has none; of a column of which not all fields inside were read, those that were."""
         stored = self.schema_arrow
-        fields = [self._modelled.field(field.name) if field.type == stored.field(field.name).type else field for field in rows.schema]
+        fields = [
+            self._modelled.field(field.name) if field.type == stored.field(field.name).type
+            else field.with_type(_read_part(self._modelled.field(field.name).type, field.type))
+            for field in rows.schema
+        ]  # fmt: skip
         return rows if rows.schema.equals(pa.schema(fields)) else rows.cast(pa.schema(fields))
+
+
+def _read_part(modelled: pa.DataType, read: pa.DataType) -> pa.DataType:
+    """Of the model's type what was read of a column, by the names of the fields inside."""
+    if pa.types.is_struct(read):
+        return pa.struct([field.with_type(_read_part(modelled.field(field.name).type, field.type)) for field in read])
+    if pa.types.is_list(read) or pa.types.is_large_list(read):
+        return pa.list_(read.value_field.with_type(_read_part(modelled.value_type, read.value_type)))
+    return modelled
 
 
 def open_parquet(lake: LakeConfig, spec: TableSpec, path: str) -> TableParquet:

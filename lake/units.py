@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from lake.labels import normalised
 from lake.tables import Row, TableSpec
 
 Role = Literal["root", "parent", "earlier", "object"]
@@ -141,10 +142,11 @@ SHORT_SEQUENCES = TableSpec(
 def thread_title(unit: Mapping[str, Any]) -> str | None:
     """What a unit (of `units` or of a history) was about in the archive's own words: the title of the thing acted on, else its own, else its root's; or None.
 
-    The headline of a review says what the person thinks of a thing, not what the thing is. It is a title alone, never a body, and not the words of a parent.
+    The headline of a review says what the person thinks of a thing, not what the thing is. It is a title alone, never a body, and not the words of a parent. One of marks or
+    emoji alone says nothing: all such titles would be one.
     """
     titles = [[entry["title"] for entry in unit["context"] if entry["role"] == role] for role in ("object", "root")]
-    return next((title for title in (*titles[0], unit["title"], *titles[1]) if title), None)
+    return next((title for title in (*titles[0], unit["title"], *titles[1]) if title and normalised(title)), None)
 
 
 def sequence_bucket(person_id: str, buckets: int) -> int:

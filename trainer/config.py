@@ -53,7 +53,9 @@ class EvaluationConfig(StageConfig):
 class Phase(StageConfig):
     """A part of training with one rise and fall of the learning rate."""
 
-    epochs: dict[Source, int] = Field(description="Source of answers -> how often each person who has some is seen, each time at one cut.")
+    epochs: dict[Source, Annotated[int, Field(gt=0)]] = Field(
+        min_length=1, description="Source of answers -> how often each person who has some is seen, each time at one cut."
+    )
     learning_rate: float | None = Field(None, gt=0, description="Its peak; None takes trainer.learning_rate.")
 
 
@@ -79,6 +81,7 @@ class TrainingConfig(StageConfig):
     context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
     phases: list[Phase] = Field(
         [Phase(epochs={"titles": 1}), Phase(epochs={"labels": 2})],
+        min_length=1,
         description="Parts of training, one after the other; a source that nobody has answers of takes no step, and the steps of several in one phase are mixed.",
     )
     people_per_batch: int = Field(32, gt=1, description="People in one step, over all processes.")

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -13,7 +14,8 @@ from conf.errors import ConfigError
 from lake.config import LakeConfig
 from tests.torchrun import on_processes
 from trainer.config import TrainerConfig
-from trainer.training.checkpoints import OPTIMIZER, PROGRESS, WEIGHTS, Checkpoints, Progress, checkpoints_of_run
+from trainer.training.checkpoints import OPTIMIZER, PROGRESS, SIGHTINGS, WEIGHTS, Checkpoints, Progress, checkpoints_of_run
+from trainer.training.frequency import Sightings
 
 KILLED = Path(__file__).with_name("train_killed.py")
 
@@ -117,6 +119,20 @@ def test_a_broken_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, n
     assert Run(tmp_path).resume().step == 1
     assert "passed over" in caplog.text
     assert "writing-3" not in names(tmp_path)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_checkpoint_without_its_sightings_is_passed_over_too(tmp_path: Path, is_there: bool) -> None:
+    run, sightings = Run(tmp_path, log_frequency=True), Sightings()
+    for step in (1, 2):
+        sightings.log_chances(np.array([4 * step]))
+        run.checkpoints.save(run.model, run.optimizer, Progress(step), sightings)
+    run.end()
+    broken = tmp_path / "1-processes" / "step-000000002" / SIGHTINGS
+    broken.write_bytes(b"half of it") if is_there else broken.unlink()
+    again, found = Run(tmp_path, log_frequency=True), Sightings()
+    assert again.checkpoints.resume(again.model, again.optimizer, found).step == 1
+    assert found.steps == 1
 
 
 def test_another_run_or_another_number_of_processes_is_not_gone_on_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

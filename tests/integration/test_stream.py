@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
-from lake.schema import rows_table
+from lake.schema import arrow_schema, rows_table
 from lake.table_files import TableFiles
 from tests.planted_people import TOPICS, example, reader
 from trainer.config import Phase, TrainingConfig
@@ -130,6 +134,50 @@ def test_people_who_are_held_out_are_never_read(tmp_path: Path) -> None:
     assert stream(lake).people["titles"] == 10
 
 
+def test_cuts_are_those_of_the_table_whoever_wrote_its_files(titled: LakeConfig) -> None:
+    before = stream(titled).cuts
+    table = arrow_tables.open_table(titled, EXAMPLES)
+    table.delete("person_id = '003'")  # leaves string_view in the file of five people
+    cuts = stream(titled).cuts
+    assert len(cuts.person) == 36
+    assert set(cuts.time.tolist()) == set(before.time.tolist())
+    assert len([person for batch in taken(stream(titled)) for person in people_of([batch])]) == 2 * 36
+
+
+def test_times_are_microseconds_in_files_of_spark_too(titled: LakeConfig) -> None:
+    before = stream(titled).cuts
+    for path in {f"{titled.path}/examples/{group.path}" for group in before.groups}:
+        pq.write_table(pq.ParquetFile(path).read(), path, use_deprecated_int96_timestamps=True)
+    assert stream(titled).cuts.time.tolist() == before.time.tolist()
+
+
+def test_a_table_without_a_field_inside_a_column_is_made_anew(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    inside = arrow_schema(EXAMPLES).field("cuts").type.value_type
+    older = pa.list_(pa.struct([field for field in inside if field.name != "community"]))
+    schema = pa.schema([field.with_type(older) if field.name == "cuts" else field for field in arrow_schema(EXAMPLES)])
+    DeltaTable.create(str(tmp_path / "examples"), schema, partition_by=["split"])
+    write(lake, readers(3))
+    assert stream(lake).people["titles"] == 3
+
+
+def test_of_two_who_replace_a_table_at_once_one_alone_does(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = TableFiles(titled, EXAMPLES, "slow", name_is_unique=True)
+    files.write(rows_table(EXAMPLES, readers(9)))
+    written, listed, calls = files.finish(), arrow_tables.live_files, iter([True])
+
+    def while_another_replaces(table: DeltaTable) -> list[dict[str, Any]]:
+        found = listed(table)
+        if next(calls, False):
+            write(titled, readers(4))
+        return found
+
+    monkeypatch.setattr(arrow_tables, "live_files", while_another_replaces)
+    with pytest.raises(CommitFailedError):
+        arrow_tables.replace_by_files(titled, EXAMPLES, written)
+    assert arrow_tables.count_rows(titled, EXAMPLES) == 4
+
+
 def test_more_processes_than_row_groups_give_empty_parts(tmp_path: Path) -> None:
     lake = LakeConfig(path=str(tmp_path))
     write(lake, readers(4))
@@ -148,6 +196,26 @@ def test_a_window_holds_no_more_than_its_row_groups(titled: LakeConfig, monkeypa
     read.clear()
     taken(stream(titled, window_mb=512))
     assert read == [8, 8]
+
+
+def test_a_row_group_is_as_large_as_it_is_in_memory(titled: LakeConfig) -> None:
+    repeating = readers(20)
+    write(titled, [row | {"history": row["history"] * 50} for row in repeating], 20)
+    of = stream(titled)
+    (window,) = of.windows("titles", np.random.default_rng(1))
+    assert of.cuts.groups[0].bytes > 0.7 * of._read(window).nbytes
+
+
+def test_row_groups_without_anybody_to_visit_are_not_read_and_nobody_else_is_kept(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(titled, [*readers(60), *labelled(7)])
+    rows: list[int] = []
+    kept = ExampleStream._read
+    monkeypatch.setattr(ExampleStream, "_read", lambda self, window: rows.append(len(kept(self, window))) or kept(self, window))
+    parts = [stream(titled, process, 2, phases=[LABELS], people_per_batch=2, window_mb=512) for process in (0, 1)]
+    windows = [window for part in parts for window in part.windows("labels", np.random.default_rng(1))]
+    assert [len(window.groups) for window in windows] == [1, 1]
+    assert sum(len(people_of(taken(part))) for part in parts) == 7
+    assert sum(rows) == 7
 
 
 def test_batches_are_made_ahead_and_failures_come_where_they_belong() -> None:

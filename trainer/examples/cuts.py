@@ -36,13 +36,13 @@ class PersonHistory:
     @cached_property
     def first_in_thread(self) -> Numbers:
         """Where the person first acts in the thread of each unit, (S,); -1 for a unit in no thread."""
-        distinct, first, of_unit = np.unique(self.threads, return_index=True, return_inverse=True)
-        return np.where(distinct == NONE, NONE, first)[of_unit]
+        return _first_places(self.threads)
 
     @cached_property
     def enters(self) -> NDArray[np.bool_]:
-        """Whether by this unit the person enters a thread that has a title, (S,): nothing before it is in the thread."""
-        return (self.first_in_thread == np.arange(len(self.times))) & (self.titles != NONE)
+        """Whether by this unit the person enters a thread that has a title, or, in no thread, acts on a titled thing for the first time, (S,)."""
+        firsts = np.where(self.threads == NONE, _first_places(self.titles), self.first_in_thread)
+        return (firsts == np.arange(len(self.times))) & (self.titles != NONE)
 
     def may_cut_before(self, place: int) -> bool:
         """Whether the unit there is later than the one before it: the future is strictly later than the past."""
@@ -112,6 +112,12 @@ def cut_row(
         "history_length": cut - history.kept_from, "community": communities[cut], "positives": positives, "entered": [place - history.kept_from for place in entered],
         "hard_negatives": [], "period": period_of(history, [*after, *entered], split_at),
     }  # fmt: skip
+
+
+def _first_places(numbers: Numbers) -> Numbers:
+    """Where each number stands first, (S,); -1 for -1."""
+    distinct, first, of_unit = np.unique(numbers, return_index=True, return_inverse=True)
+    return np.where(distinct == NONE, NONE, first)[of_unit]
 
 
 def _kept(history: PersonHistory, wanted: NDArray[np.bool_]) -> list[int]:

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.examples import EXAMPLES, answer_key
-from lake.labels import LEVELS
+from lake.examples import EXAMPLES, answer_key, title_answer
+from lake.labels import LEVELS, normalised
 from lake.schema import arrow_schema
 from trainer.config import ExamplesConfig
 from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
@@ -23,8 +23,8 @@ _TYPES = arrow_schema(EXAMPLES)
 class People:
     """P people and the S units of all their histories in a row, oldest first, with what cuts and answers need of each.
 
-    Shapes: offsets (P + 1,) says where each person's units begin; threads, titles, title_keys and labels (S,), -1 for none: `titles` are numbers of
-    titles, `title_keys` their answer_keys, `labels` rows of `label_rows`.
+    Shapes: offsets (P + 1,) says where each person's units begin; threads, titles and labels (S,), -1 for none: `titles` are numbers of titles,
+    `labels` rows of `label_rows`; title_keys (S, 3) are the answer_keys of the titles of a unit's object, of itself and of its root, -1 for none.
     """
 
     person_ids: list[str]
@@ -52,39 +52,43 @@ def people_of(chunks: pa.Table, label_rows: pa.Table) -> People:
     person_ids = chunks["person_id"].to_pylist()
     first_chunks = [row for row in range(len(person_ids)) if not row or person_ids[row] != person_ids[row - 1]]
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    titles = titles_of(units).dictionary_encode()
-    keys = np.array([answer_key(title) for title in titles.dictionary.to_pylist()] or [0], np.int64)
-    numbers = _numbers(titles)
+    by_role = titles_by_role(units)
     return People(
         person_ids=[person_ids[row] for row in first_chunks],
         offsets=starts[[*first_chunks, len(person_ids)]],
         units=units,
         threads=_numbers(pc.struct_field(units, "thread_id").dictionary_encode()),
-        titles=numbers,
-        title_keys=np.where(numbers == NONE, NONE, keys[numbers]),
+        titles=_numbers(pc.coalesce(*by_role).dictionary_encode()),
+        title_keys=np.stack([_title_keys(titles) for titles in by_role], axis=1),
         labels=_label_of_units(units, np.repeat(np.array(person_ids, object), counts), label_rows),
         label_rows=label_rows,
     )
 
 
-def titles_of(units: pa.StructArray) -> pa.Array:
-    """`lake.units.thread_title` of each unit, null where there is none."""
+def titles_by_role(units: pa.StructArray) -> list[pa.Array]:
+    """Titles of each unit's object, of itself and of its root, null where there is none with words. The first of them is `lake.units.thread_title`."""
     contexts = pc.struct_field(units, "context")
     lengths = pc.list_value_length(contexts).fill_null(0).to_numpy(zero_copy_only=False)
     entries = contexts.flatten()
     first = np.where(lengths > 0, np.cumsum(lengths) - lengths, NONE)
     openings = entries.take(pa.array(first, pa.int64(), mask=first == NONE))
     of_objects, of_roots = (_titles_of_role(openings, role) for role in ("object", "root"))
-    return pc.coalesce(of_objects, _unless_empty(pc.struct_field(units, "title")), of_roots)
+    return [_with_words(titles) for titles in (of_objects, pc.struct_field(units, "title"), of_roots)]
 
 
 def _titles_of_role(openings: pa.StructArray, role: str) -> pa.Array:
-    is_role = pc.equal(pc.struct_field(openings, "role"), role)
-    return _unless_empty(pc.if_else(is_role, pc.struct_field(openings, "title"), pa.scalar(None, pa.string())))
+    return pc.if_else(pc.equal(pc.struct_field(openings, "role"), role), pc.struct_field(openings, "title"), pa.scalar(None, pa.string()))
 
 
-def _unless_empty(texts: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+def _with_words(texts: pa.Array) -> pa.Array:
+    encoded = texts.dictionary_encode()
+    return pa.array([text if normalised(text) else None for text in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
+
+
+def _title_keys(titles: pa.Array) -> Numbers:
+    encoded = titles.dictionary_encode()
+    keys, numbers = np.array([answer_key(title_answer(title)) for title in encoded.dictionary.to_pylist()] or [0], np.int64), _numbers(encoded)
+    return np.where(numbers == NONE, NONE, keys[numbers])
 
 
 def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str]) -> pa.Table:
@@ -166,7 +170,8 @@ def _whole(column: pa.ChunkedArray) -> Any:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
-def parts_of_hex(parts: int) -> Iterator[tuple[str | None, str | None]]:
-    """Ranges [from, to) of strings that begin with a hex digest, `parts` of nearly equal size (256 at most) that leave no string out; None is no bound."""
-    bounds: list[str | None] = [None, *(f"{part * 256 // parts:02x}" for part in range(1, parts)), None]
-    yield from pairwise(bounds)
+def ranges_of_ids(person_ids: pa.ChunkedArray, parts: int) -> Iterator[tuple[str | None, str | None]]:
+    """Ranges [from, to) that leave no string out, some `parts` with as many chunks each, whatever people are called; `person_ids` (chunks,), None is no bound."""
+    ids = sorted(person_ids.to_pylist()) if parts > 1 else []
+    bounds = sorted({ids[len(ids) * part // parts] for part in range(1, parts)} - set(ids[:1])) if ids else []
+    yield from pairwise([None, *bounds, None])

@@ -21,7 +21,7 @@ from lake.table_files import TableFiles
 from lake.units import SEQUENCES
 from trainer import arguments as trainer_arguments
 from trainer.config import ExamplesConfig, TrainerConfig
-from trainer.examples.people import examples_of, parts_of_hex, people_of
+from trainer.examples.people import examples_of, people_of, ranges_of_ids
 from trainer.examples.person_labels import Times, label_index, labelled_units
 from trainer.fingerprint import EXAMPLES_VERSION
 
@@ -92,13 +92,20 @@ def write_examples(lake: LakeConfig, version: int, split_at: int, config: Exampl
     arrow_tables.made_anew(lake, EXAMPLES)
     files = TableFiles(lake.model_copy(update={"write_buffer_mb": ROW_GROUP_MB}), EXAMPLES, uuid.uuid4().hex, name_is_unique=True)
     for bucket in sorted(buckets):
-        parts = min(256, 1 + buckets[bucket] * MEMORY_OF_BYTES // (config.memory_mb * 2**20))
-        for start, end in parts_of_hex(parts):
+        parts = 1 + buckets[bucket] * MEMORY_OF_BYTES // (config.memory_mb * 2**20)
+        for start, end in ranges_of_ids(arrow_tables.read(lake, SEQUENCES, ("person_id",), ds.field("bucket") == bucket, version)["person_id"], parts):
             where = _people(bucket, start, end)
             chunks = arrow_tables.read(lake, SEQUENCES, ("person_id", "chunk", "units"), where, version)
             people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where))
-            files.write(examples_of(people, split_at, config, record.rows, record.dropped))
+            for rows in row_groups(examples_of(people, split_at, config, record.rows, record.dropped)):
+                files.write(rows)
     return arrow_tables.replace_by_files(lake, EXAMPLES, files.finish())
+
+
+def row_groups(rows: pa.Table) -> Iterator[pa.Table]:
+    """The rows in their order, some ROW_GROUP_MB at once: all that a file is given at once becomes one row group, and a window of training holds whole ones."""
+    people = max(1, ROW_GROUP_MB * 2**20 * len(rows) // max(1, rows.nbytes))
+    yield from (rows.slice(start, people) for start in range(0, len(rows), people))
 
 
 def _people(bucket: int, start: str | None, end: str | None) -> ds.Expression:

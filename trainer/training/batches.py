@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lake import rendering
-from lake.examples import KINDS, answer_key
+from lake.examples import KINDS, answer_key, title_answer
 from lake.labels import LEVELS
 from lake.units import thread_title
 from trainer.config import Source, TrainingConfig
 from trainer.training.masks import Numbers, answer_numbers
 
 Unit = Mapping[str, Any]
-TITLE_CHARS = 200
-"""Of a title, as an answer."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Answer:
 def batch_of(
     rows: pa.Table, people: Sequence[int], cuts: Sequence[int], source: Source, config: TrainingConfig, generator: np.random.Generator
 ) -> TrainingBatch:  # fmt: skip
-    """One cut of each of these people (rows of `examples`), with answers of a source drawn from it; with shuffled labels everybody gets another's."""
+    """One cut of each of these people (rows of `examples`), with answers of a source drawn from it; with shuffled labels everybody gets another's, who is alone none."""
     found = [rows["cuts"][person][cut].as_py() for person, cut in zip(people, cuts, strict=True)]
     histories = [rows["history"][person].values for person in people]
     drawn = [
@@ -60,6 +57,7 @@ def batch_of(
     if config.shuffle_labels:
         ring = generator.permutation(len(people))
         giver = {int(ring[place - 1]): int(ring[place]) for place in range(len(ring))}
+        drawn = drawn if len(people) > 1 else [[] for _ in drawn]
         drawn, done = ([each[giver[place]] for place in range(len(each))] for each in (drawn, done))  # type: ignore[assignment]
     texts = {answer.number: answer.text for answers in reversed(drawn) for answer in answers}
     answers = np.array(sorted(texts), np.int64)
@@ -92,9 +90,9 @@ def drawn_titles(history: pa.StructArray, entered: Sequence[int], count: int, ge
     for place in generator.permutation(np.array(entered, np.int64)).tolist():
         title = thread_title(history[place].as_py())
         if title is not None and len(titles) < count:
-            titles.setdefault(answer_key(title), title)
+            titles.setdefault(answer_key(title_answer(title)), title_answer(title))
     kind = KINDS.index("title")
-    return [Answer(int(answer_numbers(np.array(key), kind)), rendering.plain(title, TITLE_CHARS)) for key, title in titles.items()]
+    return [Answer(int(answer_numbers(np.array(key), kind)), title) for key, title in titles.items()]
 
 
 def drawn_labels(positives: Sequence[Mapping[str, Any]], labelled: Sequence[Mapping[str, str]], count: int, generator: np.random.Generator) -> list[Answer]:

@@ -149,7 +149,7 @@ class Checkpoints:
     def _can_be_read(self, folder: Path) -> bool:
         try:
             record = _read_record(folder)
-            for name in (WEIGHTS, OPTIMIZER, *map(_states_file, range(record.processes))):
+            for name in (WEIGHTS, OPTIMIZER, *([SIGHTINGS] if self.config.log_frequency else []), *map(_states_file, range(record.processes))):
                 with safe_open(folder / name, framework="pt"):
                     pass
         except (OSError, ValueError, TypeError, SafetensorError) as error:

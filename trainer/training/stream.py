@@ -25,7 +25,7 @@ from lake.table_files import open_parquet
 from trainer.config import TrainingConfig
 from trainer.training.batches import TrainingBatch, batch_of
 from trainer.training.composition import composed_batches
-from trainer.training.cuts_table import SOURCES, Cuts, Numbers, Source
+from trainer.training.cuts_table import SOURCES, Cuts, Numbers, RowGroup, Source
 
 logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
@@ -35,7 +35,7 @@ _BATCHES_AHEAD = 2
 
 @dataclass(frozen=True)
 class Window:
-    """Some row groups of one process, the people of theirs who come now, each as a place among all cuts, and the number of steps they are for."""
+    """Some row groups of one process, the people of theirs who come now, each as a place among all cuts, in the order of the groups, and the number of steps they are for."""
 
     groups: Numbers
     cuts: Numbers
@@ -129,23 +129,25 @@ class ExampleStream:
                 skipped = 0
 
     def windows(self, source: Source, generator: np.random.Generator) -> Iterator[Window]:
-        """One epoch of this process: its row groups in random order, and one cut of each of their people. All windows together have the epoch's steps."""
+        """One epoch of this process: its row groups of those that hold somebody to visit, in random order, and one cut of each. All windows together have the epoch's steps."""
         chosen = _one_a_person(self.cuts.person, self.asked[source], generator)
-        order = generator.permutation(len(self.cuts.groups))
-        dealt = _dealt(order, [each.people for each in self.cuts.groups], self.processes)[self.process]
-        mine = chosen[np.isin(self.cuts.group[chosen], dealt)]
+        counts = np.bincount(self.cuts.group[chosen], minlength=len(self.cuts.groups))
+        ends = np.cumsum(counts)  # people, and so what is chosen of them, stand in the order of row groups
+        order = generator.permutation(np.flatnonzero(counts))
+        dealt = _dealt(order, counts, self.processes)[self.process]
+        mine = int(counts[dealt].sum())
         steps, limit = self.source_steps(source), self.config.window_mb * 2**20
-        done, taken, groups, cuts, size = 0, 0, [], [], 0
+        done, taken, groups, cuts, size = 0, 0, [], [], 0.0
         for place, group in enumerate(dealt):
             groups.append(group)
-            cuts.append(mine[self.cuts.group[mine] == group])
-            size += self.cuts.groups[group].bytes
+            cuts.append(chosen[ends[group] - counts[group] : ends[group]])
+            size += self.cuts.groups[group].bytes * counts[group] / self.cuts.groups[group].people
             done += len(cuts[-1])
-            due = round(steps * done / max(1, len(mine)))
+            due = round(steps * done / mine)
             is_last = place == len(dealt) - 1
             if is_last or (size >= limit and taken < due < steps):  # the last window has a step at least
                 yield Window(np.array(groups), np.concatenate(cuts), steps - taken if is_last else due - taken)
-                taken, groups, cuts, size = due, [], [], 0
+                taken, groups, cuts, size = due, [], [], 0.0
         if not len(dealt):
             yield Window(np.zeros(0, np.int64), np.zeros(0, np.int64), steps)
 
@@ -156,18 +158,18 @@ class ExampleStream:
         places = composed_batches(
             self.cuts.community[window.cuts], self.cuts.time[window.cuts], window.steps, near_share, group_size, np.random.default_rng(seed)
         )  # fmt: skip
-        first_row = dict(zip(window.groups.tolist(), np.cumsum([0, *(self.cuts.groups[group].people for group in window.groups)]).tolist(), strict=False))
         for step in range(skipped, window.steps):
             cuts = window.cuts[places[step]]
-            row_of = [first_row[group] + row for group, row in zip(self.cuts.group[cuts].tolist(), self.cuts.row[cuts].tolist(), strict=True)]
-            generator = np.random.default_rng([*seed, step])
-            yield batch_of(rows, row_of, self.cuts.cut[cuts].tolist(), source, self.config, generator)
+            yield batch_of(rows, places[step].tolist(), self.cuts.cut[cuts].tolist(), source, self.config, np.random.default_rng([*seed, step]))
 
     def _read(self, window: Window) -> pa.Table:
-        """The people of the window's row groups, in their order."""
-        groups = [self.cuts.groups[group] for group in window.groups]
-        tables = [open_parquet(self.lake, EXAMPLES, group.path).read_row_group(group.number, columns=_COLUMNS) for group in groups]
+        """The people of the window's cuts, in their order. Of a row group no more is kept than those."""
+        tables = [self._read_people(self.cuts.groups[group], self.cuts.row[window.cuts[self.cuts.group[window.cuts] == group]]) for group in window.groups]
         return pa.concat_tables(tables) if tables else pa.table({})
+
+    def _read_people(self, group: RowGroup, rows: Numbers) -> pa.Table:
+        people = open_parquet(self.lake, EXAMPLES, group.path).read_row_group(group.number, columns=_COLUMNS)
+        return people if len(rows) == len(people) else people.take(pa.array(rows))
 
 
 def rate_factor(step: int, steps: int, warmup_share: float) -> float:
@@ -213,11 +215,11 @@ def _one_a_person(person: Numbers, places: Numbers, generator: np.random.Generat
     return np.asarray(shuffled[first])
 
 
-def _dealt(order: Numbers, people: Sequence[int], processes: int) -> list[Numbers]:
+def _dealt(order: Numbers, people: Numbers, processes: int) -> list[Numbers]:
     """Row groups in this order, each given to the process that has the fewest people so far."""
     loads, dealt = [0] * processes, [[] for _ in range(processes)]  # type: list[int], list[list[int]]
     for group in order.tolist():
         least = loads.index(min(loads))
         dealt[least].append(group)
-        loads[least] += people[group]
+        loads[least] += int(people[group])
     return [np.array(groups, np.int64) for groups in dealt]

@@ -63,7 +63,11 @@ def test_a_cut_for_titles_stands_before_a_unit_that_enters_a_thread_with_enough_
     assert title_places(history(8, threads=threads), CONFIG.model_copy(update={"min_past_units": 3, "min_future_units": 4})) == [4]
     assert title_places(history(8, threads=[0] * 8), CONFIG) == []
     assert title_places(history(8, titles=np.full(8, NONE)), CONFIG) == []
-    assert title_places(history(8, threads=[NONE] * 8), CONFIG) == []
+
+
+def test_a_titled_thing_of_no_thread_is_asked_for_the_first_time_it_is_acted_on() -> None:
+    watched = history(8, threads=[NONE] * 8, titles=np.array([0, 1, 2, 0, 2, 3, 4, NONE]))
+    assert title_places(watched, CONFIG.model_copy(update={"cuts_per_person": 9})) == [2, 5, 6]
 
 
 def test_people_without_labels_are_cut_for_titles_and_asked_for_no_label() -> None:
@@ -99,7 +103,7 @@ def test_a_thread_is_new_where_no_unit_before_the_cut_is_in_it_those_that_are_no
     first = rows(of, cuts_per_person=99)[0]
     assert first["history_length"] == 2
     assert [each["new_thread"] for each in after(first)] == [False, True, True, False, False, False]
-    assert first["entered"] == [3]
+    assert first["entered"] == [3, 5]
     assert not any(each["new_thread"] for each in first["positives"] if each["where"] == "inside")
 
 

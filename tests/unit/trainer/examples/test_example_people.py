@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from lake.examples import EXAMPLES, PERSON_LABELS, answer_key
 from lake.schema import arrow_schema, checked_table, rows_table
 from lake.units import SEQUENCES, thread_title
 from trainer.config import ExamplesConfig
-from trainer.examples.people import examples_of, parts_of_hex, people_of, titles_of
+from trainer.examples.people import examples_of, people_of, ranges_of_ids, titles_by_role
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CONFIG = ExamplesConfig(cuts_per_person=2, min_past_units=2, min_future_labels=2, min_future_units=2)
@@ -75,6 +76,28 @@ def test_what_is_older_than_the_kept_history_counts_as_done_all_the_same() -> No
     assert row["labelled"] == []
 
 
+def test_no_title_that_the_person_met_is_a_negative_whichever_of_them_tells_what_a_unit_is_about() -> None:
+    own = [unit("a", number, "What others enter too", own_title=f"Re: {number}") for number in range(4)]
+    reviews = [unit("a", number, None, own_title="Five stars", context=[entry("object", f"Film {number}")]) for number in range(4, 8)]
+    (row,) = made([chunk("a", 0, own + reviews)], [])
+    assert {answer_key(title) for title in ("What others enter too", "Re: 3", "Film 7", "Five stars")} <= set(row["did"])
+
+
+def test_a_title_is_the_same_however_much_of_it_a_table_keeps() -> None:
+    title = "word " * 200
+    rows = made(
+        [chunk(person, 0, [unit(person, number, None, own_title=kept) for number in range(8)]) for person, kept in (("a", title[:1000]), ("b", title[:300]))],
+        [],
+    )
+    assert rows[0]["did"] == rows[1]["did"]
+
+
+def test_titled_things_of_no_thread_are_acted_on_once() -> None:
+    watched = [unit("a", number, None, own_title=f"Video {number % 6}", thread_id=None) for number in range(8)]
+    (row,) = made([chunk("a", 0, watched)], [], cuts_per_person=9)
+    assert {place for cut in row["cuts"] for place in cut["entered"]} == {2, 3, 4, 5}
+
+
 def test_people_are_counted_and_those_without_an_example_too() -> None:
     counts, dropped = Counter[str](), Counter[str]()
     chunks = [chunk(person, 0, [unit(person, number) for number in range(units)]) for person, units in (("a", 8), ("b", 2), ("c", 8))]
@@ -100,12 +123,13 @@ def test_rows_are_ordered_by_where_and_when_people_act_last() -> None:
     [
         unit("a", 0, "Of the thread"), unit("a", 0, None), unit("a", 0, None, own_title="My own"), unit("a", 0, "Of the thread", own_title="My own"),
         unit("a", 0, None, context=[entry("parent", None), entry("parent", None)]), unit("a", 0, None, context=[entry("object", "A film")]),
-        unit("a", 0, "", own_title=""), unit("a", 0, None, own_title="Five stars", context=[entry("object", "A film")]), unit("a", 0, None, context=[entry("earlier", "not this")]),
+        unit("a", 0, "", own_title=""), unit("a", 0, "Of the thread", own_title="?!"), unit("a", 0, "\U0001f525"), unit("a", 0, " \u200b "),
+        unit("a", 0, None, own_title="Five stars", context=[entry("object", "A film")]), unit("a", 0, None, context=[entry("earlier", "not this")]),
     ],
 )  # fmt: skip
 def test_titles_are_those_of_the_one_definition(one: dict[str, Any]) -> None:
     units = pa.array([unit("z", 1, "before"), one, unit("z", 2, "after")], arrow_schema(SEQUENCES).field("units").type.value_type)
-    assert titles_of(units).to_pylist() == ["before", thread_title(one), "after"]
+    assert pc.coalesce(*titles_by_role(units)).to_pylist() == ["before", thread_title(one), "after"]
 
 
 def test_nobody_makes_an_empty_table() -> None:
@@ -113,8 +137,10 @@ def test_nobody_makes_an_empty_table() -> None:
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7, 256])
-def test_ranges_of_ids_leave_nobody_out_and_take_nobody_twice(parts: int) -> None:
-    ranges = list(parts_of_hex(parts))
-    assert len(ranges) == parts
-    for person_id in ("", "0", "00", "7fffff", "80", "ff", "ffffff", "somebody", "Zoe", "é"):
+@pytest.mark.parametrize("there", [[], ["80"], [f"{number:04x}" for number in range(500)], [f"user-{number:04}" for number in range(500)]])
+def test_ranges_of_ids_leave_nobody_out_and_take_nobody_twice(parts: int, there: list[str]) -> None:
+    ranges = list(ranges_of_ids(pa.chunked_array([there], pa.string()), parts))
+    for person_id in ("", "0", "00", "7fffff", "80", "ff", "ffffff", "somebody", "user-0250", "Zoe", "é"):
         assert sum((start is None or person_id >= start) and (end is None or person_id < end) for start, end in ranges) == 1, person_id
+    held = [sum((start is None or each >= start) and (end is None or each < end) for each in there) for start, end in ranges]
+    assert max(held) <= -(-len(there) // parts) + 1

@@ -54,6 +54,15 @@ def test_no_more_answers_are_drawn_than_asked_for_and_the_same_title_once() -> N
     assert keys_of(positives).tolist() == [answer_key("same")]
 
 
+def test_titles_that_are_encoded_alike_are_one_answer() -> None:
+    batch = made([reader("a", ["x", "w" * 250, "w" * 250 + " and more"], 1)], "titles")
+    assert len(batch.texts) == len(set(batch.texts)) == 1
+
+
+def test_a_title_without_words_is_no_answer() -> None:
+    assert made([reader("a", ["x", "!!!", "\U0001f525", " ", "Tea"], 1)], "titles").texts == ["Tea"]
+
+
 def test_titles_are_on_one_line_and_not_endless() -> None:
     (text,) = made([reader("a", ["x", "A\ntitle " + "w" * 999], 1)], "titles").texts
     assert text.startswith("A title ")
@@ -94,6 +103,11 @@ def test_shuffled_labels_are_another_persons_with_all_that_the_other_did() -> No
         assert givers != {str(person)}
         assert set(keys_of(positives)) <= set(done)
     assert sorted(np.concatenate(batch.positives).tolist()) == batch.answers.tolist()
+
+
+def test_who_is_alone_learns_nothing_of_shuffled_labels() -> None:
+    batch = made([example("a", [(text, "Bread") for text in BREAD], 1)], shuffle_labels=True)
+    assert (batch.texts, [each.tolist() for each in batch.positives], len(batch.histories)) == ([], [[]], 1)
 
 
 def test_a_part_has_the_answers_of_its_queries_alone() -> None:
