@@ -54,6 +54,7 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
     if not accelerator.is_main_process:
         fine_tuned(stream, config, plan, accelerator, checkpoints)
         return
+    stream.warn_of_row_groups()
     made = words_of_training(config, stream.people)
     run = tracking.training_run(config, plan.tags, accelerator.num_processes, f"train {made}")
     with job_run(lake, TRAIN, {"trainer": config}) as record, run:

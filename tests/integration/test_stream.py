@@ -206,6 +206,16 @@ def test_a_row_group_is_as_large_as_it_is_in_memory(titled: LakeConfig) -> None:
     assert of.cuts.groups[0].bytes > 0.7 * of._read(window).nbytes
 
 
+def test_a_table_that_was_merged_into_large_row_groups_is_told_of(titled: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:
+    stream(titled, window_mb=1).warn_of_row_groups()
+    assert not caplog.records
+    stream(titled, window_mb=0).warn_of_row_groups()
+    assert "more than trainer.window_mb" in caplog.text
+    caplog.clear()
+    stream(titled, 0, 9, window_mb=1).warn_of_row_groups()
+    assert "8 row groups for 9 processes" in caplog.text
+
+
 def test_row_groups_without_anybody_to_visit_are_not_read_and_nobody_else_is_kept(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     write(titled, [*readers(60), *labelled(7)])
     rows: list[int] = []

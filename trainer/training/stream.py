@@ -70,6 +70,16 @@ class ExampleStream:
             step -= steps
         return 0.0
 
+    def warn_of_row_groups(self) -> None:
+        """Say where the table's row groups cannot be held or shared out as the settings ask: Delta's OPTIMIZE merges them."""
+        largest = max((group.bytes for group in self.cuts.groups), default=0) >> 20
+        if largest >= self.config.window_mb:
+            logger.warning(
+                "examples: a row group of %d MiB is more than trainer.window_mb; if the table was optimized, run 'kindred trainer examples' anew", largest
+            )
+        if len(self.cuts.groups) < self.processes:
+            logger.warning("examples: %d row groups for %d processes: some have nobody to train on", len(self.cuts.groups), self.processes)
+
     @cached_property
     def people(self) -> dict[Source, int]:
         """How many people have a cut with an answer of each source."""
