@@ -7,7 +7,7 @@ import inspect
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -60,10 +60,7 @@ def create_table(lake: LakeConfig, spec: TableSpec, properties: Mapping[str, str
     table = find_table(lake, spec)
     if table is not None:
         return table
-    return DeltaTable.create(
-        table_uri(lake.path, spec), described_schema(spec), partition_by=list(spec.partition_by), mode="ignore", name=spec.name,
-        description=inspect.getdoc(spec.row), configuration=dict(properties or {}), storage_options=lake.storage_options or None, raise_if_key_not_exists=False,
-    )  # fmt: skip
+    return _created(lake, spec, "ignore", properties)
 
 
 def table_version(lake: LakeConfig, spec: TableSpec) -> int | None:
@@ -202,9 +199,14 @@ def made_anew(lake: LakeConfig, spec: TableSpec) -> DeltaTable:
     table = find_table(lake, spec)
     if table is not None and _is_as_specified(table, spec):
         return table
+    return _created(lake, spec, "overwrite")
+
+
+def _created(lake: LakeConfig, spec: TableSpec, mode: Literal["ignore", "overwrite"], properties: Mapping[str, str | None] | None = None) -> DeltaTable:
+    """A table without rows, as its spec has it; `mode` says what becomes of one that is there."""
     return DeltaTable.create(
-        table_uri(lake.path, spec), described_schema(spec), partition_by=list(spec.partition_by), mode="overwrite", name=spec.name,
-        description=inspect.getdoc(spec.row), storage_options=lake.storage_options or None,
+        table_uri(lake.path, spec), described_schema(spec), partition_by=list(spec.partition_by), mode=mode, name=spec.name,
+        description=inspect.getdoc(spec.row), configuration=dict(properties or {}), storage_options=lake.storage_options or None, raise_if_key_not_exists=False,
     )  # fmt: skip
 
 

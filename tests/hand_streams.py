@@ -9,13 +9,25 @@ import numpy as np
 from lake.examples import EXAMPLES
 from lake.schema import rows_table
 from trainer.config import TrainingConfig
-from trainer.training.batches import TrainingBatch, batch_of, part_of
+from trainer.training.batches import TrainingBatch, batch_of
 from trainer.training.stream import rate_factor
 
 
 def batch_of_rows(rows: Sequence[dict[str, Any]], config: TrainingConfig, seed: int = 1) -> TrainingBatch:
     """The first cut of each of these people, with labels drawn for it."""
     return batch_of(rows_table(EXAMPLES, list(rows)), range(len(rows)), [0] * len(rows), "labels", config, np.random.default_rng(seed))
+
+
+def part_of(batch: TrainingBatch, queries: Sequence[int]) -> TrainingBatch:
+    """Some queries of a batch, by their places, with their answers."""
+    positives = [batch.positives[query] for query in queries]
+    answers = np.unique(np.concatenate([np.zeros(0, np.int64), *positives]))
+    texts = [batch.texts[place] for place in np.searchsorted(batch.answers, answers)]
+    chosen = np.array(queries, np.int64)
+    return TrainingBatch(
+        [batch.histories[query] for query in queries], answers, texts, positives, [batch.done[query] for query in queries], batch.communities[chosen],
+        batch.times[chosen],
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

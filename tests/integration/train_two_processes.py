@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tests.hand_streams import batch_of_rows
+from tests.hand_streams import batch_of_rows, part_of
 from tests.planted_people import planted_examples
 from trainer.config import TrainingConfig
 from trainer.student import base_encoder
-from trainer.training.batches import part_of
 from trainer.training.gradient_cache import add_gradients
 from trainer.training.loop import make_accelerator
 from trainer.training.step import share_of_step

@@ -15,6 +15,7 @@ from lake.labels import LEVELS, normalised
 from lake.schema import arrow_schema
 from trainer.config import ExamplesConfig
 from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
+from trainer.examples.person_labels import whole
 
 _TYPES = arrow_schema(EXAMPLES)
 
@@ -47,7 +48,7 @@ def people_of(chunks: pa.Table, label_rows: pa.Table) -> People:
     """The people of `person_id`, `chunk` and `units` of sequences, and of rows of `person_labels`, both in any order."""
     chunks = chunks.sort_by([("person_id", "ascending"), ("chunk", "ascending")]).combine_chunks()
     label_rows = label_rows.combine_chunks()
-    lists = _whole(chunks["units"])
+    lists = whole(chunks["units"])
     units, counts = lists.flatten(), pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
     person_ids = chunks["person_id"].to_pylist()
     first_chunks = [row for row in range(len(person_ids)) if not row or person_ids[row] != person_ids[row - 1]]
@@ -158,16 +159,12 @@ def _label_of_units(units: pa.StructArray, person_of_unit: np.ndarray, labels: p
     if not len(labels):
         return np.full(len(units), NONE)
     unit_keys = pc.binary_join_element_wise(pa.array(person_of_unit, pa.string()), pc.struct_field(units, "unit_id"), "\x1f")
-    label_keys = pc.binary_join_element_wise(_whole(labels["person_id"]), _whole(labels["unit_id"]), "\x1f")
+    label_keys = pc.binary_join_element_wise(whole(labels["person_id"]), whole(labels["unit_id"]), "\x1f")
     return pc.index_in(unit_keys, value_set=label_keys).fill_null(NONE).cast(pa.int64()).to_numpy(zero_copy_only=False)
 
 
 def _numbers(encoded: pa.DictionaryArray) -> Numbers:
     return encoded.indices.cast(pa.int64()).fill_null(NONE).to_numpy(zero_copy_only=False)
-
-
-def _whole(column: pa.ChunkedArray) -> Any:
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
 def ranges_of_ids(person_ids: pa.ChunkedArray, parts: int) -> Iterator[tuple[str | None, str | None]]:

@@ -6,6 +6,7 @@ Where there are more labels than may be held at once, they are taken in parts by
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 from lake.examples import PERSON_LABELS
 from lake.labels import LEVELS, label_item_id
 from lake.schema import arrow_schema
+from trainer.examples.cuts import NONE
 
 HOUR = 3_600_000_000
 """Microseconds."""
-NONE = -1
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def label_index(batches: Iterable[pa.RecordBatch], ranks: Mapping[str, int], par
     is_first = np.ones(len(labels), bool)
     is_first[1:] = pc.not_equal(hashes[1:], hashes[:-1]).to_numpy() if len(labels) else True
     labels = labels.filter(pa.array(is_first)).combine_chunks()
-    order = np.argsort(of_contents := content_hashes(_whole(labels["unit_hash"])), kind="stable")
+    order = np.argsort(of_contents := content_hashes(whole(labels["unit_hash"])), kind="stable")
     return LabelIndex(of_contents[order], labels.take(pa.array(order)))
 
 
@@ -121,5 +122,6 @@ def _rows(chunks: pa.RecordBatch, units: pa.StructArray, labels: pa.Table) -> pa
     return pa.table({name: made[name] for name in arrow_schema(PERSON_LABELS).names})
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
+def whole(column: pa.ChunkedArray) -> Any:
+    """A column as one array."""
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)

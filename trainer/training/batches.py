@@ -72,18 +72,6 @@ def batch_of(
     )
 
 
-def part_of(batch: TrainingBatch, queries: Sequence[int]) -> TrainingBatch:
-    """Some queries of a batch, by their places, with their answers."""
-    positives = [batch.positives[query] for query in queries]
-    answers = np.unique(np.concatenate([np.zeros(0, np.int64), *positives]))
-    texts = [batch.texts[place] for place in np.searchsorted(batch.answers, answers)]
-    chosen = np.array(queries, np.int64)
-    return TrainingBatch(
-        [batch.histories[query] for query in queries], answers, texts, positives, [batch.done[query] for query in queries], batch.communities[chosen],
-        batch.times[chosen],
-    )  # fmt: skip
-
-
 def drawn_titles(history: pa.StructArray, entered: Sequence[int], count: int, generator: np.random.Generator) -> list[Answer]:
     """Up to `count` distinct titles of what is entered by these units of the history, in random order."""
     titles: dict[int, str] = {}

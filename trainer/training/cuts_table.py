@@ -5,6 +5,7 @@ Some 40 bytes a cut, so that the plan of a million people takes 160 MB in each p
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +17,11 @@ from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.table_files import open_parquet
 from trainer.config import Source
+from trainer.training.masks import Numbers
 
-Numbers = NDArray[np.int64]
-SOURCES: tuple[Source, ...] = ("titles", "labels")
+SOURCES: tuple[Source, ...] = get_args(Source)
 _CUT = "cuts.list.element."
-_COLUMNS = ["person_id", *(_CUT + name for name in ("cut_at", "community", "period", "entered.list.element", "positives.list.element.level"))]
+_COLUMNS = [_CUT + name for name in ("cut_at", "community", "period", "entered.list.element", "positives.list.element.level")]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Texts of different lengths as one row without padding, where a model's attention can be kept within each text.
 
-Follows https://huggingface.co/docs/transformers/attention_interface: an attention function is registered under a name of ours, and models that look it
+Follows "Attention interface" in the documentation of transformers: an attention function is registered under a name of ours, and models that look it
 up there hand through to it where texts begin and end. With FlashAttention the model's own one is kept, which takes the bounds of texts itself.
 """
 

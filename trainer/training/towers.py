@@ -42,7 +42,7 @@ def computed_tokens(lengths: Sequence[int], packed: bool = False) -> int:
 
 
 def embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator, packed: bool | None = None) -> Tensor:
-    """Unit-length vectors of texts (T, D) with their prompts, in float32 whatever the arithmetic. `packed` as in `token_batches`."""
+    """Unit-length vectors of texts (T, D) with their prompts, in float32 whatever the arithmetic. `packed`: in one row without padding; None as the model gets them."""
     packs = is_packing(model) if packed is None else packed
     groups = _by_prompt(model, texts)
     vectors = torch.cat([_vectors(model, [texts[row] for row in rows], prompt, accelerator, packs) for prompt, rows in groups.items()])

@@ -6,9 +6,10 @@ import numpy as np
 
 from lake.examples import EXAMPLES, KINDS, answer_key
 from lake.schema import rows_table
+from tests.hand_streams import part_of
 from tests.planted_people import TOPICS, example, positive, reader
 from trainer.config import Source, TrainingConfig
-from trainer.training.batches import TrainingBatch, batch_of, drawn_labels, part_of
+from trainer.training.batches import TrainingBatch, batch_of, drawn_labels
 from trainer.training.masks import MASKED, NEGATIVE, POSITIVE, keys_of, kinds_of, relation
 
 F1, BREAD = TOPICS["Formula 1"], TOPICS["Bread"]
