@@ -1,6 +1,7 @@
 """Table of training: one row a person, with several cuts of the history."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -34,15 +35,18 @@ def title_answer(title: str) -> str:
 
 
 class HeldOut(BaseModel):
-    """Which people an encoder was never trained on: shares of all, by a hash of `person_id`."""
+    """Which people an encoder was never trained on: shares of all, by a hash of `person_id`, and everybody who ever acted in some communities."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     validation_share: float = Field(ge=0, lt=1, description="Share by which it was chosen.")
     test_share: float = Field(ge=0, lt=1, description="Share that it never met.")
+    communities: tuple[str, ...] = Field((), description="Places that it never met, sorted: whoever acted in one of them belongs to split test.")
 
-    def split_of(self, person_id: str) -> Split:
-        """Where a person belongs: the same in every run and on every machine."""
+    def split_of(self, person_id: str, communities: Iterable[str] = ()) -> Split:
+        """Where a person who ever acted in these communities belongs: the same in every run and on every machine."""
+        if self.communities and not set(self.communities).isdisjoint(communities):
+            return "test"
         place = int.from_bytes(hashlib.sha256(f"split\x1f{person_id}".encode()).digest()[:8], "big") / 2**64
         if place < self.test_share:
             return "test"
@@ -109,8 +113,9 @@ class Example(Row):
     did: list[int] = Field(
         description="`answer_key`s, ascending, of all labels and titles of everything that the person ever did, older than `history` too: none is their negative."
     )
+    communities: list[str] = Field(description="All in which the person ever acted, sorted; by them whole places are held out.")
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
-    split: Split = Field(description="By hash of `person_id`; the partition.")
+    split: Split = Field(description="By hash of `person_id`, or by a community that is held out; the partition.")
 
 
 PERSON_LABELS = TableSpec(

@@ -67,7 +67,16 @@ def example(
         "period": period,
     }  # fmt: skip
     did = sorted({answer_key(text) for pair in labels for text in pair})
-    return {"person_id": person_id, "history": units, "labelled": labelled, "cuts": [cut], "did": did, "label_set": ["hand-made"], "split": split}
+    return {
+        "person_id": person_id,
+        "history": units,
+        "labelled": labelled,
+        "cuts": [cut],
+        "did": did,
+        "communities": ["talk"],
+        "label_set": ["hand-made"],
+        "split": split,
+    }
 
 
 def reader(person_id: str, titles: list[str], past: int, split: str = "train", community: str = "talk") -> dict[str, Any]:
@@ -86,7 +95,14 @@ def reader(person_id: str, titles: list[str], past: int, split: str = "train", c
         unit["context"] = [opening]
     row = example(person_id, [("none", "none")] * len(titles), past, split)
     cut = row["cuts"][0] | {"community": community, "positives": [], "entered": [*range(past, len(titles))]}
-    return row | {"history": units, "labelled": [], "cuts": [cut], "did": sorted({answer_key(title) for title in titles}), "label_set": []}
+    return row | {
+        "history": units,
+        "labelled": [],
+        "cuts": [cut],
+        "did": sorted({answer_key(title) for title in titles}),
+        "communities": [community],
+        "label_set": [],
+    }
 
 
 def planted_examples(train: int, validation: int, seed: int = 0) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ class ExamplesConfig(StageConfig):
     title_units: int = Field(20, gt=0, description="Units after a cut among which a person enters threads whose titles are answers.")
     validation_share: float = Field(0.15, ge=0, lt=1, description="Share of people held out to choose an encoder by.")
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of people held out to judge the chosen encoder by.")
+    held_out_communities: list[str] = Field([], description="Communities held out to judge by: whoever ever acted in one belongs to split test.")
     past_share: float = Field(0.8, gt=0, le=1, description="Quantile of labelled units' times at which the future period begins.")
     label_set: list[str] | None = Field(None, description="Teacher versions whose labels count; None takes all.")
     memory_mb: int = Field(1024, gt=0, description="MiB of histories held at once while examples are made.")
@@ -43,7 +44,11 @@ class EvaluationConfig(StageConfig):
     bootstrap_samples: int = Field(1000, gt=0, description="Resamples of people behind an interval of recall, MRR or halves.")
     interval: float = Field(0.9, gt=0, lt=1, description="Chance with which an interval holds the true mean.")
     seed: int = Field(20, description="Seed of the resamples.")
-    max_people: int | None = Field(2000, gt=1, description="Held-out people judged at most, in the order of their ids; None takes all.")
+    max_people: int | None = Field(2000, gt=1, description="Held-out people judged by labels at most, in the order of their ids; None takes all.")
+    max_title_people: int | None = Field(
+        200, ge=0, description="Held-out people, labelled or not, judged by titles of what they enter next, at most, in the order of their ids; None takes all."
+    )
+    communities: list[str] | None = Field(None, description="Only cuts before an act in these communities are asked about; None takes all.")
     min_period_queries: int = Field(50, gt=0, description="Cuts of the future period from which they are reported apart.")
     mean_label_counts: list[int] = Field([1, 5, 50], description="Newest labels whose mean vector is a baseline, one baseline a number.")
     min_half_units: int = Field(5, gt=0, description="Units in each half of a history for the user-user retrieval.")

@@ -64,7 +64,7 @@ def version_description(encoder: Encoder, provenance: Provenance) -> str:
         f"Encoder {encoder.version} is {provenance.made}.",
         f"It reads histories as {card.query_format} (rendering {card.rendering_version}), at most {card.max_tokens} tokens, and gives {encoder.dimension} numbers.",
         f"Trained on {', '.join(f'{table} {version}' for table, version in sorted(card.trained_on.items()))} (Delta versions)." if card.trained_on else "",
-        f"Held out: {_shares(card.held_out)}." if card.held_out else "",
+        f"Held out: {_shares(card.held_out)}{_places(card.held_out)}." if card.held_out else "",
         f"{scores[0].upper()}{scores[1:]}." if scores else "",
         f"Its card is {FOLDER}/README.md among its artifacts.",
     ]
@@ -143,7 +143,7 @@ def _trained_on(encoder: Encoder, provenance: Provenance) -> str:
     else:
         lines.append("Nothing of a lake: it is what its base is.")
     if encoder.card.held_out:
-        lines.append(f"Held out from training: {_shares(encoder.card.held_out)}, by a hash of `person_id`.")
+        lines.append(f"Held out from training: {_shares(encoder.card.held_out)}, by a hash of `person_id`{_places(encoder.card.held_out)}.")
     if provenance.settings:
         settings = [(f"`{name}`", f"`{json.dumps(value, ensure_ascii=False)}`") for name, value in provenance.settings.items()]
         lines += ["", *_table(("setting", "value"), settings)]
@@ -269,6 +269,10 @@ def _versions(tables: Mapping[str, int]) -> str:
 
 def _shares(held_out: HeldOut) -> str:
     return f"{held_out.validation_share:.0%} of all people to choose an encoder by, and {held_out.test_share:.0%} to judge it by"
+
+
+def _places(held_out: HeldOut) -> str:
+    return f"; and everybody who ever acted in {', '.join(held_out.communities)}" if held_out.communities else ""
 
 
 def _number(value: float) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.dataset as ds
 from accelerate import Accelerator
 from tqdm import tqdm
@@ -17,7 +16,7 @@ from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, load_registered
-from lake.examples import EXAMPLES, HeldOut
+from lake.examples import EXAMPLES, HeldOut, Kind
 from lake.job_runs import job_run
 from lake.labels import ITEMS
 from lake.models import public_name
@@ -25,9 +24,9 @@ from trainer import publishing, tracking
 from trainer.champion import Choice, Comparison, Lead, choose_champion
 from trainer.config import Source, TrainerConfig, TrainingConfig
 from trainer.evaluation.metrics import pairs_mean
-from trainer.evaluation.people import askable_people, examples_of
+from trainer.evaluation.people import askable_people, entering_people, examples_of
 from trainer.evaluation.probe import probe_scores
-from trainer.evaluation.questions import FUTURES, Questions, questions_of
+from trainer.evaluation.questions import FUTURES, Questions, questions_of, title_questions
 from trainer.evaluation.scores import encoder_wins, plain_contest
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
@@ -72,23 +71,27 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
 def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
     """Raise ContractError where somebody would be trained on whom the settings hold out: the registry would say of the encoder what is not so."""
     shares, people, wrong = held_out(config.examples), 0, 0
-    for batch in arrow_tables.read_batches(lake, EXAMPLES, ("person_id",), ds.field("split") == "train", plan.versions["examples"]):
+    for batch in arrow_tables.read_batches(lake, EXAMPLES, ("person_id", "communities"), ds.field("split") == "train", plan.versions["examples"]):
         people += batch.num_rows
-        wrong += sum(shares.split_of(person_id) != "train" for person_id in batch["person_id"].to_pylist())
+        wrong += sum(shares.split_of(*person) != "train" for person in zip(batch["person_id"].to_pylist(), batch["communities"].to_pylist(), strict=True))
     if wrong:
         raise ContractError(
-            f"examples: {wrong} of {people} people to train on are held out by trainer.examples.validation_share {shares.validation_share:g} and "
-            f"test_share {shares.test_share:g}; run 'kindred trainer examples' with these settings"
+            f"examples: {wrong} of {people} people to train on are held out by trainer.examples.validation_share {shares.validation_share:g}, "
+            f"test_share {shares.test_share:g} and held_out_communities {list(shares.communities)}; run 'kindred trainer examples' with these settings"
         )
 
 
 def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> Questions:
-    """The cuts of people of split validation, as many people as the settings take; nobody's where there are no items."""
-    if "items" not in plan.versions:
-        return questions_of([], pa.table({name: pa.array([], pa.string()) for name in ITEM_COLUMNS}))
-    labels = arrow_tables.read(lake, ITEMS, ITEM_COLUMNS, ds.field("source") == "labels", plan.versions["items"])
-    asked = askable_people(lake, plan.versions["examples"], "validation", labels)[: config.evaluation.max_people]
-    return questions_of(examples_of(lake, plan.versions["examples"], asked, ("person_id", "history", "cuts")).to_pylist(), labels)
+    """The cuts of people of split validation, as many people as the settings take, and their labels; where nobody has one, the titles that they enter next."""
+    version, columns, asked = plan.versions["examples"], ("person_id", "history", "cuts"), []
+    if "items" in plan.versions:
+        labels = arrow_tables.read(lake, ITEMS, ITEM_COLUMNS, ds.field("source") == "labels", plan.versions["items"])
+        asked = askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people]
+    if asked:
+        return questions_of(examples_of(lake, version, asked, columns).to_pylist(), labels)
+    logger.info("examples: no person of split 'validation' has a label after a cut: encoders are compared by titles of what people enter next")
+    entering = entering_people(lake, version, "validation", None)[: config.evaluation.max_title_people]
+    return title_questions(examples_of(lake, version, entering, columns).to_pylist())
 
 
 def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, accelerator: Accelerator, checkpoints: Checkpoints | None) -> Encoder:
@@ -160,11 +163,12 @@ def is_comparable(champion: Encoder, shares: HeldOut) -> bool:
 
 
 def compared(tuned: Encoder, base: Encoder, current: Encoder | None, questions: Questions, interval: float, is_served: bool) -> Comparison:
-    """Personal AUC of the encoders at the specific level, and their paired differences."""
+    """Personal AUC of the encoders at the specific level, or on titles where these are asked about, and their paired differences."""
     everybody = np.ones(len(questions.person), bool)
-    contests = {futures: plain_contest(questions, "specific", futures, everybody) for futures in FUTURES}
+    kind: Kind = "specific" if "specific" in questions.levels else "title"
+    contests = {futures: plain_contest(questions, kind, futures, everybody) for futures in FUTURES}
     encoders = {"tuned": tuned, "base": base} | ({} if current is None else {"champion_so_far": current})
-    wins = {name: encoder_wins(encoder, questions, "specific", contests) for name, encoder in encoders.items()}
+    wins = {name: encoder_wins(encoder, questions, kind, contests) for name, encoder in encoders.items()}
 
     def lead(ahead: str, behind: str) -> Lead:
         return Lead(*(pairs_mean(wins[ahead][futures] - wins[behind][futures], interval) for futures in FUTURES))

@@ -294,6 +294,49 @@ def test_without_an_encoder_or_without_held_out_people_evaluation_says_what_to_d
         evaluate.main(arguments(lake))
 
 
+def test_a_community_that_is_held_out_is_judged_on_alone_and_must_exist(lake: LakeConfig) -> None:
+    write_people(lake)
+    found = arrow_tables.read(lake, SEQUENCES).to_pylist()
+    for row in found:
+        for each in row["units"]:
+            each["community"] = "elsewhere" if row["person_id"] in ("person02", "person03") else each["community"]
+            each["title"] = each["text"]
+    arrow_tables.overwrite(lake, SEQUENCES, rows_table(SEQUENCES, found))
+    with pytest.raises(ConfigError, match="nobody with an example ever acted in 'elsewere'"):
+        examples.main(arguments(lake, 'examples.held_out_communities=["elsewere"]'))
+    examples.main(arguments(lake, 'examples.held_out_communities=["elsewhere"]', "examples.test_share=0.2"))
+    of = {row["person_id"]: row["split"] for row in rows(lake)}
+    assert (of["person02"], of["person03"]) == ("test", "test")
+    assert set(of.values()) >= {"train", "test"}
+    base, shares = base_encoder(TrainerConfig(max_tokens=64)), HeldOut(validation_share=0.1, test_share=0.2, communities=("elsewhere",))
+    card = base.card.model_copy(update={"held_out": shares})
+    register(lake, Encoder(base.model, card, content_version(base.model, card)))
+    result = evaluate.evaluate(lake, TrainerConfig(max_tokens=64, evaluation=EvaluationConfig(communities=["elsewhere"], bootstrap_samples=10)))
+    assert (result.people, result.title_people) == (2, 2)
+
+
+def test_without_labels_titles_are_asked_about(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    write_people(lake)
+    found = arrow_tables.read(lake, SEQUENCES).to_pylist()
+    for row in found:
+        for each in row["units"]:
+            each["title"] = each["text"]
+    arrow_tables.overwrite(lake, SEQUENCES, rows_table(SEQUENCES, found))
+    arrow_tables.overwrite(lake, LABELS, [])
+    arrow_tables.overwrite(lake, ITEMS, [])
+    examples.main(arguments(lake))
+    register(lake, base_encoder(TrainerConfig(max_tokens=64)))
+    evaluate.main(arguments(lake, "max_tokens=64"))
+    printed = capsys.readouterr().out
+    assert "0 held-out people with labels" in printed
+    assert "Titles of threads entered next, all cuts (" in printed
+    assert "Specific labels" not in printed
+    people = sum(row["split"] == "test" for row in rows(lake))
+    assert f"{people} asked about titles" in printed
+    result = evaluate.evaluate(lake, TrainerConfig(max_tokens=64, evaluation=EvaluationConfig(bootstrap_samples=10, max_title_people=3)))
+    assert result.score("tuned", "personal_auc", "title", "all").people == 3
+
+
 def test_people_and_cuts_without_labels_are_not_asked_and_do_not_count(lake: LakeConfig) -> None:
     write_people(lake)
     examples.main(arguments(lake))

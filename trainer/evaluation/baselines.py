@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from lake.labels import Level
+from lake.examples import Kind
 from trainer.evaluation.questions import Questions
 from trainer.evaluation.scores import Scorer
 
 
-def label_counts(cuts_of_people: Iterable[Sequence[Mapping[str, Any]]], questions: Questions) -> dict[Level, np.ndarray]:
+def label_counts(cuts_of_people: Iterable[Sequence[Mapping[str, Any]]], questions: Questions) -> dict[Kind, np.ndarray]:
     """How often each item (A,) is a label in the past of the last cut of these people; the people asked must not be among them."""
     counts = {level: np.zeros(len(answers.item_ids)) for level, answers in questions.levels.items()}
     positions = {level: {item_id: index for index, item_id in enumerate(answers.item_ids)} for level, answers in questions.levels.items()}

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from lake.encoder import Encoder
-from lake.labels import LEVELS, Level
+from lake.examples import Kind
 from trainer.config import EvaluationConfig
 from trainer.evaluation import baselines, halves, metrics
 from trainer.evaluation.questions import FUTURES, Futures, Questions
@@ -26,7 +26,7 @@ class Score(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cuts: Slice = Field(description="All cuts, or those whose futures reach beyond the time split.")
-    level: Level | None = Field(description="None for user-user retrieval.")
+    level: Kind | None = Field(description="Kind of the answers: a level of labels, or titles; None for user-user retrieval.")
     futures: Futures | None = Field(description="All futures, or those in threads new to the person; None for user-user retrieval.")
     metric: str = Field(
         description="matched_personal_auc, personal_auc, recall_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr."
@@ -51,8 +51,10 @@ class EvaluationResult(BaseModel):
     versions_read: dict[str, int] = Field(description="Table -> Delta version.")
     people: int
     queries: int
+    title_people: int = Field(description="People asked about titles, with a label or without.")
+    title_queries: int = Field(description="Their cuts.")
     future_queries: int = Field(description="Queries of the future period.")
-    items: dict[Level, int] = Field(description="Items of each level that were ranked.")
+    items: dict[Kind, int] = Field(description="Items of each kind that were ranked.")
     halves: int = Field(description="People whose second half was looked for.")
     half_candidates: int = Field(description="Second halves among which it was looked for.")
     interval: float
@@ -60,7 +62,7 @@ class EvaluationResult(BaseModel):
     matched_min_others: int
     scores: list[Score]
 
-    def score(self, scorer: str, metric: str, level: Level | None = None, futures: Futures | None = None, cuts: Slice = "all cuts") -> Score:
+    def score(self, scorer: str, metric: str, level: Kind | None = None, futures: Futures | None = None, cuts: Slice = "all cuts") -> Score:
         """The one score of these coordinates. Raises KeyError where there is none."""
         for score in self.scores:
             if (score.scorer, score.metric, score.level, score.futures, score.cuts) == (scorer, metric, level, futures, cuts):
@@ -68,23 +70,33 @@ class EvaluationResult(BaseModel):
         raise KeyError((scorer, metric, level, futures, cuts))
 
 
-def item_scores(tuned: Encoder, base: Encoder, questions: Questions, counts: dict[Level, np.ndarray], config: EvaluationConfig) -> list[Score]:
-    """Scores of encoder, base and baselines on the questions; `counts` says how popular each item is among other people."""
+def item_scores(tuned: Encoder, base: Encoder, questions: Questions, counts: Mapping[Kind, np.ndarray], config: EvaluationConfig) -> list[Score]:
+    """Scores of encoder, base and baselines on the questions, none where there are none; `counts` says how popular each item is among other people.
+
+    A kind without counts (titles: what is entered is new to everybody who enters it) has no baselines.
+    """
+    if not questions.people:
+        return []
     queries = {encoder.version: encoder.encode_histories(questions.histories) for encoder in {tuned.version: tuned, base.version: base}.values()}
     chosen = _slices(questions, config)
     scores = []
-    for level in LEVELS:
+    for level in questions.levels:
         contests = _contests(questions, level, chosen, config)
         found: dict[str, dict[Place, np.ndarray]] = {}
         estimates: dict[str, dict[Place, metrics.Estimate]] = {}
-        for name, scorer in _scorers(tuned, base, queries, questions, level, counts[level], config):
+        for name, scorer in _scorers(tuned, base, queries, questions, level, counts.get(level), config):
             values = _values(questions, level, scorer, contests, chosen)
             estimates[name] = {place: _estimate(value, config) for place, value in values.items()}
             if name in ("tuned", "base"):
                 found[name] = values
             del scorer  # and the vectors in it, before others are made
         estimates[DIFFERENCE] = {place: _estimate(value - found["base"][place], config) for place, value in found["tuned"].items()}
-        scores += [_score(place, level, name, estimate, contests.get(place)) for name, of_scorer in estimates.items() for place, estimate in of_scorer.items()]
+        scores += [
+            _score(place, level, name, estimate, contests.get(place))
+            for name, of_scorer in estimates.items()
+            for place, estimate in of_scorer.items()
+            if level != "title" or place[1] == "all"
+        ]
     return sorted(scores, key=lambda score: SLICES.index(score.cuts))
 
 
@@ -95,7 +107,7 @@ def _slices(questions: Questions, config: EvaluationConfig) -> dict[Slice, np.nd
     return slices | ({"future period": in_future} if config.min_period_queries <= in_future.sum() < len(in_future) else {})
 
 
-def _contests(questions: Questions, level: Level, chosen: Mapping[Slice, np.ndarray], config: EvaluationConfig) -> dict[Place, Contest]:
+def _contests(questions: Questions, level: Kind, chosen: Mapping[Slice, np.ndarray], config: EvaluationConfig) -> dict[Place, Contest]:
     contests: dict[Place, Contest] = {}
     for cuts, counted in chosen.items():
         for futures in FUTURES:
@@ -106,24 +118,25 @@ def _contests(questions: Questions, level: Level, chosen: Mapping[Slice, np.ndar
 
 
 def _scorers(
-    tuned: Encoder, base: Encoder, queries: Mapping[str, np.ndarray], questions: Questions, level: Level, counts: np.ndarray, config: EvaluationConfig
+    tuned: Encoder, base: Encoder, queries: Mapping[str, np.ndarray], questions: Questions, level: Kind, counts: np.ndarray | None, config: EvaluationConfig
 ) -> Iterator[tuple[str, Scorer]]:  # fmt: skip
     """One after the other, so that one encoder's vectors of the items are in memory at a time."""
     answers = questions.levels[level]
-    yield "popular", baselines.most_popular(counts)
-    yield "own repeats, then popular", baselines.own_repeats(answers.pasts, counts)
+    if counts is not None:
+        yield "popular", baselines.most_popular(counts)
+        yield "own repeats, then popular", baselines.own_repeats(answers.pasts, counts)
     if tuned.version != base.version:
         yield "tuned", vector_scorer(queries[tuned.version], level_vectors(tuned, level, answers))
     items = level_vectors(base, level, answers)
     if tuned.version == base.version:
         yield "tuned", vector_scorer(queries[base.version], items)
     yield "base", vector_scorer(queries[base.version], items)
-    for newest in config.mean_label_counts:
+    for newest in config.mean_label_counts if counts is not None else ():
         yield "last label" if newest == 1 else f"mean of last {newest} labels", baselines.newest_labels(answers.pasts, items, newest)
 
 
 def _values(
-    questions: Questions, level: Level, scorer: Scorer, contests: Mapping[Place, Contest], chosen: Mapping[Slice, np.ndarray]
+    questions: Questions, level: Kind, scorer: Scorer, contests: Mapping[Place, Contest], chosen: Mapping[Slice, np.ndarray]
 ) -> dict[Place, np.ndarray]:  # fmt: skip
     """Wins (P, P) of the contests, and the other metrics of each person (P,)."""
     wins, ranked = wins_and_ranks(questions, level, scorer, contests)
@@ -156,7 +169,7 @@ def half_scores(tuned: Encoder, base: Encoder, asked: halves.Halves, config: Eva
 
 
 def _score(
-    place: tuple[Slice, Futures | None, str], level: Level | None, scorer: str, found: metrics.Estimate, contest: Contest | None = None
+    place: tuple[Slice, Futures | None, str], level: Kind | None, scorer: str, found: metrics.Estimate, contest: Contest | None = None
 ) -> Score:  # fmt: skip
     cuts, futures, metric = place
     return Score(

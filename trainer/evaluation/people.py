@@ -1,23 +1,39 @@
 """Who can be asked, and what stands in `examples` of them (edge)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.examples import EXAMPLES, Split
-from trainer.evaluation.questions import people_to_ask
+from lake.examples import EXAMPLES, HeldOut, Split
+from trainer.evaluation.questions import people_to_ask, people_who_enter
 
 BATCH_ROWS = 64
 """Histories and cuts in memory at once where a table is gone through."""
 
 
-def askable_people(lake: LakeConfig, version: int, split: Split, items: pa.Table) -> list[str]:
-    """`person_id`s, sorted, of the people of a split who have a label among the items after a cut."""
-    cuts = arrow_tables.read_batches(lake, EXAMPLES, ("person_id", "cuts"), ds.field("split") == split, version, BATCH_ROWS)
-    return people_to_ask(cuts, items)
+def askable_people(lake: LakeConfig, version: int, split: Split, items: pa.Table, communities: Sequence[str] | None) -> list[str]:
+    """`person_id`s, sorted, of the people of a split who have a label among the items after a cut (in these communities, if given)."""
+    return people_to_ask(_cuts(lake, version, split), items, communities)
+
+
+def entering_people(lake: LakeConfig, version: int, split: Split, communities: Sequence[str] | None) -> list[str]:
+    """`person_id`s, sorted, of the people of a split, labelled or not, who enter a titled thread after a cut (in these communities, if given)."""
+    return people_who_enter(_cuts(lake, version, split), communities)
+
+
+def never_met(lake: LakeConfig, version: int, held_out: HeldOut | None) -> set[str]:
+    """`person_id`s of split test whom an encoder that held these out never met; everybody where it met nobody at all."""
+    columns = ("person_id", "communities")
+    batches = arrow_tables.read_batches(lake, EXAMPLES, columns, ds.field("split") == "test", version)
+    people = (person for batch in batches for person in zip(*(batch[name].to_pylist() for name in columns), strict=True))
+    return {person_id for person_id, communities in people if held_out is None or held_out.split_of(person_id, communities) == "test"}
+
+
+def _cuts(lake: LakeConfig, version: int, split: Split) -> Iterator[pa.RecordBatch]:
+    return arrow_tables.read_batches(lake, EXAMPLES, ("person_id", "cuts"), ds.field("split") == split, version, BATCH_ROWS)
 
 
 def examples_of(lake: LakeConfig, version: int, person_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:

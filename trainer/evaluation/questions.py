@@ -1,4 +1,7 @@
-"""Examples and items -> what an encoder is asked, as arrays: each cut is a query, the items of its future are the answers."""
+"""Examples and items -> what an encoder is asked, as arrays: each cut is a query, the items of its future are the answers.
+
+Items are the teacher's labels, or, of people whom no teacher read as well, the titles of threads that they enter next.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.labels import LEVELS, Level
+from lake.examples import Kind, answer_key, title_answer
+from lake.labels import LEVELS
+from lake.units import thread_title
 
 Futures = Literal["all", "new"]
 FUTURES: tuple[Futures, ...] = ("all", "new")
@@ -37,7 +42,7 @@ class FutureLabels:
 
 @dataclass(frozen=True)
 class LevelAnswers:
-    """The items of one level, what each query has of them in its past, as indexes into the items in time, and the labels of the futures."""
+    """The items of one kind, what each query has of them in its past, as indexes into the items in time, and the labels of the futures."""
 
     item_ids: list[str]
     texts: list[str]
@@ -53,7 +58,7 @@ class Questions:
     person: np.ndarray
     histories: list[Sequence[Mapping[str, Any]]]
     periods: np.ndarray
-    levels: dict[Level, LevelAnswers]
+    levels: dict[Kind, LevelAnswers]
 
     @property
     def people(self) -> int:
@@ -61,8 +66,8 @@ class Questions:
         return len(self.person_ids)
 
 
-def people_to_ask(examples: Iterable[pa.RecordBatch], items: pa.Table) -> list[str]:
-    """`person_id`s, sorted, of those who have a label among the items after one of their cuts; out of `person_id` and `cuts`."""
+def people_to_ask(examples: Iterable[pa.RecordBatch], items: pa.Table, communities: Sequence[str] | None = None) -> list[str]:
+    """`person_id`s, sorted, of those who have a label among the items after one of their cuts in these communities; out of `person_id` and `cuts`."""
     found: set[str] = set()
     item_ids = items["item_id"].combine_chunks()
     for batch in examples:
@@ -70,14 +75,29 @@ def people_to_ask(examples: Iterable[pa.RecordBatch], items: pa.Table) -> list[s
         of_cuts = pc.struct_field(cuts, "positives")
         positives, cut = pc.list_flatten(of_cuts), pc.list_parent_indices(of_cuts)
         is_asked = pc.and_(pc.equal(pc.struct_field(positives, "where"), "after"), pc.is_in(pc.struct_field(positives, "item_id"), value_set=item_ids))
+        if communities is not None:
+            is_asked = pc.and_(is_asked, pc.is_in(pc.struct_field(cuts, "community").take(cut), value_set=pa.array(communities, pa.string())))
         found.update(batch["person_id"].take(pc.unique(person.take(cut.filter(is_asked)))).to_pylist())
     return sorted(found)
 
 
-def questions_of(examples: Iterable[Example], items: pa.Table) -> Questions:
+def people_who_enter(examples: Iterable[pa.RecordBatch], communities: Sequence[str] | None = None) -> list[str]:
+    """`person_id`s, sorted, of those who enter a titled thread after one of their cuts in these communities; out of `person_id` and `cuts`."""
+    found: set[str] = set()
+    for batch in examples:
+        cuts, person = pc.list_flatten(batch["cuts"]), pc.list_parent_indices(batch["cuts"])
+        is_asked = pc.greater(pc.list_value_length(pc.struct_field(cuts, "entered")), 0)
+        if communities is not None:
+            is_asked = pc.and_(is_asked, pc.is_in(pc.struct_field(cuts, "community"), value_set=pa.array(communities, pa.string())))
+        found.update(batch["person_id"].take(pc.unique(person.filter(is_asked))).to_pylist())
+    return sorted(found)
+
+
+def questions_of(examples: Iterable[Example], items: pa.Table, communities: Sequence[str] | None = None) -> Questions:
     """The questions of some people among the items made of labels, in the examples' order.
 
-    Cuts without a label after them are left out, and with them people who have no other. Items of apps are no answers.
+    Cuts without a label after them, or (if given) before an act outside these communities, are left out, and with them people who have no other. Items
+    of apps are no answers.
     """
     labels = items.filter(pc.is_in(items["level"], value_set=pa.array(LEVELS)))
     known = set(labels["item_id"].to_pylist())
@@ -85,20 +105,36 @@ def questions_of(examples: Iterable[Example], items: pa.Table) -> Questions:
         (example, cut)
         for example in examples
         for cut in example["cuts"]
-        if any(positive["where"] == "after" and positive["item_id"] in known for positive in cut["positives"])
+        if _is_in(cut, communities) and any(positive["where"] == "after" and positive["item_id"] in known for positive in cut["positives"])
     ]
+    return _questions(cuts, {level: _level_answers(labels.filter(pc.equal(labels["level"], level)), cuts, _places_of_units(cuts)) for level in LEVELS})
+
+
+def title_questions(examples: Iterable[Example], communities: Sequence[str] | None = None) -> Questions:
+    """The questions of some people among the titles of all threads that they enter next, as `questions_of` has them of labels.
+
+    All those threads are new to whoever enters them; they are asked about once, as all futures. Of the past nothing is an answer.
+    """
+    cuts = [(example, cut) for example in examples for cut in example["cuts"] if cut["entered"] and _is_in(cut, communities)]
+    return _questions(cuts, {"title": _title_answers(cuts)})
+
+
+def _is_in(cut: Mapping[str, Any], communities: Sequence[str] | None) -> bool:
+    return communities is None or cut["community"] in communities
+
+
+def _questions(cuts: Sequence[tuple[Example, Mapping[str, Any]]], levels: dict[Kind, LevelAnswers]) -> Questions:
     numbers = {person_id: number for number, person_id in enumerate(dict.fromkeys(example["person_id"] for example, _ in cuts))}
-    places = _places_of_units(example for example, _ in cuts)
     return Questions(
         person_ids=list(numbers),
         person=np.array([numbers[example["person_id"]] for example, _ in cuts], np.int64),
         histories=[example["history"][: cut["history_length"]] for example, cut in cuts],
         periods=np.array([cut["period"] for _, cut in cuts], dtype=object),
-        levels={level: _level_answers(labels.filter(pc.equal(labels["level"], level)), cuts, places) for level in LEVELS},
+        levels=levels,
     )
 
 
-def _places_of_units(examples: Iterable[Example]) -> dict[str, dict[str, int]]:
+def _places_of_units(cuts: Sequence[tuple[Example, Mapping[str, Any]]]) -> dict[str, dict[str, int]]:
     """Place of each unit of each person's history, by `person_id` and `unit_id`."""
     communities: dict[tuple[str, str | None], int] = {}
 
@@ -106,7 +142,7 @@ def _places_of_units(examples: Iterable[Example]) -> dict[str, dict[str, int]]:
         community = communities.setdefault((unit["platform"], unit["community"]), len(communities))
         return community * SECONDS_OF_A_COMMUNITY + int(unit["created_at"].timestamp())
 
-    by_person = {example["person_id"]: example["history"] for example in examples}
+    by_person = {example["person_id"]: example["history"] for example, _ in cuts}
     return {person_id: {unit["unit_id"]: place(unit) for unit in history} for person_id, history in by_person.items()}
 
 
@@ -123,3 +159,20 @@ def _level_answers(items: pa.Table, cuts: Sequence[tuple[Example, Mapping[str, A
     query, item, place, in_new_thread = np.array(after, np.int64).reshape(-1, 4).T
     pasts = [np.array([index[positive["item_id"]] for positive in positives if positive["where"] == "inside"], np.int64) for positives in found]
     return LevelAnswers(item_ids, items["text"].to_pylist(), pasts, FutureLabels(query, item, place, in_new_thread.astype(bool)))
+
+
+def _title_answers(cuts: Sequence[tuple[Example, Mapping[str, Any]]]) -> LevelAnswers:
+    places = _places_of_units(cuts)
+    titles = {example["person_id"]: [thread_title(unit) for unit in example["history"]] for example, _ in cuts}
+    index: dict[int, int] = {}
+    texts: list[str] = []
+    after = []
+    for query, (example, cut) in enumerate(cuts):
+        for unit in cut["entered"]:
+            text = title_answer(titles[example["person_id"]][unit])
+            if index.setdefault(answer_key(text), len(texts)) == len(texts):
+                texts.append(text)
+            after.append((query, index[answer_key(text)], places[example["person_id"]][example["history"][unit]["unit_id"]]))
+    queries, items, at = np.array(after, np.int64).reshape(-1, 3).T
+    pasts = [np.zeros(0, np.int64) for _ in cuts]
+    return LevelAnswers([str(key) for key in index], texts, pasts, FutureLabels(queries, items, at, np.zeros(len(after), bool)))

@@ -15,7 +15,7 @@ def report_text(result: EvaluationResult) -> str:
     """The result as a readable text, one block a level and kind of future."""
     lines = [
         f"Encoder {result.encoder_version} (tuned) against {result.base_model} {result.base_version} (base), {result.max_tokens} tokens, "
-        f"{result.people} held-out people, {result.queries} cuts ({result.future_queries} of the future period)",
+        f"{result.people} held-out people with labels, {result.queries} cuts ({result.future_queries} of the future period); {result.title_people} asked about titles",
         f"Mean over people and {result.interval:.0%} interval. Personal AUC: a label of one's own future above one of somebody else's; 0.5 is chance, and "
         f"what any list gets that is the same for everybody. Matched: somebody else's of the same community and within {result.matched_days:g} days, where "
         f"{result.matched_min_others} other people have one, so that knowing when and where somebody writes wins nothing.",
@@ -53,9 +53,14 @@ def _blocks(result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
         if level is None:
             yield f"User-user retrieval: the other half of one's own history among {result.half_candidates} ({people} people)", scores
         else:
-            kind = "new threads only" if futures == "new" else "all futures"
             items = next(count for name, count in result.items.items() if name == level)
-            yield f"{level.capitalize()} labels, {kind}, {cuts} ({people} people, {items} items; {_matched(scores)})", scores
+            yield f"{_kind(level, futures)}, {cuts} ({people} people, {items} items; {_matched(scores)})", scores
+
+
+def _kind(kind: str, futures: str | None) -> str:
+    if kind == "title":
+        return "Titles of threads entered next"
+    return f"{kind.capitalize()} labels, {'new threads only' if futures == 'new' else 'all futures'}"
 
 
 def _matched(scores: Sequence[Score]) -> str:

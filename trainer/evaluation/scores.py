@@ -22,7 +22,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from lake.encoder import Encoder
-from lake.labels import Level
+from lake.examples import Kind
 from trainer.evaluation import metrics
 from trainer.evaluation.questions import FUTURES, FutureLabels, Futures, LevelAnswers, Questions
 
@@ -33,6 +33,7 @@ Scorer = Callable[[slice], np.ndarray]
 BLOCK_SCORES = 2**25
 """Scores that are in memory at once: evaluation costs a block of queries at a time, whatever the number of items."""
 ITEMS_AT_ONCE = 8192
+ITEMS_A_FORWARD = 128
 SECONDS_A_DAY = 86_400
 Key = TypeVar("Key")
 
@@ -55,14 +56,14 @@ class Contest:
     share: float
 
 
-def plain_contest(questions: Questions, level: Level, futures: Futures, chosen: np.ndarray) -> Contest:
+def plain_contest(questions: Questions, level: Kind, futures: Futures, chosen: np.ndarray) -> Contest:
     """Every label meets every other. `chosen` (B,) is true where a query counts."""
     labels = questions.levels[level].futures
     rows = np.flatnonzero(labels.of(futures) & chosen[labels.query])
     return _contest(questions, labels, rows, np.zeros(len(rows), np.int64), 0, share=1.0)
 
 
-def matched_contest(questions: Questions, level: Level, futures: Futures, chosen: np.ndarray, days: float, min_others: int) -> Contest:
+def matched_contest(questions: Questions, level: Kind, futures: Futures, chosen: np.ndarray, days: float, min_others: int) -> Contest:
     """Labels of the same community within so many days meet, where each has such labels of `min_others` other people."""
     labels, window = questions.levels[level].futures, round(days * SECONDS_A_DAY)
     rows = np.flatnonzero(labels.of(futures) & chosen[labels.query])
@@ -104,7 +105,7 @@ def _add_wins(wins: np.ndarray, contest: Contest, own: np.ndarray, scores: np.nd
 
 
 def wins_and_ranks(
-    questions: Questions, level: Level, scorer: Scorer, contests: Mapping[Key, Contest], with_ranks: bool = True
+    questions: Questions, level: Kind, scorer: Scorer, contests: Mapping[Key, Contest], with_ranks: bool = True
 ) -> tuple[dict[Key, np.ndarray], dict[tuple[Futures, Metric], np.ndarray]]:  # fmt: skip
     """Of each contest the share (P, P) that the row's person wins against the column's, NaN where no labels of the two meet; and, with ranks,
     recall@10 and MRR of each query (B,), NaN for a query without such a future. Goes through the queries once."""
@@ -145,20 +146,20 @@ def _rank(ranked: dict[tuple[Futures, Metric], np.ndarray], futures: FutureLabel
         ranked[kind, "mrr"][query] = metrics.reciprocal_rank(found)
 
 
-def encoder_wins(encoder: Encoder, questions: Questions, level: Level, contests: Mapping[Futures, Contest]) -> dict[Futures, np.ndarray]:
+def encoder_wins(encoder: Encoder, questions: Questions, level: Kind, contests: Mapping[Futures, Contest]) -> dict[Futures, np.ndarray]:
     """Wins (P, P) of each contest. Encodes each query once and only those items that are in somebody's future, so that training can afford it."""
     answers = questions.levels[level]
     items = level_vectors(encoder, level, answers, np.unique(answers.futures.item))
     return wins_and_ranks(questions, level, vector_scorer(encoder.encode_histories(questions.histories), items), contests, with_ranks=False)[0]
 
 
-def level_vectors(encoder: Encoder, level: Level, answers: LevelAnswers, wanted: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+def level_vectors(encoder: Encoder, level: Kind, answers: LevelAnswers, wanted: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
     """Vectors of a level's items, shape (A, D); those that are not among the wanted (indexes; None: all) are not encoded and stay 0."""
     indexes = range(len(answers.texts)) if wanted is None else wanted
     vectors = np.zeros((len(answers.texts), encoder.dimension), np.float32)
     for start in range(0, len(indexes), ITEMS_AT_ONCE):  # an encoder holds what it gives twice
         part = indexes[start : start + ITEMS_AT_ONCE]
-        vectors[part] = encoder.encode_items([answers.texts[index] for index in part], level)
+        vectors[part] = encoder.encode_texts([answers.texts[index] for index in part], level, ITEMS_A_FORWARD)
     return vectors
 
 

@@ -51,7 +51,8 @@ class PersonHistory:
 
 def held_out(config: ExamplesConfig) -> HeldOut:
     """Which people are not trained on."""
-    return HeldOut(validation_share=config.validation_share, test_share=config.test_share)
+    communities = tuple(sorted(set(config.held_out_communities)))
+    return HeldOut(validation_share=config.validation_share, test_share=config.test_share, communities=communities)
 
 
 def person_cuts(history: PersonHistory, config: ExamplesConfig) -> list[tuple[int, bool]] | str:

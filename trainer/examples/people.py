@@ -105,15 +105,22 @@ def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: C
         if isinstance(cuts, str):
             dropped[f"people: {cuts}"] += 1
             continue
-        row = _example(people, person, history, cuts, labels, split_at, config) | {"person_id": person_id, "split": shares.split_of(person_id)}
+        row = _example(people, person, history, cuts, labels, split_at, config) | {"person_id": person_id}
+        row["split"] = shares.split_of(person_id, row["communities"])
         counts["people"] += 1
         counts["cuts"] += len(cuts)
         counts["people with labels"] += bool(row["labelled"])
         counts[f"{row['split']} people"] += 1
+        counts.update(people_of_place(community) for community in shares.communities if community in row["communities"])
         rows.append(row)
         kept.append((int(people.offsets[person]) + history.kept_from, int(people.offsets[person + 1])))
     order = sorted(range(len(rows)), key=lambda at: (rows[at]["cuts"][-1]["community"] or "", rows[at]["cuts"][-1]["cut_at"], rows[at]["person_id"]))
     return _table([rows[at] for at in order], [kept[at] for at in order], people.units)
+
+
+def people_of_place(community: str) -> str:
+    """Name of the count of people of a community that is held out."""
+    return f"people of {community}, held out"
 
 
 def _example(
@@ -131,6 +138,7 @@ def _example(
         "cuts": [
             {"cut_at": times[cut - 1].as_py()} | cut_row(history, cut, for_labels, communities, unit_ids, items, split_at, config) for cut, for_labels in cuts
         ],
+        "communities": sorted({community for community in communities if community is not None}),
         "did": np.unique(np.concatenate([of_titles[of_titles != NONE], np.array(of_labels, np.int64)])),
         "label_set": sorted({labels[row]["teacher_version"] for row in items}),
     }  # fmt: skip
@@ -144,7 +152,7 @@ def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.St
     names = {field.name for field in _TYPES.field("labelled").type.value_type}
     columns = (
         {"history": history}
-        | {name: pa.array([row[name] for row in rows], _TYPES.field(name).type) for name in ("person_id", "cuts", "did", "label_set", "split")}
+        | {name: pa.array([row[name] for row in rows], _TYPES.field(name).type) for name in ("person_id", "cuts", "did", "communities", "label_set", "split")}
         | {"labelled": pa.array([[{name: label[name] for name in names} for label in row["labelled"]] for row in rows], _TYPES.field("labelled").type)}
     )
     return pa.table({name: columns[name] for name in _TYPES.names})

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -17,12 +18,12 @@ from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
 from trainer import arguments as trainer_arguments
 from trainer import tracking
-from trainer.config import TrainerConfig
+from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.baselines import label_counts
 from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
 from trainer.evaluation.halves import split_halves
-from trainer.evaluation.people import BATCH_ROWS, askable_people, examples_of
-from trainer.evaluation.questions import questions_of
+from trainer.evaluation.people import BATCH_ROWS, askable_people, entering_people, examples_of, never_met
+from trainer.evaluation.questions import questions_of, title_questions
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
 from trainer.student import base_encoder
@@ -68,12 +69,15 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
     base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
     items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", read.version(ITEMS))
-    asked, others = read_people(lake, read.version(EXAMPLES), items, tuned.card.held_out, config.evaluation.max_people, config.evaluation.max_other_people)
-    questions = questions_of(asked, items)
-    train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", read.version(EXAMPLES), BATCH_ROWS)
+    version, settings = read.version(EXAMPLES), config.evaluation
+    people = people_to_judge(lake, version, items, tuned.card.held_out, settings)
+    questions, titles = questions_of(people.labelled, items, settings.communities), title_questions(people.entering, settings.communities)
+    train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS)
     counts = label_counts((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
-    halves = split_halves([example["history"] for example in asked], others, config.evaluation.min_half_units)
-    scores = [*item_scores(tuned, base, questions, counts, config.evaluation), *half_scores(tuned, base, halves, config.evaluation)]
+    halves = split_halves([example["history"] for example in people.labelled or people.entering], people.others, settings.min_half_units)
+    scores = [
+        *item_scores(tuned, base, questions, counts, settings), *item_scores(tuned, base, titles, {}, settings), *half_scores(tuned, base, halves, settings)
+    ]  # fmt: skip
     return EvaluationResult(
         encoder_version=tuned.version,
         base_version=base.version,
@@ -82,8 +86,10 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         versions_read=read.versions,
         people=questions.people,
         queries=len(questions.histories),
+        title_people=titles.people,
+        title_queries=len(titles.histories),
         future_queries=int((questions.periods == "future").sum()),
-        items={level: len(answers.texts) for level, answers in questions.levels.items()},
+        items={kind: len(answers.texts) for kind, answers in (questions.levels | titles.levels).items()},
         halves=len(halves.firsts),
         half_candidates=len(halves.seconds) + len(halves.others),
         interval=config.evaluation.interval,
@@ -93,29 +99,43 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     )
 
 
-def read_people(
-    lake: LakeConfig, version: int, items: pa.Table, held_out: HeldOut | None, max_people: int | None, max_others: int | None
-) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:  # fmt: skip
-    """Examples of the people of split test who can be asked and whom the encoder never met, and histories of other people; both in the order of
-    their ids, at most so many.
+@dataclass(frozen=True)
+class PeopleToJudge:
+    """Examples of people whom the encoder never met: those who are asked about labels and about titles; and histories of other people, among whom one's own is looked for."""
+
+    labelled: list[dict[str, Any]]
+    entering: list[dict[str, Any]]
+    others: list[list[dict[str, Any]]]
+
+
+def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, held_out: HeldOut | None, settings: EvaluationConfig) -> PeopleToJudge:
+    """The people of split test who can be asked and whom the encoder never met, and others; all in the order of their ids, as many as the settings take.
 
     `held_out` is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Raises ContractError where nobody is left.
     """
-    test = askable_people(lake, version, "test", items)
-    asked = [person_id for person_id in test if held_out is None or held_out.split_of(person_id) == "test"]
-    if len(asked) < len(test):
-        logger.warning("%d of %d people of split 'test' are not asked: this encoder was trained or chosen on them", len(test) - len(asked), len(test))
-    if not asked:
-        met = f", and this encoder met all {len(test)} that there are" if test else ""
+    strangers = never_met(lake, version, held_out)
+    test, entering = (
+        askable_people(lake, version, "test", items, settings.communities),
+        entering_people(lake, version, "test", settings.communities),
+    )
+    everybody = set(test) | set(entering)
+    if met := everybody - strangers:
+        logger.warning("%d of %d people of split 'test' are not asked: this encoder was trained or chosen on them", len(met), len(everybody))
+    if not everybody & strangers:
+        all_met = f", and this encoder met all {len(met)} that there are" if met else ""
         raise ContractError(
-            f"examples: nobody of split 'test' with a label after a cut to evaluate on{met}; label more people, raise trainer.examples.test_share, or train anew"
+            "examples: nobody of split 'test' with a label or a titled thread after a cut to evaluate on"
+            f"{all_met}; raise trainer.examples.test_share, read more of an archive, or train anew"
         )
-    asked = asked[:max_people]
-    everybody = arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()
-    others = sorted(set(everybody) - set(asked))[:max_others]
-    return (
-        examples_of(lake, version, asked, ("person_id", "history", "cuts")).to_pylist(),
-        examples_of(lake, version, others, ("person_id", "history"))["history"].to_pylist(),
+    asked = [person_id for person_id in test if person_id in strangers][: settings.max_people]
+    about_titles = [person_id for person_id in entering if person_id in strangers][: settings.max_title_people]
+    known = arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()
+    others = sorted(set(known) - set(asked or about_titles))[: settings.max_other_people]
+    columns = ("person_id", "history", "cuts")
+    return PeopleToJudge(
+        labelled=examples_of(lake, version, asked, columns).to_pylist(),
+        entering=examples_of(lake, version, about_titles, columns).to_pylist(),
+        others=examples_of(lake, version, others, ("person_id", "history"))["history"].to_pylist(),
     )
 
 
@@ -126,7 +146,7 @@ def _same_text(card: EncoderCard) -> dict[str, Any]:
 
 def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:
     """One MLflow run named 'evaluate' with the settings, what was read, and every number."""
-    facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "half_candidates"})
+    facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "title_people", "half_candidates"})
     with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}, tags):
         tracking.log_inputs(lake, {spec: read.version(spec) for spec in READS}, context="evaluation")
         tracking.log_metrics(flat_numbers(result))

@@ -21,7 +21,7 @@ from lake.table_files import TableFiles
 from lake.units import SEQUENCES
 from trainer import arguments as trainer_arguments
 from trainer.config import ExamplesConfig, TrainerConfig
-from trainer.examples.people import examples_of, people_of, ranges_of_ids
+from trainer.examples.people import examples_of, people_of, people_of_place, ranges_of_ids
 from trainer.examples.person_labels import Times, label_index, labelled_units
 from trainer.fingerprint import EXAMPLES_VERSION
 
@@ -99,6 +99,10 @@ def write_examples(lake: LakeConfig, version: int, split_at: int, config: Exampl
             people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where))
             for rows in row_groups(examples_of(people, split_at, config, record.rows, record.dropped)):
                 files.write(rows)
+    for community in config.held_out_communities:
+        if not record.rows[people_of_place(community)]:
+            files.discard()
+            raise ConfigError(f"trainer.examples.held_out_communities: nobody with an example ever acted in {community!r}; names are as in `sequences`")
     return arrow_tables.replace_by_files(lake, EXAMPLES, files.finish())
 
 

@@ -83,6 +83,12 @@ def test_scores_of_nobody_are_no_numbers() -> None:
     assert "None are noted." in text(encoder(), Provenance())
 
 
+def test_places_that_were_held_out_are_named() -> None:
+    shares = HeldOut(validation_share=0.15, test_share=0.25, communities=("Tea", "Trains"))
+    assert "25% to judge it by; and everybody who ever acted in Tea, Trains." in version_description(encoder(held_out=shares), TRAINED)
+    assert "by a hash of `person_id`; and everybody who ever acted in Tea, Trains." in text(encoder(held_out=shares), TRAINED)
+
+
 def test_the_description_is_one_paragraph_of_facts() -> None:
     assert version_description(encoder(), TRAINED) == (
         "Encoder c0ffee is fine-tuned from m on labels of 95 people. It reads histories as units (rendering 1), at most 64 tokens, and gives 384 numbers. Trained on "

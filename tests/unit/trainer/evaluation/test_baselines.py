@@ -9,11 +9,11 @@ import pytest
 
 from lake.examples import EXAMPLES
 from lake.schema import rows_table
-from tests.planted_people import all_items, example, positive
+from tests.planted_people import all_items, example, positive, reader
 from trainer.evaluation import metrics
 from trainer.evaluation.baselines import label_counts, most_popular, newest_labels, own_repeats
 from trainer.evaluation.halves import halves_of, split_halves
-from trainer.evaluation.questions import Futures, Questions, people_to_ask, questions_of
+from trainer.evaluation.questions import Futures, Questions, people_to_ask, people_who_enter, questions_of, title_questions
 from trainer.evaluation.scores import Contest, Scorer, matched_contest, plain_contest, vector_scorer, wins_and_ranks
 
 ITEMS = [{"item_id": f"s{number}", "level": "specific", "text": f"label {number}"} for number in range(6)]
@@ -116,6 +116,30 @@ def test_people_to_ask_have_a_label_among_the_items_after_a_cut() -> None:
     batches = rows_table(EXAMPLES, people).to_batches(max_chunksize=4)
     assert people_to_ask(batches, pa.Table.from_pylist(all_items())) == ["0", "a"]
     assert people_to_ask([batch.slice(1) for batch in batches], pa.Table.from_pylist(all_items())) == ["0"]
+
+
+def test_cuts_are_asked_about_in_the_communities_that_are_named() -> None:
+    labels = [("Crust too pale", "Bread")] * 5
+    people = [example("a", labels, 3), example("b", labels, 3)]
+    people[1]["cuts"][0]["community"] = "bakers"
+    items = pa.Table.from_pylist(all_items())
+    assert people_to_ask(rows_table(EXAMPLES, people).to_batches(), items, ["bakers", "nowhere"]) == ["b"]
+    assert questions_of(people, items, ["bakers"]).person_ids == ["b"]
+    assert questions_of(people, items).person_ids == ["a", "b"]
+
+
+def test_titles_are_asked_about_of_all_who_enter_threads() -> None:
+    people = [reader("a", ["Tea", "Rye", "rye ", "Spa"], 2), reader("b", ["Rye", "Tea", "Oven"], 2, community="bakers"), example("c", [("x", "y")] * 5, 3)]
+    asked = title_questions(people)
+    assert list(asked.levels) == ["title"]
+    answers = asked.levels["title"]
+    assert (asked.person_ids, answers.texts) == (["a", "b"], ["rye", "Spa", "Oven"])
+    assert (answers.futures.query.tolist(), answers.futures.item.tolist()) == ([0, 0, 1], [0, 1, 2])
+    assert not answers.futures.of("new").any()
+    assert np.diff(answers.futures.place)[0] == 86_400
+    batches = rows_table(EXAMPLES, people).to_batches()
+    assert (people_who_enter(batches), people_who_enter(batches, ["bakers"])) == (["a", "b"], ["b"])
+    assert title_questions(people, ["bakers"]).person_ids == ["b"]
 
 
 def test_places_are_near_in_the_same_community_alone() -> None:

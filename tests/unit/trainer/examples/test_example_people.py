@@ -58,6 +58,17 @@ def test_chunks_are_joined_in_time_and_the_newest_units_kept() -> None:
     assert len(row["did"]) == 1
 
 
+def test_whoever_ever_acted_in_a_held_out_community_is_not_trained_on() -> None:
+    chunks = [chunk(person, 0, [unit(person, number) for number in range(8)]) for person in "abc"]
+    chunks[0]["units"][0]["community"], chunks[1]["units"][5]["community"] = "trains", None
+    counts: Counter[str] = Counter()
+    rows = made(chunks, [], counts, max_history_units=6, test_share=0, validation_share=0, held_out_communities=["trains"])
+    assert [(row["person_id"], row["communities"], row["split"]) for row in sorted(rows, key=lambda row: str(row["person_id"]))] == [
+        ("a", ["tea", "trains"], "test"), ("b", ["tea"], "train"), ("c", ["tea"], "train")
+    ]  # fmt: skip
+    assert counts["people of trains, held out"] == 1
+
+
 def test_labels_belong_to_the_person_whose_unit_it_is() -> None:
     chunks = [chunk(person, 0, [unit(person, number) for number in range(8)]) for person in "ab"]
     rows = made(chunks, [label("b", number, f"words {number}") for number in range(8)])
