@@ -37,6 +37,15 @@ class Settings:
             raise ConfigError(f"{self.origin}: {'; '.join(wrong)}")
         return model.model_validate(self.given(name))
 
+    @property
+    def sections(self) -> list[str]:
+        """Names of the sections that were given."""
+        return list(self._sections)
+
+    def as_yaml(self) -> str:
+        """What was given, as a configuration file."""
+        return yaml.safe_dump(self._sections, allow_unicode=True, sort_keys=False)
+
     def given(self, name: str) -> Mapping[str, Any]:
         """The section as it was given, unchecked."""
         return self._sections.get(name, {})
@@ -74,7 +83,7 @@ class Settings:
 def load_settings(path: str | None, overrides: Sequence[str] = ()) -> Settings:
     """The settings of a YAML file (none: all defaults) with `section.key=value` overrides on top."""
     origin = " and ".join(filter(None, (path, "--set" if overrides else ""))) or "defaults"
-    settings = Settings(_read_yaml(Path(path)) if path else {}, origin)
+    settings = Settings(read_mappings(Path(path)) if path else {}, origin)
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
@@ -83,7 +92,8 @@ def load_settings(path: str | None, overrides: Sequence[str] = ()) -> Settings:
     return settings
 
 
-def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
+def read_mappings(path: Path) -> dict[str, dict[str, Any]]:
+    """The mappings of a YAML file by name, e.g. its sections. Raises ConfigError where it cannot be read or holds something else."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -49,6 +49,7 @@ COMMANDS = tuple(
         ("trainer train", "trainer.jobs.train", "examples -> registered encoder", "trainer"),
         ("trainer merge", "trainer.jobs.merge", "weights of several encoders -> one registered encoder", "trainer"),
         ("trainer evaluate", "trainer.jobs.evaluate", "the registered encoder against base and baselines", "trainer"),
+        ("trainer ablate", "trainer.jobs.ablate", "variants of a training side by side", "trainer"),
         ("serving embed", "serving.jobs.embed", "sequences, items -> user_vectors, item_vectors", "serving"),
         ("serving load", "serving.jobs.load", "vectors -> Milvus", "serving"),
         ("serving similar-users", "serving.jobs.similar_users", "people whose vectors are nearest to a person's", "serving"),

@@ -14,7 +14,7 @@ Reads `examples`, and `items` where there are some; writes a version of the regi
 beats its base and the champion so far (where there is none, else to the base). Does nothing where a run with the same settings on the same versions of these tables has finished."""
 EVALUATE = """The registered encoder on held-out people, against its untouched base and baselines that need no training.
 
-Reads `examples`, `items` and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.
+Reads `examples`, `items` where there are some, and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.
 Where an evaluation of this encoder on these tables is in MLflow already, prints that."""
 
 MERGE = """The mean of several encoders' weights as a new version of the registered encoder, which the alias `trained` then names; never the champion.
@@ -22,6 +22,12 @@ MERGE = """The mean of several encoders' weights as a new version of the registe
 Takes registered versions (3), aliases (champion) and folders; all must come from one base with the same settings of text and the same people held out.
 Reads no table; writes none but `job_runs`. Does nothing where this merge is registered. To judge the merge:
 'kindred trainer evaluate --set lake.encoder_alias=trained'."""
+
+
+ABLATE = """Variants of a training, each trained, evaluated, and shown as one row of a table: its scores and its paired differences to the untouched base.
+
+FILE has one mapping, variants: a name -> settings of section trainer that it changes. Everything else is as --config and --set say. Each training has a registered
+model of its own, so that no alias of another moves. What was found before, with the same settings and tables, is not made again. Leaves `examples` as the last variant cut them."""
 
 
 def examples(argv: Sequence[str] | None = None) -> JobArguments:
@@ -35,10 +41,10 @@ def train(argv: Sequence[str] | None = None) -> JobArguments:
 
 
 def evaluate(argv: Sequence[str] | None = None) -> JobArguments:
-    """--json; there must be examples, items and an encoder."""
+    """--json; there must be examples and an encoder."""
     parser = job_parser(EVALUATE)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    return _checked(parse_job_arguments(parser, argv), "examples", "items", needs_encoder=True)
+    return _checked(parse_job_arguments(parser, argv), "examples", needs_encoder=True)
 
 
 def merge(argv: Sequence[str] | None = None) -> JobArguments:
@@ -52,6 +58,17 @@ def merge(argv: Sequence[str] | None = None) -> JobArguments:
     arguments = parse_job_arguments(parser, argv)
     _check_merge(arguments.values.encoders, arguments.values.weights, arguments.values.with_base)
     return _checked(arguments, needs_encoder=not all(map(is_folder, arguments.values.encoders)))
+
+
+def ablate(argv: Sequence[str] | None = None) -> JobArguments:
+    """FILE, --launch, --json; there must be sequences."""
+    parser = job_parser(ABLATE)
+    parser.add_argument("file", metavar="FILE", help="YAML file of variants, e.g. benchmarks/learning_curve.yaml")
+    parser.add_argument(
+        "--launch", metavar="WORDS", help="how training is started, e.g. 'accelerate launch --num_processes 8 --module'; without, on one process"
+    )
+    parser.add_argument("--json", action="store_true", help="print all that the evaluations found as JSON and nothing else")
+    return _checked(parse_job_arguments(parser, argv), "sequences")
 
 
 def is_folder(encoder: str) -> bool:

@@ -99,6 +99,7 @@ class TrainingConfig(StageConfig):
     train_on_periods: Literal["past", "all"] = Field(
         "past", description="past: only cuts whose futures lie before the time split; all: every cut. Too few people with a past cut: all."
     )
+    people_share: float = Field(1.0, gt=0, le=1, description="Share of the people of split train that are trained on; a smaller share is part of a larger one.")
     learning_rate: float = Field(3e-5, gt=0, description="Peak; it rises over the warm-up and falls in a line to 0.")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's.")

@@ -7,10 +7,8 @@ from lake.encoder import encoder_version
 from lake.models import model_folder
 from trainer.config import TrainingConfig
 
-TRAIN, MERGE, EVALUATE = "trainer train", "trainer merge", "trainer evaluate"
+TRAIN, MERGE, EVALUATE, ABLATE = "trainer train", "trainer merge", "trainer evaluate", "trainer ablate"
 """The jobs, as runs of theirs are known in `job_runs` and in MLflow."""
-ITEM_COLUMNS = ("item_id", "source", "level", "text")
-"""What training reads of `items`: how often a label was given does not count."""
 EXAMPLES_VERSION = "5"
 """Changes with the code that cuts examples: other rows of the same tables."""
 TRAINING_VERSION = "5"

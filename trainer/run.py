@@ -24,12 +24,12 @@ from trainer import publishing, tracking
 from trainer.champion import Choice, Comparison, Lead, choose_champion
 from trainer.config import Source, TrainerConfig, TrainingConfig
 from trainer.evaluation.metrics import pairs_mean
-from trainer.evaluation.people import askable_people, entering_people, examples_of
+from trainer.evaluation.people import askable_people, entering_people, examples_of, label_items
 from trainer.evaluation.probe import probe_scores
 from trainer.evaluation.questions import FUTURES, Questions, questions_of, title_questions
 from trainer.evaluation.scores import encoder_wins, plain_contest
 from trainer.examples.cuts import held_out
-from trainer.fingerprint import ITEM_COLUMNS, TRAIN, Plan
+from trainer.fingerprint import TRAIN, Plan
 from trainer.model_card import Provenance
 from trainer.student import base_encoder, base_licence, content_version, finish, student_encoder
 from trainer.training.checkpoints import Checkpoints, checkpoints_of_run
@@ -83,10 +83,8 @@ def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
 
 def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> Questions:
     """The cuts of people of split validation, as many people as the settings take, and their labels; where nobody has one, the titles that they enter next."""
-    version, columns, asked = plan.versions["examples"], ("person_id", "history", "cuts"), []
-    if "items" in plan.versions:
-        labels = arrow_tables.read(lake, ITEMS, ITEM_COLUMNS, ds.field("source") == "labels", plan.versions["items"])
-        asked = askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people]
+    version, columns, labels = plan.versions["examples"], ("person_id", "history", "cuts"), label_items(lake, plan.versions)
+    asked = askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people]
     if asked:
         return questions_of(examples_of(lake, version, asked, columns).to_pylist(), labels)
     logger.info("examples: no person of split 'validation' has a label after a cut: encoders are compared by titles of what people enter next")

@@ -22,7 +22,7 @@ from lake import registry
 from lake.config import LakeConfig
 from lake.tables import TableSpec, table_uri
 from trainer.config import TrainerConfig, TrainingConfig
-from trainer.fingerprint import EVALUATE, MERGE, TRAIN
+from trainer.fingerprint import ABLATE, EVALUATE, MERGE, TRAIN
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ def is_finished(tags: Mapping[str, str]) -> bool:
     return bool(_finished_runs(TRAIN, tags))
 
 
-def finished_evaluation(tags: Mapping[str, str]) -> Any:
+def finished_evaluation(tags: Mapping[str, str], job: str = EVALUATE) -> Any:
     """What the newest evaluation with these tags found, as it was given to `log_evaluation`; None where there is none."""
-    for run in _finished_runs(EVALUATE, tags):
+    for run in _finished_runs(job, tags):
         try:
             return mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{_RESULT_FILE}")
         except MlflowException:
@@ -107,6 +107,13 @@ def evaluation_run(facts: Mapping[str, Any], tags: Mapping[str, str]) -> Iterato
     """An MLflow run with these facts as its parameters, named after encoder and people, yielding its id."""
     with mlflow.start_run(run_name=f"evaluate {facts['encoder_version']} on {facts['people']} people", tags={**tags, _JOB: EVALUATE}) as run:
         mlflow.log_params(dict(facts))
+        yield run.info.run_id
+
+
+@contextmanager
+def ablation_run(variant: str, tags: Mapping[str, str]) -> Iterator[str]:
+    """An MLflow run for what a variant of an ablation found, yielding its id."""
+    with mlflow.start_run(run_name=f"ablate {variant}", tags={**tags, _JOB: ABLATE}) as run:
         yield run.info.run_id
 
 

@@ -1,6 +1,6 @@
 """Who can be asked, and what stands in `examples` of them (edge)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -8,10 +8,19 @@ import pyarrow.dataset as ds
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, HeldOut, Split
+from lake.labels import ITEMS
 from trainer.evaluation.questions import people_to_ask, people_who_enter
 
 BATCH_ROWS = 64
 """Histories and cuts in memory at once where a table is gone through."""
+
+
+def label_items(lake: LakeConfig, versions: Mapping[str, int]) -> pa.Table:
+    """The items made of labels, at the version of `items` that is read; none where it is not read."""
+    columns = ("item_id", "level", "text")
+    if ITEMS.name not in versions:
+        return pa.table({name: pa.array([], pa.string()) for name in columns})
+    return arrow_tables.read(lake, ITEMS, columns, ds.field("source") == "labels", versions[ITEMS.name])
 
 
 def askable_people(lake: LakeConfig, version: int, split: Split, items: pa.Table, communities: Sequence[str] | None) -> list[str]:

@@ -16,20 +16,20 @@ from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, re
 from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
+from lake.presence import has_table
 from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.baselines import label_counts
 from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
 from trainer.evaluation.halves import split_halves
-from trainer.evaluation.people import BATCH_ROWS, askable_people, entering_people, examples_of, never_met
+from trainer.evaluation.people import BATCH_ROWS, askable_people, entering_people, examples_of, label_items, never_met
 from trainer.evaluation.questions import questions_of, title_questions
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
 from trainer.student import base_encoder
 
 logger = logging.getLogger(__name__)
-READS = (EXAMPLES, ITEMS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -49,7 +49,8 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
     Raises ContractError without such people, EncoderError without encoder, or with one that does not say whom it met.
     """
     folder = registered_folder(lake)
-    read = inputs_now(lake, READS, settings=config.evaluation.model_dump(), encoder_version=encoder_version(folder), code=EVALUATION_VERSION)
+    reads = (EXAMPLES, ITEMS) if has_table(lake, ITEMS) else (EXAMPLES,)
+    read = inputs_now(lake, reads, settings=config.evaluation.model_dump(), encoder_version=encoder_version(folder), code=EVALUATION_VERSION)
     tags = {tracking.INPUTS: read.fingerprint}
     found = tracking.finished_evaluation(tags)
     if found is not None:
@@ -68,7 +69,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     if tuned.card.may_have_met_anybody:
         raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
     base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
-    items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", read.version(ITEMS))
+    items = label_items(lake, read.versions)
     version, settings = read.version(EXAMPLES), config.evaluation
     people = people_to_judge(lake, version, items, tuned.card.held_out, settings)
     questions, titles = questions_of(people.labelled, items, settings.communities), title_questions(people.entering, settings.communities)
@@ -148,7 +149,7 @@ def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict
     """One MLflow run named 'evaluate' with the settings, what was read, and every number."""
     facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "title_people", "half_candidates"})
     with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}, tags):
-        tracking.log_inputs(lake, {spec: read.version(spec) for spec in READS}, context="evaluation")
+        tracking.log_inputs(lake, {spec: read.version(spec) for spec in (EXAMPLES, ITEMS) if spec.name in read.versions}, context="evaluation")
         tracking.log_metrics(flat_numbers(result))
         tracking.log_evaluation(result.model_dump())
 

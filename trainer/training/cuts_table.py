@@ -52,6 +52,11 @@ class Cuts:
     is_past: NDArray[np.bool_]
     asks: dict[Source, NDArray[np.bool_]]
 
+    def of_people(self, share: float) -> NDArray[np.bool_]:
+        """Whether each cut is of one of this share of all people, (C,); who is among fewer is among more."""
+        people = int(self.person.max(initial=-1)) + 1
+        return np.random.default_rng(0).permutation(people)[self.person] < share * people
+
 
 def read_cuts(lake: LakeConfig, version: int, split: str = "train") -> Cuts:
     """All cuts of the people of a split, without their histories."""

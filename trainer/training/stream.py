@@ -91,7 +91,7 @@ class ExampleStream:
         return {source: self._asked(source) for source in SOURCES}
 
     def _asked(self, source: Source) -> Numbers:
-        asks = self.cuts.asks[source]
+        asks = self.cuts.asks[source] & self.cuts.of_people(self.config.people_share)
         if self.config.train_on_periods == "past":
             past = np.flatnonzero(asks & self.cuts.is_past)
             if len(np.unique(self.cuts.person[past])) >= min(self.config.people_per_batch, len(np.unique(self.cuts.person[asks]))):

@@ -1,0 +1,74 @@
+"""Variants of a training: what a file asks for, and the table of what was found."""
+
+from typing import Any
+
+import pytest
+
+from conf.errors import ConfigError
+from conf.settings import Settings
+from trainer.ablation import Outcome, ablation_table, variants_of
+from trainer.config import Phase
+from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+
+SETTINGS = Settings({"lake": {"path": "somewhere"}, "trainer": {"max_tokens": 64, "examples": {"test_share": 0.3}}})
+
+
+def result(**scores: tuple[float, float, float]) -> EvaluationResult:
+    found = [
+        Score(cuts="all cuts", level=level, futures="all", metric="personal_auc", scorer=scorer, mean=mean, low=low, high=high, people=9)  # type: ignore[arg-type]
+        for level, (mean, low, high) in scores.items()
+        for scorer in ("tuned", DIFFERENCE)
+    ]
+    return EvaluationResult(
+        encoder_version="e", base_version="b", base_model="m", max_tokens=64, versions_read={}, people=9, queries=9, title_people=4, title_queries=4, future_queries=0,
+        items={}, halves=0, half_candidates=0, interval=0.9, matched_days=45, matched_min_others=5, scores=found,
+    )  # fmt: skip
+
+
+def test_a_variant_is_the_run_with_what_it_changes() -> None:
+    content = {
+        "variants": {
+            "titles, 1/8": {"people_share": 0.125, "phases": [{"epochs": {"titles": 1}}], "examples": {"held_out_communities": ["tea"]}},
+            "as it is": None,
+        }
+    }
+    first, second = variants_of(content, SETTINGS, "file")
+    assert first.name == "titles, 1/8"
+    assert first.lake.registered_model != second.lake.registered_model
+    assert first.lake.path == "somewhere"
+    assert (first.trainer.max_tokens, first.trainer.people_share, first.trainer.phases) == (64, 0.125, [Phase(epochs={"titles": 1})])
+    assert (first.trainer.examples.test_share, first.trainer.examples.held_out_communities) == (0.3, ["tea"])
+    assert (second.trainer.people_share, second.trainer.examples.held_out_communities) == (1, [])
+
+
+def test_variants_that_are_judged_otherwise_are_trained_once() -> None:
+    changes = {"asked": {"evaluation": {"communities": ["tea"]}}, "as it is": None, "cut": {"examples": {"cuts_per_person": 2}}, "trained": {"seed": 8}}
+    asked, plain, cut, trained = (variant.lake.registered_model for variant in variants_of({"variants": changes}, SETTINGS, "file"))
+    assert asked == plain
+    assert len({plain, cut, trained}) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "expected one mapping, variants"),
+        ({"variants": []}, "expected one mapping, variants"),
+        ({"variants": {"a": None}, "trainer": {}}, "expected one mapping, variants"),
+        ({"variants": {"a": 3}}, "variant 'a' is 3"),
+        ({"variants": {"a": None, "b": {"peple_share": 0.5}}}, "variant 'b'.*peple_share"),
+        ({"variants": {"a": {"examples": {"test_share": 2}}}}, "variant 'a'.*test_share"),
+    ],
+)
+def test_a_wrong_file_is_told_before_anything_is_trained(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        variants_of(content, SETTINGS, "file")
+
+
+def test_the_table_has_a_row_a_variant_and_a_column_for_what_was_asked() -> None:
+    table = ablation_table([Outcome("one", result(specific=(0.5, -0.25, 0.75), title=(0.7, 0.6, 0.8))), Outcome("two", result(specific=(0.625, 0.5, 0.75)))])
+    assert table.splitlines() == [
+        "| variant | people | specific, plain | title, plain |",
+        "| --- | --- | --- | --- |",
+        "| one | 9 + 4 | 0.500 (+0.500 [-0.250, +0.750]) | 0.700 (+0.700 [+0.600, +0.800]) |",
+        "| two | 9 + 4 | 0.625 (+0.625 [+0.500, +0.750]) | - |",
+    ]
