@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from conf.settings import StageConfig
 
-Source = Literal["titles", "labels"]
-"""Where answers come from: titles of what a person enters next, or the teacher's labels."""
+Source = Literal["titles", "labels", "catalogue"]
+"""Where answers come from: titles of what a person enters next, the teacher's labels, or items of an app's catalogue that a person acts on next."""
 
 
 class ExamplesConfig(StageConfig):
@@ -18,8 +18,14 @@ class ExamplesConfig(StageConfig):
     min_past_units: int = Field(5, gt=0, description="Units before a cut at least.")
     min_future_labels: int = Field(3, gt=0, description="Labelled units after a cut at least.")
     future_units: int | None = Field(20, gt=0, description="Labelled units after a cut that count as its future; None takes all.")
-    min_future_units: int = Field(3, gt=0, description="Units after a cut for titles at least.")
+    min_future_units: int = Field(3, gt=0, description="Units after a cut for titles or catalogue items at least.")
     title_units: int = Field(20, gt=0, description="Units after a cut among which a person enters threads whose titles are answers.")
+    catalogue_units: int = Field(20, gt=0, description="Units after a cut among which a person acts on catalogue items that are answers.")
+    catalogue_ids: tuple[Annotated[str, Field(pattern=r"\{id\}")], ...] = Field(
+        ("{source}:{id}", "{source}:object_{id}", "{source}:item_{id}", "{id}"),
+        description="Under which ids acts name a catalogue's items: patterns of the id of a unit's thread or object, in which {id} is the item's external_id "
+        "and {source} the catalogue's name; of several items of one id the one of the first pattern counts.",
+    )
     validation_share: float = Field(0.15, ge=0, lt=1, description="Share of people held out to choose an encoder by.")
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of people held out to judge the chosen encoder by.")
     past_share: float = Field(0.8, gt=0, le=1, description="Quantile of labelled units' times at which the future period begins.")

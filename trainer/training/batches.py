@@ -50,6 +50,7 @@ def batch_of(
     histories = [rows["history"][person].values for person in people]
     drawn = [
         drawn_titles(history, cut["entered"], config.answers_per_query, generator) if source == "titles"
+        else drawn_items(cut["acted_on"], rows["acted_on"][person].as_py(), config.answers_per_query, generator) if source == "catalogue"
         else drawn_labels(cut["positives"], rows["labelled"][person].as_py(), config.answers_per_query, generator)
         for person, cut, history in zip(people, found, histories, strict=True)
     ]  # fmt: skip
@@ -81,6 +82,13 @@ def drawn_titles(history: pa.StructArray, entered: Sequence[int], count: int, ge
             titles.setdefault(answer_key(title_answer(title)), title_answer(title))
     kind = KINDS.index("title")
     return [Answer(int(answer_numbers(np.array(key), kind)), title) for key, title in titles.items()]
+
+
+def drawn_items(places: Sequence[int], items: Sequence[Mapping[str, Any]], count: int, generator: np.random.Generator) -> list[Answer]:
+    """Up to `count` distinct catalogue items that these units of the history act on, in random order; `items` are those of the person's example."""
+    words, kind = {item["place"]: item["text"] for item in items}, KINDS.index("catalogue")
+    drawn = [words[place] for place in generator.permutation(np.array(places, np.int64)).tolist()][:count]
+    return [Answer(int(answer_numbers(np.array(answer_key(text)), kind)), text) for text in drawn]
 
 
 def drawn_labels(positives: Sequence[Mapping[str, Any]], labelled: Sequence[Mapping[str, str]], count: int, generator: np.random.Generator) -> list[Answer]:

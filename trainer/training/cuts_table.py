@@ -21,7 +21,7 @@ from trainer.training.masks import Numbers
 
 SOURCES: tuple[Source, ...] = get_args(Source)
 _CUT = "cuts.list.element."
-_COLUMNS = [_CUT + name for name in ("cut_at", "community", "period", "entered.list.element", "positives.list.element.level")]
+_COLUMNS = [_CUT + name for name in ("cut_at", "community", "period", "entered.list.element", "positives.list.element.level", "acted_on.list.element")]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,15 @@ def _cuts_of(rows: pa.Table) -> pa.Table:
         "is_past": pc.equal(pc.struct_field(cuts, "period"), "past"),
         "titles": pc.greater(pc.list_value_length(pc.struct_field(cuts, "entered")), 0),
         "labels": pc.greater(pc.list_value_length(pc.struct_field(cuts, "positives")), 0),
+        "catalogue": _some_acted_on(cuts),
     })  # fmt: skip
+
+
+def _some_acted_on(cuts: pa.StructArray) -> pa.Array:
+    """Whether a catalogue item is acted on soon after each cut: after none in a table of an older Kindred."""
+    if cuts.type.get_field_index("acted_on") < 0:
+        return pa.repeat(pa.scalar(False), len(cuts))
+    return pc.greater(pc.list_value_length(pc.struct_field(cuts, "acted_on")), 0).fill_null(False)
 
 
 def _joined(groups: list[RowGroup], read: list[pa.Table]) -> Cuts:
@@ -97,4 +105,5 @@ def _joined(groups: list[RowGroup], read: list[pa.Table]) -> Cuts:
 
 _EMPTY = {
     "row": pa.int64(), "cut": pa.int64(), "time": pa.int64(), "community": pa.string(), "is_past": pa.bool_(), "titles": pa.bool_(), "labels": pa.bool_(),
+    "catalogue": pa.bool_(),
 }  # fmt: skip

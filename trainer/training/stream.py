@@ -1,6 +1,6 @@
 """`examples` -> one process's parts of all steps, read as they are needed and made while the step before is computed.
 
-A *phase* is a part of training with one rise and fall of the learning rate; it visits people by *source* (titles, labels), each a number of epochs, and the steps of its
+A *phase* is a part of training with one rise and fall of the learning rate; it visits people by *source* (titles, labels, catalogue), each a number of epochs, and the steps of its
 sources are mixed evenly. In an epoch of a source each person who has an answer of it comes once, at one cut, drawn by (seed, phase, source, epoch). Row groups of the
 table are dealt to processes; each reads its own, in an order drawn anew each epoch, as *windows* of bounded bytes, and composes its batches within
 a window (`composition`). Neighbours in the table are neighbours in community and time, so that a window has both groups and strangers.
@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
+from lake.schema import arrow_schema
 from lake.table_files import open_parquet
 from trainer.config import TrainingConfig
 from trainer.training.batches import TrainingBatch, batch_of
@@ -29,7 +30,7 @@ from trainer.training.cuts_table import SOURCES, Cuts, Numbers, RowGroup, Source
 
 logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
-_COLUMNS = ["history", "labelled", "cuts", "did"]
+_COLUMNS = ["history", "labelled", "cuts", "did", "acted_on"]
 _BATCHES_AHEAD = 2
 
 
@@ -179,6 +180,8 @@ class ExampleStream:
 
     def _read_people(self, group: RowGroup, rows: Numbers) -> pa.Table:
         people = open_parquet(self.lake, EXAMPLES, group.path).read_row_group(group.number, columns=_COLUMNS)
+        for name in (name for name in _COLUMNS if name not in people.column_names):  # an older Kindred's table lacks the later columns
+            people = people.append_column(name, pa.nulls(len(people), arrow_schema(EXAMPLES).field(name).type))
         return people if len(rows) == len(people) else people.take(pa.array(rows))
 
 

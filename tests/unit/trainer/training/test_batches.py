@@ -48,6 +48,23 @@ def test_titles_are_those_of_what_is_entered_after_the_cut_and_what_was_ever_ent
     assert of_b == {"Old tyres": MASKED, "New wings": NEGATIVE, "Rye": POSITIVE, "Wheat": POSITIVE}
 
 
+def test_items_are_those_acted_on_after_the_cut_told_apart_by_their_words_and_no_negatives_of_who_did_them() -> None:
+    row = reader("a", TITLES, 1)
+    words = {1: "Toy Story (1995), Comedy", 2: "toy story 1995: comedy", 3: "Heat (1995), Crime"}
+    items = [{"place": place, "item_id": str(place), "text": text} for place, text in words.items()]
+    rows = [
+        row | {"acted_on": items, "cuts": [row["cuts"][0] | {"acted_on": [1, 3]}], "did": [answer_key(text) for text in words.values()]},
+        row | {"acted_on": items[1:], "cuts": [row["cuts"][0] | {"acted_on": [2]}], "did": sorted({answer_key(words[2]), answer_key("Heat (1995), Crime")})},
+    ]  # fmt: skip
+    batch = made(rows, "catalogue")
+    assert {KINDS[kind] for kind in kinds_of(batch.answers)} == {"catalogue"}
+    assert sorted(batch.texts) == ["Heat (1995), Crime", "Toy Story (1995), Comedy"]
+    of_b = dict(zip(batch.texts, relation(batch.positives, batch.done, batch.answers).dense()[1].tolist(), strict=True))
+    assert of_b == {"Heat (1995), Crime": MASKED, "Toy Story (1995), Comedy": POSITIVE}
+    (positives, _) = made(rows, "catalogue", answers_per_query=1).positives
+    assert len(positives) == 1
+
+
 def test_no_more_answers_are_drawn_than_asked_for_and_the_same_title_once() -> None:
     (positives,) = made([reader("a", ["x", "Same", "same!", "Other", "More", "Still more"], 1)], "titles", answers_per_query=3).positives
     assert len(positives) == 3
