@@ -87,6 +87,7 @@ class Cut(Row):
     period: Period = Field(
         description="past: every answer of this cut lies before the time split; future: the cut lies at or after it or its answers reach over it."
     )
+    labelled: int | None = Field(description="How many units of the past have a label; null in tables of an older Kindred.")
     acted_on: list[int] | None = Field(
         description="Places in `history` of the units soon after the cut by which the person acts on an item of an app's catalogue for the first time, words "
         "that were met under another id counted; null in tables of an older Kindred."
@@ -132,6 +133,6 @@ PERSON_LABELS = TableSpec(
 )  # fmt: skip
 EXAMPLES = TableSpec(
     name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),
-    stats_columns=("person_id",), repeating_columns=(), later_columns=("acted_on", "cuts.acted_on"),
+    stats_columns=("person_id",), repeating_columns=(), later_columns=("acted_on", "cuts.labelled", "cuts.acted_on", "history.source_text"),
 )  # fmt: skip
 """Without dictionaries the size of a row group, by which training plans what it holds, is what it takes in memory; compressed files are hardly larger."""

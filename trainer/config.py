@@ -83,6 +83,12 @@ class TrainingConfig(StageConfig):
     lora_rank: int | None = Field(None, gt=0, description="Rank of the adapters that alone are trained (LoRA); None trains all weights.")
     lora_alpha: int | None = Field(None, gt=0, description="Weight of the adapters, over their rank; None takes twice the rank.")
     lora_targets: list[str] | None = Field(None, description="Names of the linear layers that get an adapter; None takes all of the transformer's.")
+    query_format: Literal["units", "labels", "mixed", "raw"] = Field(
+        "units",
+        description="What a history is read as: units; labels, those of its units, newest first, units without one left out; mixed, units each with its labels where it "
+        "has some; raw, the platform's own form of units (etl.history_source_text_chars), and where there is none as units. Under labels and mixed, labels inside "
+        "the history are no answers: they stand in it word for word.",
+    )
     own_chars: int = Field(480, gt=0, description="Characters of a unit's own words in a history.")
     context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
     phases: list[Phase] = Field(
@@ -92,6 +98,10 @@ class TrainingConfig(StageConfig):
     )
     people_per_batch: int = Field(32, gt=1, description="People in one step, over all processes.")
     answers_per_query: int = Field(4, gt=0, description="Positives drawn for each person's cut; of labels over both levels, inside and after.")
+    single_unit_share: float = Field(
+        0.0, ge=0, le=1,
+        description="Share of a step's people with labels of whom one labelled unit of the past, without its labels, is the whole history, and its own labels are the answers.",
+    )  # fmt: skip
     near_share: float = Field(
         0.5, ge=0, le=1, description="Share of a step's people who stand in groups of one community and nearly one time; the others are strangers."
     )
@@ -132,6 +142,8 @@ class TrainingConfig(StageConfig):
             raise ValueError("attention flash_attention_2 computes in bf16 alone; set precision to bf16, or attention to sdpa")
         if self.attention == "eager" and self.packing == "packed":
             raise ValueError("packing packed needs attention sdpa or flash_attention_2; with eager texts are padded")
+        if self.single_unit_share and self.query_format == "labels":
+            raise ValueError("single_unit_share asks for the labels of a unit, and query_format labels reads nothing else; set one of them otherwise")
         return self
 
 

@@ -1,6 +1,6 @@
 """Examples and items -> what an encoder is asked, as arrays: each cut is a query, the items of its future are the answers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.labels import LEVELS, Level
+from lake.rendering import QueryFormat, is_readable, with_label
 
 Futures = Literal["all", "new"]
 FUTURES: tuple[Futures, ...] = ("all", "new")
 Example = Mapping[str, Any]
+UNITS_ALONE: frozenset[QueryFormat] = frozenset({"units"})
 SECONDS_OF_A_COMMUNITY = 10_000 * 366 * 86_400
 """Length of a community's stretch on the line of places: all times that Python knows fit into it, so that no window reaches from one into the next."""
 
@@ -47,13 +49,14 @@ class LevelAnswers:
 
 @dataclass(frozen=True)
 class Questions:
-    """B queries of P people. `histories` are the pasts, units oldest first; `person` says whose each query is."""
+    """B queries of P people. `histories` are the pasts, units oldest first; `person` says whose each query is; `unread` cuts were left out for want of labels to read."""
 
     person_ids: list[str]
     person: np.ndarray
     histories: list[Sequence[Mapping[str, Any]]]
     periods: np.ndarray
     levels: dict[Level, LevelAnswers]
+    unread: int = 0
 
     @property
     def people(self) -> int:
@@ -74,19 +77,23 @@ def people_to_ask(examples: Iterable[pa.RecordBatch], items: pa.Table) -> list[s
     return sorted(found)
 
 
-def questions_of(examples: Iterable[Example], items: pa.Table) -> Questions:
-    """The questions of some people among the items made of labels, in the examples' order.
+def questions_of(examples: Iterable[Example], items: pa.Table, formats: Collection[QueryFormat] = UNITS_ALONE) -> Questions:
+    """The questions of some people among the items made of labels, in the examples' order; `formats` are those of the encoders that are asked.
 
-    Cuts without a label after them are left out, and with them people who have no other. Items of apps are no answers.
+    Cuts without a label after them are left out, and those that one of the formats finds nothing to read before, and with them people who have no other.
+    Where a format reads labels, units must have theirs (`with_labels`). Items of apps are no answers.
     """
     labels = items.filter(pc.is_in(items["level"], value_set=pa.array(LEVELS)))
     known = set(labels["item_id"].to_pylist())
-    cuts = [
-        (example, cut)
-        for example in examples
-        for cut in example["cuts"]
-        if any(positive["where"] == "after" and positive["item_id"] in known for positive in cut["positives"])
-    ]
+    cuts, unread = [], 0
+    for example in examples:
+        for cut in example["cuts"]:
+            if not any(positive["where"] == "after" and positive["item_id"] in known for positive in cut["positives"]):
+                continue
+            if all(is_readable(example["history"][: cut["history_length"]], each) for each in formats):
+                cuts.append((example, cut))
+            else:
+                unread += 1
     numbers = {person_id: number for number, person_id in enumerate(dict.fromkeys(example["person_id"] for example, _ in cuts))}
     places = _places_of_units(example for example, _ in cuts)
     return Questions(
@@ -95,7 +102,14 @@ def questions_of(examples: Iterable[Example], items: pa.Table) -> Questions:
         histories=[example["history"][: cut["history_length"]] for example, cut in cuts],
         periods=np.array([cut["period"] for _, cut in cuts], dtype=object),
         levels={level: _level_answers(labels.filter(pc.equal(labels["level"], level)), cuts, places) for level in LEVELS},
+        unread=unread,
     )
+
+
+def with_labels(example: Example) -> Example:
+    """The example with the labels of its history's units in them."""
+    labels = {label["unit_id"]: label for label in example["labelled"]}
+    return {**example, "history": [with_label(unit, labels) for unit in example["history"]]}
 
 
 def _places_of_units(examples: Iterable[Example]) -> dict[str, dict[str, int]]:

@@ -133,7 +133,7 @@ def cut_row(
     return {
         "history_length": cut - history.kept_from, "community": communities[cut], "positives": positives, "entered": [place - history.kept_from for place in entered],
         "hard_negatives": [], "period": period_of(history, [*after, *entered, *acted_on], split_at),
-        "acted_on": [place - history.kept_from for place in acted_on],
+        "labelled": int((history.labels[history.kept_from : cut] != NONE).sum()), "acted_on": [place - history.kept_from for place in acted_on],
     }  # fmt: skip
 
 

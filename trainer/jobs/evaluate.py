@@ -15,6 +15,7 @@ from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, re
 from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
+from lake.rendering import READS_LABELS
 from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.config import TrainerConfig
@@ -22,7 +23,7 @@ from trainer.evaluation.baselines import label_counts
 from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
 from trainer.evaluation.halves import split_halves
 from trainer.evaluation.people import BATCH_ROWS, askable_people, examples_of
-from trainer.evaluation.questions import questions_of
+from trainer.evaluation.questions import Example, questions_of, with_labels
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
 from trainer.student import base_encoder
@@ -68,11 +69,19 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
     base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
     items = arrow_tables.read(lake, ITEMS, ("item_id", "level", "text"), ds.field("source") == "labels", read.version(ITEMS))
-    asked, others = read_people(lake, read.version(EXAMPLES), items, tuned.card.held_out, config.evaluation.max_people, config.evaluation.max_other_people)
-    questions = questions_of(asked, items)
+    people = read_people(lake, read.version(EXAMPLES), items, tuned.card.held_out, config.evaluation.max_people, config.evaluation.max_other_people)
+    asked, others = (list(map(with_labels, each)) for each in people) if tuned.card.query_format in READS_LABELS else people
+    query_format = tuned.card.query_format
+    questions = questions_of(asked, items, [query_format])
+    if questions.unread:
+        logger.warning("%d cuts are not asked about: nothing before them has a label, and this encoder reads nothing else", questions.unread)
+    if not questions.people:
+        raise ContractError("examples: nobody of split 'test' has a label before a cut, and this encoder reads nothing else; label more of their units")
     train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", read.version(EXAMPLES), BATCH_ROWS)
     counts = label_counts((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
-    halves = split_halves([example["history"] for example in asked], others, config.evaluation.min_half_units)
+    halves = split_halves(
+        [example["history"] for example in asked], [example["history"] for example in others], config.evaluation.min_half_units, query_format
+    )  # fmt: skip
     scores = [*item_scores(tuned, base, questions, counts, config.evaluation), *half_scores(tuned, base, halves, config.evaluation)]
     return EvaluationResult(
         encoder_version=tuned.version,
@@ -95,9 +104,9 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
 
 def read_people(
     lake: LakeConfig, version: int, items: pa.Table, held_out: HeldOut | None, max_people: int | None, max_others: int | None
-) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:  # fmt: skip
-    """Examples of the people of split test who can be asked and whom the encoder never met, and histories of other people; both in the order of
-    their ids, at most so many.
+) -> tuple[list[Example], list[Example]]:  # fmt: skip
+    """Examples of the people of split test who can be asked and whom the encoder never met, and of other people; both in the order of their ids, at
+    most so many.
 
     `held_out` is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Raises ContractError where nobody is left.
     """
@@ -114,14 +123,14 @@ def read_people(
     everybody = arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()
     others = sorted(set(everybody) - set(asked))[:max_others]
     return (
-        examples_of(lake, version, asked, ("person_id", "history", "cuts")).to_pylist(),
-        examples_of(lake, version, others, ("person_id", "history"))["history"].to_pylist(),
+        examples_of(lake, version, asked, ("person_id", "history", "labelled", "cuts")).to_pylist(),
+        examples_of(lake, version, others, ("person_id", "history", "labelled")).to_pylist(),
     )
 
 
 def _same_text(card: EncoderCard) -> dict[str, Any]:
     """Settings that let the base read what the tuned encoder reads."""
-    return {name: getattr(card, name) for name in ("base_model", "max_tokens", "own_chars", "context_chars")}
+    return {name: getattr(card, name) for name in ("base_model", "max_tokens", "own_chars", "context_chars", "query_format")}
 
 
 def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:

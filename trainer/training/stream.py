@@ -18,9 +18,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from conf.errors import ContractError
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
+from lake.rendering import NEWEST_FIRST, READS_LABELS
 from lake.schema import arrow_schema
 from lake.table_files import open_parquet
 from trainer.config import TrainingConfig
@@ -92,7 +95,7 @@ class ExampleStream:
         return {source: self._asked(source) for source in SOURCES}
 
     def _asked(self, source: Source) -> Numbers:
-        asks = self.cuts.asks[source]
+        asks = self.cuts.asks[source] & self.readable
         if self.config.train_on_periods == "past":
             past = np.flatnonzero(asks & self.cuts.is_past)
             if len(np.unique(self.cuts.person[past])) >= min(self.config.people_per_batch, len(np.unique(self.cuts.person[asks]))):
@@ -101,6 +104,30 @@ class ExampleStream:
                 "fewer than %d people have %s to train on in the past period; training on cuts of both periods", self.config.people_per_batch, source
             )
         return np.flatnonzero(asks)
+
+    @cached_property
+    def readable(self) -> NDArray[np.bool_]:
+        """Whether there is anything to read before each cut: under `labels` none but units that have one are."""
+        return self.cuts.labelled > 0 if self.config.query_format in NEWEST_FIRST else np.ones(len(self.cuts.person), bool)
+
+    @property
+    def unread_people(self) -> int:
+        """How many people have cuts, and nothing to read before any of them."""
+        return len(np.unique(self.cuts.person)) - len(np.unique(self.cuts.person[self.readable]))
+
+    def check_labels(self) -> None:
+        """Raise ContractError where the format reads labels, and no cut has any before it."""
+        if self.config.query_format not in READS_LABELS or (self.cuts.labelled > 0).any():
+            return
+        older = bool((self.cuts.labelled < 0).any())
+        found = (
+            "an older Kindred made them, and they do not say which cuts have labels before them"
+            if older
+            else "no cut of a person to train on has a label before it"
+        )
+        raise ContractError(
+            f"examples: trainer.query_format {self.config.query_format!r} reads labels, but {found}; {'' if older else 'label more, then '}run 'kindred trainer examples'"
+        )
 
     def source_steps(self, source: Source) -> int:
         """Steps of one epoch of a source: batches of nearly equal size, as near to `people_per_batch` as goes."""
