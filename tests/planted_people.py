@@ -64,10 +64,19 @@ def example(
     ]  # fmt: skip
     cut = {
         "cut_at": units[past - 1]["created_at"], "history_length": past, "community": "talk", "positives": positives, "entered": [], "hard_negatives": [],
-        "period": period,
+        "period": period, "labelled": past, "acted_on": [],
     }  # fmt: skip
     did = sorted({answer_key(text) for pair in labels for text in pair})
-    return {"person_id": person_id, "history": units, "labelled": labelled, "cuts": [cut], "did": did, "label_set": ["hand-made"], "split": split}
+    return {
+        "person_id": person_id,
+        "history": units,
+        "labelled": labelled,
+        "cuts": [cut],
+        "did": did,
+        "label_set": ["hand-made"],
+        "split": split,
+        "acted_on": [],
+    }
 
 
 def reader(person_id: str, titles: list[str], past: int, split: str = "train", community: str = "talk") -> dict[str, Any]:
@@ -85,7 +94,7 @@ def reader(person_id: str, titles: list[str], past: int, split: str = "train", c
         }
         unit["context"] = [opening]
     row = example(person_id, [("none", "none")] * len(titles), past, split)
-    cut = row["cuts"][0] | {"community": community, "positives": [], "entered": [*range(past, len(titles))]}
+    cut = row["cuts"][0] | {"community": community, "positives": [], "entered": [*range(past, len(titles))], "labelled": 0}
     return row | {"history": units, "labelled": [], "cuts": [cut], "did": sorted({answer_key(title) for title in titles}), "label_set": []}
 
 

@@ -14,6 +14,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+from conf.errors import ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
@@ -202,6 +203,31 @@ def test_examples_of_an_older_kindred_are_trained_on_and_ask_for_no_items(titled
     assert {"acted_on", "cuts"} - {field.name for field in arrow_tables.open_table(titled, EXAMPLES).schema().fields} == {"acted_on"}
     assert [(batch.texts, batch.histories) for batch in taken(stream(titled))] == before
     assert stream(titled).people["catalogue"] == 0
+
+
+def test_under_labels_only_cuts_with_a_label_before_them_are_asked_about(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, [*readers(6), *labelled(9)])
+    of = stream(lake, phases=[Phase(epochs={"titles": 1, "labels": 1})], query_format="labels")
+    of.check_labels()
+    assert (of.people, of.unread_people) == ({"titles": 0, "labels": 9, "catalogue": 0}, 6)
+    assert all("label" in unit for batch in taken(of) for history in batch.histories for unit in history)
+    mixed = stream(lake, phases=[Phase(epochs={"titles": 1})], query_format="mixed")
+    mixed.check_labels()
+    assert (mixed.people["titles"], mixed.unread_people) == (6, 0)
+
+
+@pytest.mark.parametrize("query_format", ["labels", "mixed"])
+def test_formats_that_read_labels_need_some_and_a_table_that_tells_of_them(titled: LakeConfig, query_format: str) -> None:
+    with pytest.raises(
+        ContractError, match=f"query_format '{query_format}' reads labels, but no cut of a person to train on has a label before it; label more"
+    ):
+        stream(titled, query_format=query_format).check_labels()
+    stream(titled).check_labels()
+    write(titled, labelled(5))
+    make_older(titled, EXAMPLES)
+    with pytest.raises(ContractError, match="an older Kindred made them"):
+        stream(titled, query_format=query_format).check_labels()
 
 
 def test_more_processes_than_row_groups_give_empty_parts(tmp_path: Path) -> None:
