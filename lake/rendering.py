@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from lake.units import thread_title
+
 RENDERING_VERSION = "1"
-QueryFormat = Literal["units", "labels", "mixed", "raw"]
-"""What a history is rendered from: its units; their labels alone, newest first; units with their labels; or the platform's own form of them."""
+QueryFormat = Literal["units", "brief", "labels", "mixed", "raw"]
+"""What a history is rendered from: its units; of units the thread's title and the own words alone, so that more of them fit; their labels alone, newest first; units with
+their labels; or the platform's own form of them."""
 READS_LABELS: frozenset[QueryFormat] = frozenset({"labels", "mixed"})
 NEWEST_FIRST: frozenset[QueryFormat] = frozenset({"labels"})
 LABEL_CHARS = 200
@@ -58,6 +61,12 @@ def render_history_unit(unit: Mapping[str, Any], own_chars: int = 480, context_c
     return " | ".join(part for part in (*parts, own_words(unit, own_chars)) if part)
 
 
+def render_brief_unit(unit: Mapping[str, Any], own_chars: int, title_chars: int) -> str:
+    """A unit as one line of a history: community, what opened the thread (or was acted on) by its title, own text. Half as long as `render_history_unit`, about."""
+    parts = (plain(unit["community"], 60) or unit["platform"], plain(thread_title(unit), title_chars), plain(unit["text"], own_chars))
+    return " | ".join(part for part in parts if part)
+
+
 def history_line(unit: Mapping[str, Any], query_format: QueryFormat, own_chars: int = 480, context_chars: int = 120) -> str | None:
     """A unit as one line of a history in a format; None under `labels` where it has no label.
 
@@ -68,6 +77,8 @@ def history_line(unit: Mapping[str, Any], query_format: QueryFormat, own_chars: 
         return None if label is None else render_label(label)
     if query_format == "raw" and (raw := plain(unit.get("source_text"), own_chars)):
         return raw
+    if query_format == "brief":
+        return render_brief_unit(unit, own_chars, context_chars)
     line = render_history_unit(unit, own_chars, context_chars)
     return f"{line} -> {render_label(label)}" if query_format == "mixed" and label is not None else line
 

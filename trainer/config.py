@@ -63,6 +63,9 @@ class Phase(StageConfig):
         min_length=1, description="Source of answers -> how often each person who has some is seen, each time at one cut."
     )
     learning_rate: float | None = Field(None, gt=0, description="Its peak; None takes trainer.learning_rate.")
+    max_tokens: int | None = Field(
+        None, gt=8, description="Tokens of a history that are read in this phase, which is so much cheaper; None takes trainer.max_tokens."
+    )
 
 
 class TrainingConfig(StageConfig):
@@ -83,9 +86,9 @@ class TrainingConfig(StageConfig):
     lora_rank: int | None = Field(None, gt=0, description="Rank of the adapters that alone are trained (LoRA); None trains all weights.")
     lora_alpha: int | None = Field(None, gt=0, description="Weight of the adapters, over their rank; None takes twice the rank.")
     lora_targets: list[str] | None = Field(None, description="Names of the linear layers that get an adapter; None takes all of the transformer's.")
-    query_format: Literal["units", "labels", "mixed", "raw"] = Field(
+    query_format: Literal["units", "brief", "labels", "mixed", "raw"] = Field(
         "units",
-        description="What a history is read as: units; labels, those of its units, newest first, units without one left out; mixed, units each with its labels where it "
+        description="What a history is read as: units; brief, of units the thread's title and the own text alone, so that about twice as many fit; labels, those of its units, newest first, units without one left out; mixed, units each with its labels where it "
         "has some; raw, the platform's own form of units (etl.history_source_text_chars), and where there is none as units. Under labels and mixed, labels inside "
         "the history are no answers: they stand in it word for word.",
     )
@@ -142,6 +145,9 @@ class TrainingConfig(StageConfig):
             raise ValueError("attention flash_attention_2 computes in bf16 alone; set precision to bf16, or attention to sdpa")
         if self.attention == "eager" and self.packing == "packed":
             raise ValueError("packing packed needs attention sdpa or flash_attention_2; with eager texts are padded")
+        longest = max((phase.max_tokens or 0 for phase in self.phases), default=0)
+        if longest > self.max_tokens:
+            raise ValueError(f"a phase of max_tokens {longest} is longer than max_tokens {self.max_tokens}, the longest text of the encoder")
         if self.single_unit_share and self.query_format == "labels":
             raise ValueError("single_unit_share asks for the labels of a unit, and query_format labels reads nothing else; set one of them otherwise")
         return self

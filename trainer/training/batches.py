@@ -23,7 +23,7 @@ class TrainingBatch:
 
     `answers` (A,) are numbers as `trainer.training.masks` has them, ascending; `texts` their words. `positives` and `done` hold, a query, the answers
     drawn for it and the keys of all words that its person ever did. `communities` (numbers, another one for each person in none) and `times` (UTC microseconds) are
-    those of the cuts, (B,).
+    those of the cuts, (B,). `max_tokens` are those of a history that are read; None: as many as the encoder reads.
     """
 
     histories: list[Sequence[Unit]]
@@ -33,6 +33,7 @@ class TrainingBatch:
     done: list[Numbers]
     communities: Numbers
     times: Numbers
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)

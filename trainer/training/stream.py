@@ -10,7 +10,7 @@ All of it is a function of settings, table version, number of processes and step
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from queue import Queue
 from threading import Thread
@@ -144,7 +144,7 @@ class ExampleStream:
             order = self._sources_in_turn(number)
             of_sources = {source: self._source_batches(number, source, sum(each == source for each in order[:taken])) for source in set(order)}
             for step in range(taken, len(order)):
-                yield next(of_sources[order[step]]), {"phase": number, "step": step + 1}
+                yield replace(next(of_sources[order[step]]), max_tokens=self.config.phases[number].max_tokens), {"phase": number, "step": step + 1}
 
     def _sources_in_turn(self, number: int) -> list[Source]:
         """Which source each step of a phase is of: those of each spread evenly."""
