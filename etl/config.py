@@ -109,6 +109,11 @@ class EtlConfig(StageConfig):
         "not fit into 256 MB of a task's memory goes by way of its local disk, at more cost.",
     )  # fmt: skip
     session_minutes: int = Field(30, gt=0, description="A unit that comes more than so many minutes after the person's one before starts a session.")
+    history_source_text_chars: int = Field(
+        0,
+        ge=0,
+        description="Characters of the platform's own form of a unit (`source_text`) inside a history, for encoders of trainer.query_format raw; 0: none.",
+    )
     history_text_chars: int = Field(1000, gt=0, description="Characters of a unit's title, and of its text, inside a history.")
     history_context_chars: int = Field(300, gt=0, description="Characters of one text, and of one title, in the context of a unit inside a history.")
     history_parents: int = Field(2, ge=0, description="Nearest parents that a unit keeps inside a history; the root comes besides.")

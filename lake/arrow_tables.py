@@ -5,8 +5,8 @@ Follows https://delta-io.github.io/delta-rs/ (deltalake 1.x). Every write is one
 
 import inspect
 import time
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from conf.errors import ContractError
 from lake.config import LakeConfig
 from lake.presence import no_answer, no_table
 from lake.schema import arrow_schema, check_columns, checked_table, described_schema, inner_fields, missing_fields, modelled_schema, rows_table
-from lake.table_files import WrittenFile
+from lake.table_files import TableFiles, WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
 BATCH_ROWS = 8192
@@ -122,27 +122,16 @@ def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row])
 
 
 def overwrite_stream(lake: LakeConfig, spec: TableSpec, parts: Iterable[pa.Table]) -> int:
-    """Replace all rows by a stream of parts, in one commit, and return the table's version; an exception on the way writes nothing."""
-    table, failures = made_anew(lake, spec), []
+    """Replace all rows by a stream of parts, in one commit, and return the table's version; an exception on the way changes nothing.
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        # delta-rs asks for batches from inside its own runtime, where nothing of delta-rs may be called: the parts are made in a thread of their own.
-        iterator = iter(parts)
-        with ThreadPoolExecutor(max_workers=1) as maker:
-            try:
-                while (part := maker.submit(next, iterator, None).result()) is not None:
-                    yield from checked_table(spec, part).to_batches()
-            except Exception as failure:  # delta-rs would wrap it
-                failures.append(failure)
-                raise
-
-    try:
-        write_deltalake(table, pa.RecordBatchReader.from_batches(arrow_schema(spec), batches()), mode="overwrite")
-    except Exception:
-        if failures:
-            raise failures[0] from None
-        raise
-    return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
+    The files are Arrow's. delta-rs would ask for the parts from inside its own runtime, and whoever opens a table meanwhile, in whatever thread, may then wait
+    for ever: on two busy cores it did.
+    """
+    made_anew(lake, spec)
+    files = TableFiles(lake, spec, uuid.uuid4().hex, name_is_unique=True)
+    for part in parts:
+        files.write(part)
+    return replace_by_files(lake, spec, files.finish())
 
 
 def merge(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -41,7 +41,7 @@ class EncoderCard(BaseModel):
 
     base_model: str = Field(description="Name of the model that was fine-tuned.")
     rendering_version: str = Field(description="Rendering of units to words that it was trained on.")
-    query_format: Literal["units"] = Field("units", description="What a history is rendered from.")
+    query_format: rendering.QueryFormat = Field("units", description="What a history is rendered from.")
     max_tokens: int = Field(gt=0, description="Longest text in tokens, special tokens included.")
     own_chars: int = Field(480, gt=0, description="Characters of a unit's own words in a history.")
     context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
@@ -79,7 +79,7 @@ class Encoder:
         return int(self.model.get_embedding_dimension() or 0)
 
     def history_text(self, history: Sequence[Unit]) -> tuple[str, int]:
-        """The newest units that fit the token budget as text, oldest first, and how many they are."""
+        """The newest units that fit the token budget as text in the card's format, and how many they are."""
         return history_text(history, self.card, self.token_starts)
 
     def token_starts(self, text: str) -> np.ndarray:
@@ -106,8 +106,11 @@ class Encoder:
         return vectors
 
     def encode_histories(self, histories: Iterable[Sequence[Unit]], batch_size: int = 8, progress: bool = False) -> np.ndarray:
-        """Vectors of histories (units oldest first), shape (N, D)."""
-        return self.encode_texts([self.history_text(history)[0] for history in histories], "query", batch_size, progress)
+        """Vectors of histories (units oldest first), shape (N, D). Raises EncoderError where labels are read and one has none: a text of nothing is nobody's."""
+        texts = [self.history_text(history)[0] for history in histories]
+        if self.card.query_format in rendering.NEWEST_FIRST and (empty := texts.count("")):
+            raise EncoderError(f"encoder {self.version} reads labels, and {empty} of {len(texts)} histories have none; leave them out, or label their units")
+        return self.encode_texts(texts, "query", batch_size, progress)
 
     def encode_items(self, texts: Sequence[str], level: Level | None, batch_size: int = 128) -> np.ndarray:
         """Vectors of items' words at a level, shape (N, D); an app's own item has none."""
@@ -115,32 +118,39 @@ class Encoder:
 
 
 def history_text(history: Sequence[Unit], card: EncoderCard, token_starts: TokenStarts) -> tuple[str, int]:
-    """The newest units that fit the card's token budget as text, oldest first, and how many they are; at least one.
+    """The newest units that fit the card's token budget as text, and how many they are; at least one where any has a line in the card's format.
 
-    Units are rendered from the newest back, LINES_AT_ONCE at a time, until the budget is full, so that a history of millions costs no more than its tail.
-    What fits is counted as it is encoded, with prompt, line breaks and special tokens.
+    Oldest first, labels alone newest first. Units are rendered from the newest back, LINES_AT_ONCE at a time, until the budget is full, so that a history of
+    millions costs no more than its tail. What fits is counted as it is encoded, with prompt, line breaks and special tokens.
     """
-    prompt = card.prompt("query")
+    prompt, newest_first = card.prompt("query"), card.query_format in rendering.NEWEST_FIRST
     room = max(1, card.max_tokens - len(token_starts(prompt)))
     lines: list[str] = []
     tokens = np.zeros(0, np.int64)
-    newest_first = iter(reversed(history))
-    while tokens.sum() <= room and (units := list(islice(newest_first, LINES_AT_ONCE))):
-        older = [rendering.render_history_unit(unit, card.own_chars, card.context_chars) for unit in reversed(units)]
-        tokens = np.concatenate([_tokens_of_lines(older, bool(lines), token_starts), tokens])
-        lines = [*older, *lines]
-    kept = max(min(1, len(lines)), int((tokens[::-1].cumsum() <= room).sum()))
-    while kept > 1 and len(token_starts(prompt + rendering.join_history(lines[-kept:]))) > card.max_tokens:
-        kept -= 1  # a tokenizer may part what lies before a line otherwise where that line is the first
-    return rendering.join_history(lines[len(lines) - kept :]), kept
+    rendered = (rendering.history_line(unit, card.query_format, card.own_chars, card.context_chars) for unit in reversed(history))
+    from_newest = (line for line in rendered if line is not None)
+    while tokens.sum() <= room and (older := list(islice(from_newest, LINES_AT_ONCE))):
+        tokens = np.concatenate([tokens, _tokens_of_lines(older, bool(lines), newest_first, token_starts)])
+        lines += older
+    kept = max(min(1, len(lines)), int((tokens.cumsum() <= room).sum()))
+    while kept > 1 and len(token_starts(prompt + _text_of(lines[:kept], newest_first))) > card.max_tokens:
+        kept -= 1  # a tokenizer may part what lies before or behind a line otherwise where that line is the first or the last
+    return _text_of(lines[:kept], newest_first), kept
 
 
-def _tokens_of_lines(lines: Sequence[str], others_follow: bool, token_starts: TokenStarts) -> np.ndarray:
-    """How many tokens begin in each line, the line break behind it included, shape (lines,)."""
-    text = rendering.join_history([*lines, ""] if others_follow else lines)
-    ends = np.cumsum([len(line) + 1 for line in lines])
-    starts = token_starts(text)
-    return np.bincount(np.searchsorted(ends, starts[starts >= 0], side="right"), minlength=len(lines))[: len(lines)]
+def _text_of(from_newest: Sequence[str], newest_first: bool) -> str:
+    return rendering.join_history(from_newest if newest_first else from_newest[::-1])
+
+
+def _tokens_of_lines(from_newest: Sequence[str], follow_others: bool, newest_first: bool, token_starts: TokenStarts) -> np.ndarray:
+    """How many tokens begin in each line, the line break that parts it from newer ones included, shape (lines,)."""
+    newer = [""] if follow_others else []
+    starts = token_starts(_text_of([*newer, *from_newest], newest_first))
+    lengths = np.array([len(line) + 1 for line in from_newest])
+    # Where the newest stands first, a line break stands before its line, and the first line has none.
+    ends = np.cumsum(lengths) - (not follow_others) if newest_first else np.cumsum(lengths[::-1])
+    counts = np.bincount(np.searchsorted(ends, starts[starts >= 0], side="right"), minlength=len(lengths))[: len(lengths)]
+    return counts if newest_first else counts[::-1]
 
 
 def save_encoder(model: "SentenceTransformer", card: EncoderCard, folder: Path) -> None:

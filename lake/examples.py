@@ -78,7 +78,7 @@ class Positive(Row):
 
 
 class Cut(Row):
-    """A moment in a history: the past is the query; the labels inside and after it, and the titles of what is entered after it, are answers."""
+    """A moment in a history: the past is the query; labels inside and after it, titles of what is entered and catalogue items acted on after it are answers."""
 
     cut_at: datetime = Field(description="Time of the last unit of the past, UTC.")
     history_length: int = Field(gt=0, description="How many units of `history` lie in the past of this cut.")
@@ -90,6 +90,11 @@ class Cut(Row):
     hard_negatives: list[str] = Field(description="`item_id`s near the query that are not its answers.")
     period: Period = Field(
         description="past: every answer of this cut lies before the time split; future: the cut lies at or after it or its answers reach over it."
+    )
+    labelled: int | None = Field(description="How many units of the past have a label; null in tables of an older Kindred.")
+    acted_on: list[int] | None = Field(
+        description="Places in `history` of the units soon after the cut by which the person acts on an item of an app's catalogue for the first time, words "
+        "that were met under another id counted; null in tables of an older Kindred."
     )
 
 
@@ -103,6 +108,14 @@ class LabelledUnit(Row):
     broad: str = Field(description="The words of the broad label.")
 
 
+class ActedItem(Row):
+    """The item of an app's catalogue that a unit of the history acts on."""
+
+    place: int = Field(ge=0, description="Of the unit in `history`.")
+    item_id: str = Field(description="The item.")
+    text: str = Field(description="Its words.")
+
+
 class Example(Row):
     """One person for training, labelled or not. Self-contained: whoever streams it looks nothing up."""
 
@@ -111,11 +124,12 @@ class Example(Row):
     labelled: list[LabelledUnit] = Field(description="Labels of the history's units, in its order; units without one are absent.")
     cuts: list[Cut] = Field(description="Moments of the history that are asked about, oldest first.")
     did: list[int] = Field(
-        description="`answer_key`s, ascending, of all labels and titles of everything that the person ever did, older than `history` too: none is their negative."
+        description="`answer_key`s, ascending, of all labels, titles and catalogue items of everything that the person ever did, older than `history` too: none is their negative."
     )
     communities: list[str] = Field(description="All in which the person ever acted, sorted; by them whole places are held out.")
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
     split: Split = Field(description="By hash of `person_id`, or by a community that is held out; the partition.")
+    acted_on: list[ActedItem] | None = Field(description="Catalogue items that a cut asks for, by place; null in tables of an older Kindred.")
 
 
 PERSON_LABELS = TableSpec(
@@ -124,6 +138,6 @@ PERSON_LABELS = TableSpec(
 )  # fmt: skip
 EXAMPLES = TableSpec(
     name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),
-    stats_columns=("person_id",), repeating_columns=(),
+    stats_columns=("person_id",), repeating_columns=(), later_columns=("acted_on", "cuts.labelled", "cuts.acted_on", "history.source_text"),
 )  # fmt: skip
 """Without dictionaries the size of a row group, by which training plans what it holds, is what it takes in memory; compressed files are hardly larger."""

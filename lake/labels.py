@@ -1,4 +1,4 @@
-"""Tables of what the teacher said: `labels`, `label_rejects`, and the `items` that labels become."""
+"""Tables of what the teacher said, `labels` and `label_rejects`; of `items`, which labels and apps' catalogues become; and of `item_rejects`."""
 
 import hashlib
 import re
@@ -53,11 +53,23 @@ class Item(Row):
     label_count: int | None = Field(description="Contents that carry this label; null for an app's own item.")
 
 
+class ItemReject(Row):
+    """A row of an app's catalogue that makes no item."""
+
+    source: str = Field(description="The catalogue's name.")
+    line: int = Field(description="Number of the row in the catalogue's file, from 1; the line of names is none.")
+    reason: str = Field(description="Short, countable: 'no id', 'no words', 'another text of an id', ...")
+    raw: str = Field(description="The row as it stood, capped.")
+
+
 LABELS = TableSpec(name="labels", row=Label, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels"))
 LABEL_REJECTS = TableSpec(
     name="label_rejects", row=LabelReject, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels")
 )
-ITEMS = TableSpec(name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by=("teacher items",))
+ITEMS = TableSpec(name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by=("teacher items", "teacher import-items"))
+ITEM_REJECTS = TableSpec(name="item_rejects", row=ItemReject, key=("source", "line"), write_mode="overwrite", written_by=("teacher import-items",))
+LABELS_SOURCE = "labels"
+"""`source` of items that labels became; every other one is an app's catalogue."""
 
 
 def normalised(text: str) -> str:
@@ -69,3 +81,8 @@ def normalised(text: str) -> str:
 def label_item_id(level: Level, text: str) -> str:
     """`item_id` of a label's text at a level, 32 hex digits."""
     return hashlib.sha256(f"labels\x1f{level}\x1f{normalised(text)}".encode()).hexdigest()[:32]
+
+
+def catalogue_item_id(source: str, external_id: str) -> str:
+    """`item_id` of an app's own item, 32 hex digits."""
+    return hashlib.sha256(f"{source}\x1f{external_id}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -4,10 +4,19 @@ A change of what these functions return is a new RENDERING_VERSION: labels and v
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from lake.units import thread_title
 
 RENDERING_VERSION = "1"
+QueryFormat = Literal["units", "brief", "labels", "mixed", "raw"]
+"""What a history is rendered from: its units; of units the thread's title and the own words alone, so that more of them fit; their labels alone, newest first; units with
+their labels; or the platform's own form of them."""
+READS_LABELS: frozenset[QueryFormat] = frozenset({"labels", "mixed"})
+NEWEST_FIRST: frozenset[QueryFormat] = frozenset({"labels"})
+LABEL_CHARS = 200
+"""Of one label in a history."""
 OPENING = {"root": "Thread", "object": "About"}
 """Roles of what a unit's context begins with, and what the teacher reads before its words."""
 
@@ -52,8 +61,51 @@ def render_history_unit(unit: Mapping[str, Any], own_chars: int = 480, context_c
     return " | ".join(part for part in (*parts, own_words(unit, own_chars)) if part)
 
 
+def render_brief_unit(unit: Mapping[str, Any], own_chars: int, title_chars: int) -> str:
+    """A unit as one line of a history: community, what opened the thread (or was acted on) by its title, own text. Half as long as `render_history_unit`, about."""
+    parts = (plain(unit["community"], 60) or unit["platform"], plain(thread_title(unit), title_chars), plain(unit["text"], own_chars))
+    return " | ".join(part for part in parts if part)
+
+
+def history_line(unit: Mapping[str, Any], query_format: QueryFormat, own_chars: int = 480, context_chars: int = 120) -> str | None:
+    """A unit as one line of a history in a format; None under `labels` where it has no label.
+
+    A label stands in the unit as `label` (`with_label`). The platform's own form is `source_text`; a unit without one is rendered as under `units`.
+    """
+    label = unit.get("label")
+    if query_format == "labels":
+        return None if label is None else render_label(label)
+    if query_format == "raw" and (raw := plain(unit.get("source_text"), own_chars)):
+        return raw
+    if query_format == "brief":
+        return render_brief_unit(unit, own_chars, context_chars)
+    line = render_history_unit(unit, own_chars, context_chars)
+    return f"{line} -> {render_label(label)}" if query_format == "mixed" and label is not None else line
+
+
+def render_label(label: Mapping[str, Any]) -> str:
+    """Both labels of a unit, on one line."""
+    return f"{plain(label['specific'], LABEL_CHARS)} / {plain(label['broad'], LABEL_CHARS)}"
+
+
+def with_label(unit: Mapping[str, Any], labels: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The unit with its own of the labels (by `unit_id`), each with `specific` and `broad`; as it is where it has none."""
+    label = labels.get(unit["unit_id"])
+    return unit if label is None else {**unit, "label": {"specific": label["specific"], "broad": label["broad"]}}
+
+
+def has_line(unit: Mapping[str, Any], query_format: QueryFormat) -> bool:
+    """Whether a unit stands in a history that is read in a format."""
+    return query_format != "labels" or unit.get("label") is not None
+
+
+def is_readable(history: Iterable[Mapping[str, Any]], query_format: QueryFormat) -> bool:
+    """Whether there is anything to read in a history."""
+    return any(has_line(unit, query_format) for unit in history)
+
+
 def join_history(lines: Sequence[str]) -> str:
-    """Rendered units, oldest first, as the text that the encoder reads."""
+    """Lines of a history, in their order, as the text that the encoder reads."""
     return "\n".join(lines)
 
 

@@ -91,6 +91,7 @@ class HistoryUnit(Row):
     text: str = Field(description="The person's own words, cut.")
     context: list[ContextEntry] = Field(description="What opened the thread and the nearest parents, from outermost to nearest, cut.")
     starts_session: bool = Field(description="Whether more time than etl.session_minutes lies between it and the person's unit before.")
+    source_text: str | None = Field(description="The platform's own form, cut; null unless etl.history_source_text_chars asks for it.")
 
 
 class SequenceChunk(Row):
@@ -127,7 +128,7 @@ _REPEATING_IN_CHUNKS = (
     "units.list.element.context.list.element.speaker", "units.list.element.context.list.element.speaker_id",
     "units.list.element.context.list.element.unit_id", "units.list.element.context.list.element.title", "units.list.element.context.list.element.text",
 )  # fmt: skip
-_LATER_IN_CHUNKS = ("units.context.title",)
+_LATER_IN_CHUNKS = ("units.context.title", "units.source_text")
 SEQUENCES = TableSpec(
     name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by=("etl sequences",),
     stats_columns=("person_id", "chunk", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS, later_columns=_LATER_IN_CHUNKS,

@@ -45,6 +45,7 @@ COMMANDS = tuple(
         ("teacher label", "teacher.jobs.label", "units -> labels, by the teacher model", "teacher"),
         ("teacher import-labels", "teacher.jobs.import_labels", "labels made elsewhere -> labels", "teacher"),
         ("teacher items", "teacher.jobs.items", "labels -> items", "teacher"),
+        ("teacher import-items", "teacher.jobs.import_items", "an app's own catalogue -> items", "teacher"),
         ("trainer examples", "trainer.jobs.examples", "sequences (and labels) -> examples", "trainer"),
         ("trainer train", "trainer.jobs.train", "examples -> registered encoder", "trainer"),
         ("trainer merge", "trainer.jobs.merge", "weights of several encoders -> one registered encoder", "trainer"),

@@ -41,9 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     check_config(arguments.values.config, arguments.values.overrides)
     if arguments.values.labels:
-        from teacher.arguments import require_labels_file
+        from teacher.arguments import require_file
 
-        require_labels_file(Path(arguments.values.labels))  # needed after all of the ETL, told before it
+        require_file(Path(arguments.values.labels), "labels")  # needed after all of the ETL, told before it
     run_all(arguments.section("lake", LakeConfig), arguments.values)
 
 

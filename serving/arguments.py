@@ -8,7 +8,7 @@ from conf.errors import ConfigError
 
 EMBED = """Encode people and items with the registered encoder.
 
-Reads `sequences`, `items` and the registered encoder; writes `user_vectors` and `item_vectors`.
+Reads `sequences`, `items`, the registered encoder, and `person_labels` where that reads labels; writes `user_vectors` and `item_vectors`.
 Who is unchanged is not encoded again; who vanished is removed. A killed run goes on from what is written."""
 LOAD = """Load the vectors of the registered encoder into Milvus and let apps see them.
 

@@ -84,7 +84,8 @@ class Index:
             if found:
                 return found[0]
         raise VectorStoreError(
-            f"no person {identifier!r} in {self.users}; expected a person_id or user_id of somebody with enough units (see 'kindred user-id')"
+            f"no person {identifier!r} in {self.users}; expected a person_id or user_id of somebody with enough units, "
+            "labelled ones where the encoder reads labels (see 'kindred user-id')"
         )
 
     def similar_users(self, person: Entity, top_k: int, topics: int) -> list[SimilarPerson]:

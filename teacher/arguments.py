@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conf.arguments import JobArguments, job_arguments, job_parser, parse_job_arguments
-from conf.errors import TeacherError
+from conf.errors import ConfigError, TeacherError
 
 LABEL = """Two labels of each content: the teacher reads a unit in its context and says what it is about.
 
@@ -17,6 +17,10 @@ ITEMS = """One item for each distinct label text at a level: what can be recomme
 
 Reads `labels`; writes `items`, whole and in one commit, where they changed. Items of other sources stay."""
 
+IMPORT_ITEMS = """An app's own items, as `teacher.catalogue` in the settings describes them: a table of ids and words, CSV, JSON lines or Parquet.
+
+Reads FILE; writes `items` and `item_rejects`, of which it replaces those of this catalogue, where they changed. Items of labels and of other catalogues stay."""
+
 
 def label(argv: Sequence[str] | None = None) -> JobArguments:
     """The shared arguments; there must be units."""
@@ -28,16 +32,31 @@ def import_labels(argv: Sequence[str] | None = None) -> JobArguments:
     parser = job_parser(IMPORT_LABELS)
     parser.add_argument("file", metavar="FILE", type=Path, help="the labels, one JSON object a line")
     arguments = parse_job_arguments(parser, argv)
-    require_labels_file(arguments.values.file)
+    require_file(arguments.values.file, "labels")
     return _checked(arguments, "units")
 
 
-def require_labels_file(file: Path) -> None:
-    """Raise TeacherError where the file is not there or is none."""
+def import_items(argv: Sequence[str] | None = None) -> JobArguments:
+    """FILE, which must be there, and settings that say what its columns are. Raises ConfigError without them."""
+    from teacher.config import TeacherConfig
+
+    parser = job_parser(IMPORT_ITEMS)
+    parser.add_argument("file", metavar="FILE", type=Path, help="the catalogue, one item a row")
+    arguments = _checked(parse_job_arguments(parser, argv))
+    if arguments.section("teacher", TeacherConfig).catalogue is None:
+        raise ConfigError(
+            "teacher.catalogue: not set; it says the catalogue's name, which column is the id, and which make the text (see 'kindred teacher import-items --help')"
+        )
+    require_file(arguments.values.file, "items")
+    return arguments
+
+
+def require_file(file: Path, what: str) -> None:
+    """Raise TeacherError where a file of labels or items is not there or is none."""
     try:
         file.open("rb").close()
     except OSError as error:
-        raise TeacherError(f"{file}: cannot read the labels: {error.strerror}") from None
+        raise TeacherError(f"{file}: cannot read the {what}: {error.strerror}") from None
 
 
 def items(argv: Sequence[str] | None = None) -> JobArguments:

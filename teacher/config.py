@@ -1,10 +1,58 @@
-"""Settings of the teacher: which model, which prompt, how much to label, and what counts as too many rejects."""
+"""Settings of the teacher: which model, which prompt, how much to label, what counts as too many rejects, and what an app's catalogue looks like."""
 
-from typing import Annotated, Any
+import codecs
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from conf.settings import StageConfig
+
+
+class CatalogueConfig(StageConfig):
+    """`teacher.catalogue`: an app's own items, a table of ids and words."""
+
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$", description="Name of the catalogue: `source` of its items.")
+    format: Literal["csv", "jsonl", "parquet"] | None = Field(
+        None, description="None: as the file's suffix says (.csv, .tsv, .jsonl, .ndjson, .json, .parquet)."
+    )
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=20,
+        description="Of csv; None: a tab in .tsv, else a comma. One of several characters ('::') parts cells wherever it stands: such tables know no quotes.",
+    )  # fmt: skip
+    quotes: bool = Field(True, description="Of csv: whether double quotes enclose cells; if not, they are characters like others.")
+    header: tuple[str, ...] | None = Field(None, min_length=1, description="Of csv without a line of names: the names of all its columns, in order.")
+    encoding: str = Field("utf-8", description="Of csv and JSON lines, e.g. 'latin-1'; a row with bytes that are none of it is a reject.")
+    id: str = Field(description="Column of the id by which acts name an item.")
+    text: tuple[str, ...] = Field(min_length=1, description="Columns whose words make the item's text, joined by ', '; blank ones are left out.")
+    flags: dict[str, tuple[str, ...]] = Field(
+        {}, description="Columns that `text` may name beside the file's: each the names of those of its columns that hold 1 or true, e.g. genres: [drama, war]."
+    )
+    inner_delimiter: str | None = Field(None, min_length=1, description="What parts words inside a cell, as '|' does in 'Drama|War': they are joined by ', '.")
+
+    @field_validator("name")
+    @classmethod
+    def _is_no_source_of_ours(cls, given: str) -> str:
+        if given == "labels":
+            raise ValueError("this is the source of the teacher's labels; give the catalogue another name")
+        return given
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_encoding(cls, given: str) -> str:
+        try:
+            return codecs.lookup(given).name
+        except LookupError:
+            raise ValueError("no encoding; expected a name such as 'utf-8', 'latin-1', 'cp1252'") from None
+
+    @model_validator(mode="after")
+    def _has_columns(self) -> Self:
+        if missing := sorted(self.columns() - {*self.header}) if self.header else []:
+            raise ValueError(f"no column {missing[0]!r} in header, which names {', '.join(map(repr, self.header or ()))}")
+        return self
+
+    def columns(self) -> set[str]:
+        """Columns of the file that are read."""
+        return {self.id, *(name for name in self.text if name not in self.flags), *(name for names in self.flags.values() for name in names)}
 
 
 class TeacherConfig(StageConfig):
@@ -29,3 +77,4 @@ class TeacherConfig(StageConfig):
         description="What unit the platform's own 'id' of an imported label may mean: patterns of unit ids; the first that names a unit counts.",
     )
     imported_model: str | None = Field(None, description="Name of the model whose labels are imported; None is the file's name.")
+    catalogue: CatalogueConfig | None = Field(None, description="An app's own items, as 'kindred teacher import-items' reads them; None: there are none.")

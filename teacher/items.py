@@ -5,10 +5,8 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.labels import ITEMS, LEVELS, Level, label_item_id
+from lake.labels import ITEMS, LABELS_SOURCE, LEVELS, Level, label_item_id
 from lake.schema import checked_table
-
-SOURCE = "labels"
 
 
 def count_spellings(labels: Iterable[pa.RecordBatch]) -> pa.Table:
@@ -41,7 +39,7 @@ def items_of(spellings: pa.Table) -> pa.Table:
     items = ordered.group_by("item_id", use_threads=False).aggregate([("level", "first"), ("text", "first"), ("count", "sum")])
     nothing = pa.nulls(len(items), pa.string())
     columns = {
-        "item_id": items["item_id"], "source": pa.repeat(pa.scalar(SOURCE), len(items)), "level": items["level_first"], "text": items["text_first"],
+        "item_id": items["item_id"], "source": pa.repeat(pa.scalar(LABELS_SOURCE), len(items)), "level": items["level_first"], "text": items["text_first"],
         "external_id": nothing, "label_count": items["count_sum"],
     }  # fmt: skip
     return checked_table(ITEMS, pa.table(columns)).sort_by("item_id")
@@ -49,10 +47,10 @@ def items_of(spellings: pa.Table) -> pa.Table:
 
 def with_other_sources(items: pa.Table, written: pa.Table) -> pa.Table:
     """The items of labels, then the rows of other sources (an app's catalogue) that the table holds already."""
-    others = written.filter(pc.not_equal(written["source"], SOURCE)).sort_by("item_id")
+    others = written.filter(pc.not_equal(written["source"], LABELS_SOURCE)).sort_by("item_id")
     return pa.concat_tables([items, others])
 
 
 def only_labels(written: pa.Table) -> pa.Table:
     """Those of the table's items that came from labels, sorted by `item_id`."""
-    return written.filter(pc.equal(written["source"], SOURCE)).sort_by("item_id")
+    return written.filter(pc.equal(written["source"], LABELS_SOURCE)).sort_by("item_id")

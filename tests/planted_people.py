@@ -64,7 +64,7 @@ def example(
     ]  # fmt: skip
     cut = {
         "cut_at": units[past - 1]["created_at"], "history_length": past, "community": "talk", "positives": positives, "entered": [], "hard_negatives": [],
-        "period": period,
+        "period": period, "labelled": past, "acted_on": [],
     }  # fmt: skip
     did = sorted({answer_key(text) for pair in labels for text in pair})
     return {
@@ -76,6 +76,7 @@ def example(
         "communities": ["talk"],
         "label_set": ["hand-made"],
         "split": split,
+        "acted_on": [],
     }
 
 
@@ -94,7 +95,7 @@ def reader(person_id: str, titles: list[str], past: int, split: str = "train", c
         }
         unit["context"] = [opening]
     row = example(person_id, [("none", "none")] * len(titles), past, split)
-    cut = row["cuts"][0] | {"community": community, "positives": [], "entered": [*range(past, len(titles))]}
+    cut = row["cuts"][0] | {"community": community, "positives": [], "entered": [*range(past, len(titles))], "labelled": 0}
     return row | {
         "history": units,
         "labelled": [],

@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from conf.settings import StageConfig
 
-Source = Literal["titles", "labels"]
-"""Where answers come from: titles of what a person enters next, or the teacher's labels."""
+Source = Literal["titles", "labels", "catalogue"]
+"""Where answers come from: titles of what a person enters next, the teacher's labels, or items of an app's catalogue that a person acts on next."""
 
 
 class ExamplesConfig(StageConfig):
@@ -18,8 +18,14 @@ class ExamplesConfig(StageConfig):
     min_past_units: int = Field(5, gt=0, description="Units before a cut at least.")
     min_future_labels: int = Field(3, gt=0, description="Labelled units after a cut at least.")
     future_units: int | None = Field(20, gt=0, description="Labelled units after a cut that count as its future; None takes all.")
-    min_future_units: int = Field(3, gt=0, description="Units after a cut for titles at least.")
+    min_future_units: int = Field(3, gt=0, description="Units after a cut for titles or catalogue items at least.")
     title_units: int = Field(20, gt=0, description="Units after a cut among which a person enters threads whose titles are answers.")
+    catalogue_units: int = Field(20, gt=0, description="Units after a cut among which a person acts on catalogue items that are answers.")
+    catalogue_ids: tuple[Annotated[str, Field(pattern=r"\{id\}")], ...] = Field(
+        ("{source}:{id}", "{source}:object_{id}", "{source}:item_{id}", "{id}"),
+        description="Under which ids acts name a catalogue's items: patterns of the id of a unit's thread or object, in which {id} is the item's external_id "
+        "and {source} the catalogue's name; of several items of one id the one of the first pattern counts.",
+    )
     validation_share: float = Field(0.15, ge=0, lt=1, description="Share of people held out to choose an encoder by.")
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of people held out to judge the chosen encoder by.")
     held_out_communities: list[str] = Field([], description="Communities held out to judge by: whoever ever acted in one belongs to split test.")
@@ -62,6 +68,9 @@ class Phase(StageConfig):
         min_length=1, description="Source of answers -> how often each person who has some is seen, each time at one cut."
     )
     learning_rate: float | None = Field(None, gt=0, description="Its peak; None takes trainer.learning_rate.")
+    max_tokens: int | None = Field(
+        None, gt=8, description="Tokens of a history that are read in this phase, which is so much cheaper; None takes trainer.max_tokens."
+    )
 
 
 class TrainingConfig(StageConfig):
@@ -82,6 +91,12 @@ class TrainingConfig(StageConfig):
     lora_rank: int | None = Field(None, gt=0, description="Rank of the adapters that alone are trained (LoRA); None trains all weights.")
     lora_alpha: int | None = Field(None, gt=0, description="Weight of the adapters, over their rank; None takes twice the rank.")
     lora_targets: list[str] | None = Field(None, description="Names of the linear layers that get an adapter; None takes all of the transformer's.")
+    query_format: Literal["units", "brief", "labels", "mixed", "raw"] = Field(
+        "units",
+        description="What a history is read as: units; brief, of units the thread's title and the own text alone, so that about twice as many fit; labels, those of its units, newest first, units without one left out; mixed, units each with its labels where it "
+        "has some; raw, the platform's own form of units (etl.history_source_text_chars), and where there is none as units. Under labels and mixed, labels inside "
+        "the history are no answers: they stand in it word for word.",
+    )
     own_chars: int = Field(480, gt=0, description="Characters of a unit's own words in a history.")
     context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
     phases: list[Phase] = Field(
@@ -91,6 +106,10 @@ class TrainingConfig(StageConfig):
     )
     people_per_batch: int = Field(32, gt=1, description="People in one step, over all processes.")
     answers_per_query: int = Field(4, gt=0, description="Positives drawn for each person's cut; of labels over both levels, inside and after.")
+    single_unit_share: float = Field(
+        0.0, ge=0, le=1,
+        description="Share of a step's people with labels of whom one labelled unit of the past, without its labels, is the whole history, and its own labels are the answers.",
+    )  # fmt: skip
     near_share: float = Field(
         0.5, ge=0, le=1, description="Share of a step's people who stand in groups of one community and nearly one time; the others are strangers."
     )
@@ -132,6 +151,11 @@ class TrainingConfig(StageConfig):
             raise ValueError("attention flash_attention_2 computes in bf16 alone; set precision to bf16, or attention to sdpa")
         if self.attention == "eager" and self.packing == "packed":
             raise ValueError("packing packed needs attention sdpa or flash_attention_2; with eager texts are padded")
+        longest = max((phase.max_tokens or 0 for phase in self.phases), default=0)
+        if longest > self.max_tokens:
+            raise ValueError(f"a phase of max_tokens {longest} is longer than max_tokens {self.max_tokens}, the longest text of the encoder")
+        if self.single_unit_share and self.query_format == "labels":
+            raise ValueError("single_unit_share asks for the labels of a unit, and query_format labels reads nothing else; set one of them otherwise")
         return self
 
 

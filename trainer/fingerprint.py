@@ -9,7 +9,7 @@ from trainer.config import TrainingConfig
 
 TRAIN, MERGE, EVALUATE, ABLATE = "trainer train", "trainer merge", "trainer evaluate", "trainer ablate"
 """The jobs, as runs of theirs are known in `job_runs` and in MLflow."""
-EXAMPLES_VERSION = "5"
+EXAMPLES_VERSION = "6"
 """Changes with the code that cuts examples: other rows of the same tables."""
 TRAINING_VERSION = "5"
 """Changes with the training code: an encoder that other code would train from the same tables is another one."""

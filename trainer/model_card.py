@@ -19,9 +19,17 @@ FOLDER = "model.sentence_transformer"
 """Where below its artifacts MLflow puts the encoder; the card lies in it."""
 _SAMPLE = (
     {"platform": "reddit", "community": "Breadit", "title": None, "text": "Mine went flat as well, colder dough helped.",
-     "context": [{"role": "root", "speaker": "other-1", "text": "Why does my loaf not rise?"}]},
-    {"platform": "reddit", "community": "tea", "title": "Cold brew overnight", "text": "Eight hours, then strained.", "context": []},
+     "context": [{"role": "root", "speaker": "other-1", "text": "Why does my loaf not rise?"}],
+     "label": {"specific": "Reviving a flat loaf with colder dough", "broad": "Bread"}},
+    {"platform": "reddit", "community": "tea", "title": "Cold brew overnight", "text": "Eight hours, then strained.", "context": [],
+     "label": {"specific": "Cold brewing tea overnight", "broad": "Tea"}, "source_text": "# Cold brew overnight\n\nEight hours, *then* strained."},
 )  # fmt: skip
+_FORMATS: Mapping[rendering.QueryFormat, str] = {
+    "units": "a line a unit, oldest first",
+    "labels": "the labels of a unit a line, newest first, units without one left out",
+    "mixed": "a line a unit, oldest first, its labels behind it where it has some",
+    "raw": "a unit a line as its platform writes it, where that is kept, oldest first",
+}
 
 
 @dataclass(frozen=True)
@@ -111,11 +119,10 @@ def _what_it_is(encoder: Encoder, provenance: Provenance, registered_model: str)
         "base": base,
         "dimension": f"{encoder.dimension}, float32, unit length{cut}",
         "longest text": f"{card.max_tokens} tokens; of a longer history the newest units that fit are read",
-        "query format": f"{card.query_format}, rendering {card.rendering_version}: a line a unit, oldest first; own words up to {card.own_chars} characters, "
+        "query format": f"{card.query_format}, rendering {card.rendering_version}: {_FORMATS[card.query_format]}; own words up to {card.own_chars} characters, "
         f"of its context up to {card.context_chars} each",
         "prompts": "; ".join(f"{side}: `{json.dumps(prompt, ensure_ascii=False)}`" for side, prompt in card.prompts.items() if prompt) or "none",
     }
-    sample = [rendering.render_history_unit(unit, card.own_chars, card.context_chars) for unit in _SAMPLE]
     return "\n".join(
         [
             f"# {registered_model} {encoder.version}",
@@ -127,7 +134,7 @@ def _what_it_is(encoder: Encoder, provenance: Provenance, registered_model: str)
             "",
             "A history of two units, as it is read (invented):",
             "",
-            *(f"    {line}" for line in rendering.join_history(sample).splitlines()),
+            *(f"    {line}" for line in _sample(encoder).splitlines()),
         ]
     )
 
@@ -214,7 +221,7 @@ def _limits(encoder: Encoder) -> str:
 def _how_to_load(encoder: Encoder, registered_model: str, model_uri: str) -> str:
     folder, prompts = f"encoder/{FOLDER}", encoder.card.prompts
     query, item = (f", prompt={prompts[side]!r}" if prompts.get(side) else "" for side in ("query", "specific"))
-    history = rendering.join_history([rendering.render_history_unit(unit, encoder.card.own_chars, encoder.card.context_chars) for unit in _SAMPLE])
+    history = _sample(encoder)
     return f"""## How to load it
 
 `MLFLOW_TRACKING_URI` names the registry, by default `sqlite:///LAKE/_local/mlflow.db`. The encoder is not the top of its artifacts but lies below, in
@@ -251,6 +258,14 @@ from lake.encoder import load_registered
 encoder = load_registered(LakeConfig(path="lake-local"))
 items = encoder.encode_items(["Reviving a flat loaf"], "specific")
 ```"""
+
+
+def _sample(encoder: Encoder) -> str:
+    """A history of two invented units, whole, as the encoder reads it."""
+    card = encoder.card
+    units = _SAMPLE[::-1] if card.query_format in rendering.NEWEST_FIRST else _SAMPLE
+    lines = (rendering.history_line(unit, card.query_format, card.own_chars, card.context_chars) for unit in units)
+    return rendering.join_history([line for line in lines if line is not None])
 
 
 def _table(heads: Sequence[str], rows: Any) -> list[str]:

@@ -15,18 +15,19 @@ from conf.errors import ContractError, EncoderError
 from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.encoder import Encoder, load_registered
+from lake.encoder import Encoder, load_registered, read_card, registered_folder
 from lake.examples import EXAMPLES, HeldOut, Kind
 from lake.job_runs import job_run
 from lake.labels import ITEMS
 from lake.models import public_name
+from lake.rendering import READS_LABELS, QueryFormat
 from trainer import publishing, tracking
 from trainer.champion import Choice, Comparison, Lead, choose_champion
 from trainer.config import Source, TrainerConfig, TrainingConfig
 from trainer.evaluation.metrics import pairs_mean
 from trainer.evaluation.people import askable_people, entering_people, examples_of, label_items
 from trainer.evaluation.probe import probe_scores
-from trainer.evaluation.questions import FUTURES, Questions, questions_of, title_questions
+from trainer.evaluation.questions import FUTURES, Example, Questions, questions_of, title_questions, with_labels
 from trainer.evaluation.scores import encoder_wins, plain_contest
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import TRAIN, Plan
@@ -44,6 +45,7 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
     """Train on all processes; the main one alone keeps the record, compares and registers."""
     check_held_out(lake, config, plan)
     stream = ExampleStream(lake, config, read_cuts(lake, plan.versions["examples"]), accelerator.process_index, accelerator.num_processes)
+    stream.check_labels()
     if not stream.steps:
         asked = " or ".join(sorted({source for phase in config.phases for source in phase.epochs}))
         raise ContractError(
@@ -54,11 +56,14 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
         fine_tuned(stream, config, plan, accelerator, checkpoints)
         return
     stream.warn_of_row_groups()
+    if unread := stream.unread_people:
+        logger.warning("%d people are not trained on: nothing before their cuts has a label, and trainer.query_format reads nothing else", unread)
     made = words_of_training(config, stream.people)
     run = tracking.training_run(config, plan.tags, accelerator.num_processes, f"train {made}")
     with job_run(lake, TRAIN, {"trainer": config}) as record, run:
         record.versions_read.update(plan.versions)
         record.rows.update({f"people with {source}": people for source, people in stream.people.items() if people})
+        record.dropped.update({"people: no label to read": unread} if unread else {})
         tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS) if spec.name in plan.versions})
         tuned = fine_tuned(stream, config, plan, accelerator, checkpoints)
         questions = read_validation_questions(lake, config, plan)
@@ -83,13 +88,25 @@ def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
 
 def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> Questions:
     """The cuts of people of split validation, as many people as the settings take, and their labels; where nobody has one, the titles that they enter next."""
-    version, columns, labels = plan.versions["examples"], ("person_id", "history", "cuts"), label_items(lake, plan.versions)
-    asked = askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people]
-    if asked:
-        return questions_of(examples_of(lake, version, asked, columns).to_pylist(), labels)
+    version, labels = plan.versions["examples"], label_items(lake, plan.versions)
+    formats = {config.query_format, *served_formats(lake)}
+
+    def read(person_ids: list[str]) -> list[Example]:
+        people = examples_of(lake, version, person_ids, ("person_id", "history", "labelled", "cuts")).to_pylist()
+        return list(map(with_labels, people)) if READS_LABELS & formats else people
+
+    if asked := askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people]:
+        return questions_of(read(asked), labels, None, formats)
     logger.info("examples: no person of split 'validation' has a label after a cut: encoders are compared by titles of what people enter next")
-    entering = entering_people(lake, version, "validation", None)[: config.evaluation.max_title_people]
-    return title_questions(examples_of(lake, version, entering, columns).to_pylist())
+    return title_questions(read(entering_people(lake, version, "validation", None)[: config.evaluation.max_title_people]), None, formats)
+
+
+def served_formats(lake: LakeConfig) -> list[QueryFormat]:
+    """What the champion so far reads histories as; nothing where there is none that this program can use."""
+    try:
+        return [read_card(registered_folder(lake)).query_format]
+    except EncoderError:
+        return []
 
 
 def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, accelerator: Accelerator, checkpoints: Checkpoints | None) -> Encoder:

@@ -34,7 +34,7 @@ def base_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
     set_prompts(model, prompts)
     card = EncoderCard(
         base_model=config.base_model, rendering_version=RENDERING_VERSION, max_tokens=config.max_tokens, own_chars=config.own_chars,
-        context_chars=config.context_chars, prompts=prompts,
+        context_chars=config.context_chars, prompts=prompts, query_format=config.query_format,
     )  # fmt: skip
     return Encoder(model, card, content_version(model, card))
 

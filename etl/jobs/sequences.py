@@ -30,6 +30,8 @@ SETTINGS = {
     "units_per_chunk", "chunk_bytes", "min_units_per_person", "sequence_buckets", "session_minutes", "history_text_chars", "history_context_chars",
     "history_parents",
 }  # fmt: skip
+LATER_SETTINGS = {"history_source_text_chars"}
+"""Settings that came later: where one is off nothing is other than before, and a lake made without it goes on."""
 TABLES = (SEQUENCES, SHORT_SEQUENCES)
 BYTES_OF_SHARED_PLACE = 32 * 2**20
 """Buckets whose people's units take less in files are worked on several in one task, which holds them as compressed blocks."""
@@ -82,7 +84,7 @@ def chunks_of_units(
     spark: SparkSession, lake: LakeConfig, config: EtlConfig, people: People, units: Sequence[File], known: Mapping[str, Sequence[File]]
 ) -> TaskReport:  # fmt: skip
     """Files of the chunks that files of units give, and of what stands already in files of the tables of chunks (by name)."""
-    texts = HistoryTexts(config.history_text_chars, config.history_context_chars, config.history_parents)
+    texts = HistoryTexts(config.history_text_chars, config.history_context_chars, config.history_parents, config.history_source_text_chars)
     limits = HistoryLimits(config.units_per_chunk, config.chunk_bytes, config.min_units_per_person, config.session_minutes)
     files = [UnitsFile(file["path"], partition_of(file, UNITS)[0]) for file in units]
     sizes, cores = [file["size_bytes"] for file in units], spark.sparkContext.defaultParallelism
@@ -127,7 +129,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run_job(arguments: JobArguments) -> None:
     """Bring sequences up to the units."""
     config, lake = arguments.section("etl", EtlConfig), arguments.section("lake", LakeConfig)
-    inputs = inputs_now(lake, reads=(UNITS,), optional=(IDENTITIES,), settings=config.model_dump(include=SETTINGS))
+    settings = config.model_dump(include=SETTINGS) | {name: value for name, value in config.model_dump(include=LATER_SETTINGS).items() if value}
+    inputs = inputs_now(lake, reads=(UNITS,), optional=(IDENTITIES,), settings=settings)
     with job_run(lake, JOB, {"etl": config, "inputs": inputs}) as run:
         build_sequences(lake, config, inputs, run)
 

@@ -190,7 +190,7 @@ def _changes(people: pa.ChunkedArray) -> np.ndarray:
 
 def _unit_bytes(rows: pa.Table) -> np.ndarray:
     """Bytes of each unit: its texts as UTF-8, and an allowance for ids."""
-    own = sum(pc.binary_length(rows[name]).fill_null(0).to_numpy().astype(np.int64) for name in ("title", "text", "community"))
+    own = sum(pc.binary_length(rows[name]).fill_null(0).to_numpy().astype(np.int64) for name in ("title", "text", "community", "source_text"))
     context = rows["context"].combine_chunks()
     texts = [context.flatten().field(name) for name in ("title", "text")]
     entries = sum(pc.binary_length(text).fill_null(0).to_numpy(zero_copy_only=False) for text in texts) + _BYTES_OF_ENTRY_IDS

@@ -16,6 +16,7 @@ from lake.units import UNITS, HistoryUnit
 
 KEPT_COLUMNS = tuple(name for name in HistoryUnit.model_fields if name != "starts_session")
 """Columns of a unit that its history keeps; `etl.sequences.chunks` adds the last one."""
+SOURCE_TEXT = "source_text"
 _KEPT = [(name, arrow_schema(UNITS).field(name).type) for name in KEPT_COLUMNS]
 ACCOUNT_ROWS = pa.schema([("user_id", pa.string()), *_KEPT])
 """Units of accounts, as they are shuffled."""
@@ -28,11 +29,13 @@ _STORED_COLUMNS = [name for name in ACCOUNT_ROWS.names if name not in UNITS.part
 
 @dataclass(frozen=True)
 class HistoryTexts:
-    """How much of texts a history keeps: characters of a unit's own title and text, of one text of its context, and nearest parents."""
+    """How much of texts a history keeps: characters of a unit's own title and text, of one text of its context, nearest parents, and characters of the
+    platform's own form, which is not even read where none are kept."""
 
     text_chars: int
     context_chars: int
     parents: int
+    source_text_chars: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,18 @@ class UnitsFile:
 
 def rows_of_file(lake: LakeConfig, file: UnitsFile, texts: HistoryTexts) -> Iterator[pa.RecordBatch]:
     """The file's units as rows of ACCOUNT_ROWS, some thousand at once."""
-    for batch in open_parquet(lake, UNITS, file.path).iter_batches(_ROWS_AT_ONCE, columns=_STORED_COLUMNS):
+    columns = [name for name in _STORED_COLUMNS if name != SOURCE_TEXT or texts.source_text_chars]
+    for batch in open_parquet(lake, UNITS, file.path).iter_batches(_ROWS_AT_ONCE, columns=columns):
         units = batch.append_column("platform", pa.repeat(pa.scalar(file.platform), batch.num_rows))
+        if not texts.source_text_chars:
+            units = units.append_column(SOURCE_TEXT, pa.nulls(batch.num_rows, pa.string()))
         yield cut_texts(units.select(ACCOUNT_ROWS.names).cast(ACCOUNT_ROWS), texts)
 
 
 def cut_texts(units: pa.RecordBatch, texts: HistoryTexts) -> pa.RecordBatch:
     """Units with their own words cut, and of their contexts the root and the nearest parents, cut too."""
     made = {name: cut(units[name], texts.text_chars) for name in ("title", "text")}
+    made[SOURCE_TEXT] = cut(units[SOURCE_TEXT], texts.source_text_chars) if texts.source_text_chars else pa.nulls(units.num_rows, pa.string())
     made["context"] = _cut_context(_nearest(units["context"], texts.parents), texts.context_chars)
     for name, column in made.items():
         units = units.set_column(units.schema.get_field_index(name), name, column)

@@ -12,7 +12,7 @@ from lake.encoder import EncoderCard, encoder_version, load_encoder, registered_
 from lake.examples import PERSON_LABELS
 from lake.labels import ITEMS, LEVELS, label_item_id
 from lake.models import model_path
-from lake.rendering import RENDERING_VERSION
+from lake.rendering import RENDERING_VERSION, QueryFormat
 from lake.schema import rows_table
 from lake.units import SEQUENCES, sequence_bucket
 
@@ -100,13 +100,15 @@ def write_lake(lake: LakeConfig) -> None:
     write_person_labels(lake)
 
 
-def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128) -> str:
+def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128, query_format: QueryFormat = "units") -> str:
     """Register the untouched MiniLM as champion, as training does; returns its version."""
     from sentence_transformers import SentenceTransformer
 
     from trainer.publishing import move_alias, register
 
-    card = EncoderCard(base_model="all-MiniLM-L6-v2", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, dimensions=[384])
+    card = EncoderCard(
+        base_model="all-MiniLM-L6-v2", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, dimensions=[384], query_format=query_format
+    )  # fmt: skip
     save_encoder(SentenceTransformer(model_path(card.base_model), device="cpu"), card, folder)
     registry.connect(lake)
     move_alias(lake, lake.encoder_alias, register(lake, load_encoder(folder, "cpu"), {}))

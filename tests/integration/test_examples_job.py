@@ -11,6 +11,7 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import JOB_RUNS
+from lake.labels import LABELS, Label
 from lake.units import SEQUENCES
 from trainer.config import ExamplesConfig
 from trainer.jobs import examples
@@ -46,7 +47,7 @@ def write_people(lake: LakeConfig, people: int) -> None:
 def test_no_more_is_in_memory_than_the_settings_say_whatever_people_are_called(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     write_people(lake, 60)
     sizes, made = [], examples.people_of
-    monkeypatch.setattr(examples, "people_of", lambda chunks, labels: sizes.append(chunks.nbytes) or made(chunks, labels))
+    monkeypatch.setattr(examples, "people_of", lambda chunks, *rest: sizes.append(chunks.nbytes) or made(chunks, *rest))
     build_examples(lake, CONFIG)
     assert arrow_tables.count_rows(lake, EXAMPLES) == 60
     assert max(sizes) <= 2**20
@@ -67,6 +68,11 @@ def killed_before(*_: Any) -> int:
 
 def test_after_a_kill_between_the_two_tables_the_next_run_makes_both(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     write_people(lake, 5)
+    label = Label(
+        unit_hash="user-0001 3", teacher_version="t", specific="Green tea", broad="Tea", teacher_model="hand", prompt_version="1", rendering_version="1",
+        decoding="none", prompt_tokens=None, completion_tokens=None, batch=None, labelled_at=None,
+    )  # fmt: skip
+    arrow_tables.append(lake, LABELS, [label])
     build_examples(lake, CONFIG)
     with monkeypatch.context() as killed:
         killed.setattr(examples, "write_examples", killed_before)
@@ -77,4 +83,4 @@ def test_after_a_kill_between_the_two_tables_the_next_run_makes_both(lake: LakeC
     assert runs["status"].to_pylist() == ["done", "failed", "done"]
     build_examples(lake, CONFIG)
     assert arrow_tables.count_rows(lake, JOB_RUNS, where=ds.field("job") == "trainer examples") == 3
-    assert (arrow_tables.count_rows(lake, EXAMPLES), arrow_tables.count_rows(lake, PERSON_LABELS)) == (5, 0)
+    assert (arrow_tables.count_rows(lake, EXAMPLES), arrow_tables.count_rows(lake, PERSON_LABELS)) == (5, 1)

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 from lake.encoder import Encoder, EncoderCard
-from lake.rendering import RENDERING_VERSION, render_history_unit
+from lake.rendering import RENDERING_VERSION, QueryFormat, history_line
 from trainer.student import load_base
 
 WORDS = [
@@ -43,7 +43,13 @@ def units(count: int, seed: int = 0) -> list[dict[str, Any]]:
     """Units of one to twelve words; a few have none but signs."""
     random = Random(seed)
     texts = [" ".join(random.choices(WORDS, k=random.randint(1, 12))) for _ in range(count)]
-    return [{"platform": "p", "community": "tea", "title": None, "text": text, "context": [], "created_at": datetime(2023, 1, 1, tzinfo=UTC)} for text in texts]
+    return [
+        {
+            "platform": "p", "community": "tea", "title": None, "text": text, "context": [], "created_at": datetime(2023, 1, 1, tzinfo=UTC),
+            **({"label": {"specific": text[:40], "broad": random.choice(WORDS)}} if number % 3 else {"source_text": f"<p>{text}</p>"}),
+        }
+        for number, text in enumerate(texts)
+    ]  # fmt: skip
 
 
 def byte_level(folder: Path) -> PreTrainedTokenizerFast:
@@ -71,16 +77,23 @@ def model(request: pytest.FixtureRequest, word_piece: SentenceTransformer, tmp_p
     return word_piece
 
 
+@pytest.mark.parametrize("query_format", ["units", "labels", "mixed", "raw"])
 @pytest.mark.parametrize("prompt", ["", "What somebody did, oldest first:\n"])
 @pytest.mark.parametrize("max_tokens", [16, 64, 512, 4096])
-def test_as_many_of_the_newest_units_as_fit_are_encoded_to_their_end(model: SentenceTransformer, max_tokens: int, prompt: str) -> None:
-    card = EncoderCard(base_model="m", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, prompts={"query": prompt})
+def test_as_many_of_the_newest_units_as_fit_are_encoded_to_their_end(
+    model: SentenceTransformer, max_tokens: int, prompt: str, query_format: QueryFormat
+) -> None:  # fmt: skip
+    card = EncoderCard(base_model="m", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, prompts={"query": prompt}, query_format=query_format)
     encoder = Encoder(model, card, "v")
     history = units(700)
     text, count = encoder.history_text(history)
-    lines = [render_history_unit(unit) for unit in history]
-    assert text.split("\n") == lines[-count:]
+    newest_first = [line for unit in reversed(history) if (line := history_line(unit, query_format)) is not None]
+
+    def of_newest(lines: int) -> str:
+        return "\n".join(newest_first[:lines] if query_format == "labels" else newest_first[:lines][::-1])
+
+    assert text == of_newest(count)
     assert encoder.token_count(prompt + text) <= max_tokens or count == 1
-    assert count == len(history) or encoder.token_count(prompt + "\n".join(lines[-count - 1 :])) > max_tokens
+    assert count == len(newest_first) or encoder.token_count(prompt + of_newest(count + 1)) > max_tokens
     encoded = model.tokenizer(prompt + text, truncation=True, max_length=max_tokens)["input_ids"]
     assert count == 1 or encoded == model.tokenizer(prompt + text)["input_ids"]

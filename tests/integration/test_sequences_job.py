@@ -52,6 +52,14 @@ def test_history_keeps_the_root_and_the_nearest_parents_and_cuts_every_text(lake
     assert [found["text"] for found in short["context"]] == ["r" * 20, "a" * 20]
 
 
+def test_the_platforms_own_form_comes_into_histories_where_a_setting_asks_for_it(lake: LakeConfig, spark: SparkSession) -> None:
+    arrow_tables.append(lake, UNITS, units_table([unit("a", source_text="<b>" + "x" * 50), unit("b", minutes=1)]))
+    (row,) = make_sequences(lake).values()
+    assert [each["source_text"] for each in row["units"]] == [None, None]
+    (row,) = make_sequences(lake, history_source_text_chars=20).values()
+    assert [each["source_text"] for each in row["units"]] == ["<b>" + "x" * 17, None]
+
+
 def test_second_run_writes_nothing_and_other_settings_do(lake: LakeConfig, spark: SparkSession) -> None:
     units = [unit(f"{person}{number}", f"person {person}", number % 7) for person in range(5) for number in range(person * 4)]
     arrow_tables.append(lake, UNITS, units_table(units))

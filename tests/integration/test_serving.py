@@ -1,5 +1,6 @@
 """Serving for real: MiniLM out of MLflow, vectors in Delta, Milvus Lite, and the three queries."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -30,8 +31,13 @@ from conf.errors import ConfigError, ContractError, EncoderError, VectorStoreErr
 from lake import arrow_tables, pseudonyms
 from lake.acts import ACTS
 from lake.config import LakeConfig
+from lake.encoder import Encoder, EncoderCard, load_model
+from lake.examples import PERSON_LABELS
 from lake.job_runs import JOB_RUNS, last_done_run
 from lake.labels import LEVELS
+from lake.models import model_path
+from lake.rendering import RENDERING_VERSION, QueryFormat, render_history_unit
+from lake.schema import rows_table
 from lake.units import SEQUENCES
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving.collections import COLLECTIONS, USERS, parse_name
@@ -339,3 +345,47 @@ def test_an_unreachable_server_is_named() -> None:
     config = ServingConfig(milvus_uri="http://127.0.0.1:9", timeout_seconds=2)
     with pytest.raises(VectorStoreError, match=r"http://127\.0\.0\.1:9 is not reachable"), open_store(LakeConfig(), config):
         pass
+
+
+@pytest.mark.parametrize("query_format", ["labels", "mixed"])
+def test_an_encoder_that_reads_labels_gets_those_of_person_labels(
+    lake: LakeConfig, tmp_path: Path, query_format: QueryFormat, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_lake(lake)
+    version = register_base_encoder(lake, tmp_path / "encoder", query_format=query_format)
+    labels = arrow_tables.read(lake, PERSON_LABELS).to_pylist()
+    of_baker = [row for row in labels if row["person_id"] == person_id("baker")]
+    without = [row for row in labels if row["person_id"] != person_id("cyclist") and row != of_baker[2]]
+    arrow_tables.overwrite(lake, PERSON_LABELS, rows_table(PERSON_LABELS, without))
+    embed.embed(lake, CONFIG)
+    rows = user_rows(lake)
+    assert {row["encoder_version"] for row in rows.values()} == {version}
+    said = [f"{row['specific']} / {row['broad']}" for row in of_baker]
+    own = [render_history_unit(unit) for unit in history("baker")]
+    text = "\n".join([said[1], said[0]] if query_format == "labels" else [f"{own[0]} -> {said[0]}", f"{own[1]} -> {said[1]}", own[2]])
+    baker = rows[person_id("baker")]
+    assert baker["history_hash"] == hashlib.sha256(text.encode()).hexdigest()
+    assert baker["encoded_units"] == (2 if query_format == "labels" else 3)
+    done = last_done_run(lake, "serving embed")
+    assert done is not None
+    assert (person_id("cyclist") in rows, done.dropped, "1 people get no vector" in caplog.text) == (
+        (False, {"people: no label to read": 1}, True) if query_format == "labels" else (True, {}, False)
+    )  # fmt: skip
+
+    arrow_tables.overwrite(lake, PERSON_LABELS, rows_table(PERSON_LABELS, labels))
+    embed.embed(lake, CONFIG)
+    assert user_rows(lake)[person_id("baker")]["history_hash"] != baker["history_hash"]
+    assert len(user_rows(lake)) == len(PEOPLE)
+
+    arrow_tables.overwrite(lake, PERSON_LABELS, rows_table(PERSON_LABELS, []))
+    with pytest.raises(
+        ContractError, match=f"this encoder reads histories as '{query_format}', and nobody has labels; label units, then run 'kindred trainer examples'"
+    ):
+        embed.embed(lake, CONFIG)
+
+
+def test_a_history_without_labels_is_no_empty_text(tmp_path: Path) -> None:
+    card = EncoderCard(base_model="m", rendering_version=RENDERING_VERSION, max_tokens=64, query_format="labels")
+    encoder = Encoder(load_model(model_path("all-MiniLM-L6-v2"), "cpu"), card, "v")
+    with pytest.raises(EncoderError, match="reads labels, and 1 of 2 histories have none"):
+        encoder.encode_histories([[unit("a", 1, "chess") | {"label": {"specific": "Chess", "broad": "Games"}}], history("cyclist")])

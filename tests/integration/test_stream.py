@@ -14,11 +14,13 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+from conf.errors import ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.schema import arrow_schema, rows_table
 from lake.table_files import TableFiles
+from tests.older_lakes import make_older
 from tests.planted_people import TOPICS, example, reader
 from trainer.config import Phase, TrainingConfig
 from trainer.training.batches import TrainingBatch
@@ -112,7 +114,7 @@ def test_the_rate_rises_and_falls_in_each_phase(titled: LakeConfig) -> None:
 def test_a_source_that_nobody_has_takes_no_step(titled: LakeConfig) -> None:
     of = stream(titled, phases=[LABELS, TITLES])
     assert of.phase_steps == [0, 10]
-    assert of.people == {"titles": 37, "labels": 0}
+    assert of.people == {"titles": 37, "labels": 0, "catalogue": 0}
     assert len(taken(of)) == 10
     nobody = stream(titled, phases=[LABELS])
     assert (nobody.steps, taken(nobody)) == (0, [])
@@ -176,6 +178,56 @@ def test_of_two_who_replace_a_table_at_once_one_alone_does(titled: LakeConfig, m
     with pytest.raises(CommitFailedError):
         arrow_tables.replace_by_files(titled, EXAMPLES, written)
     assert arrow_tables.count_rows(titled, EXAMPLES) == 4
+
+
+def rater(person: int) -> dict[str, Any]:
+    """Somebody who rates a film a day of an app's catalogue, and is asked after the second for those that follow."""
+    row = reader(f"{person:03}", [f"{person} title {number}" for number in range(6)], 2)
+    items = [{"place": place, "item_id": f"{person} {place}", "text": f"Film {person * 10 + place}, Drama"} for place in range(2, 6)]
+    return row | {"acted_on": items, "cuts": [row["cuts"][0] | {"acted_on": [2, 3, 5]}]}
+
+
+def test_an_apps_own_items_are_a_source_of_their_own(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, [*readers(10), *[rater(person) for person in range(50, 66)]])
+    of = stream(lake, phases=[Phase(epochs={"catalogue": 1})])
+    assert of.people == {"titles": 26, "labels": 0, "catalogue": 16}
+    batches = taken(of)
+    assert sorted(person for batch in batches for person in people_of([batch])) == [f"{person:03}" for person in range(50, 66)]
+    assert {text for batch in batches for text in batch.texts} == {f"Film {person * 10 + place}, Drama" for person in range(50, 66) for place in (2, 3, 5)}
+
+
+def test_examples_of_an_older_kindred_are_trained_on_and_ask_for_no_items(titled: LakeConfig) -> None:
+    before = [(batch.texts, batch.histories) for batch in taken(stream(titled))]
+    make_older(titled, EXAMPLES)
+    assert {"acted_on", "cuts"} - {field.name for field in arrow_tables.open_table(titled, EXAMPLES).schema().fields} == {"acted_on"}
+    assert [(batch.texts, batch.histories) for batch in taken(stream(titled))] == before
+    assert stream(titled).people["catalogue"] == 0
+
+
+def test_under_labels_only_cuts_with_a_label_before_them_are_asked_about(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, [*readers(6), *labelled(9)])
+    of = stream(lake, phases=[Phase(epochs={"titles": 1, "labels": 1})], query_format="labels")
+    of.check_labels()
+    assert (of.people, of.unread_people) == ({"titles": 0, "labels": 9, "catalogue": 0}, 6)
+    assert all("label" in unit for batch in taken(of) for history in batch.histories for unit in history)
+    mixed = stream(lake, phases=[Phase(epochs={"titles": 1})], query_format="mixed")
+    mixed.check_labels()
+    assert (mixed.people["titles"], mixed.unread_people) == (6, 0)
+
+
+@pytest.mark.parametrize("query_format", ["labels", "mixed"])
+def test_formats_that_read_labels_need_some_and_a_table_that_tells_of_them(titled: LakeConfig, query_format: str) -> None:
+    with pytest.raises(
+        ContractError, match=f"query_format '{query_format}' reads labels, but no cut of a person to train on has a label before it; label more"
+    ):
+        stream(titled, query_format=query_format).check_labels()
+    stream(titled).check_labels()
+    write(titled, labelled(5))
+    make_older(titled, EXAMPLES)
+    with pytest.raises(ContractError, match="an older Kindred made them"):
+        stream(titled, query_format=query_format).check_labels()
 
 
 def test_more_processes_than_row_groups_give_empty_parts(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lake.encoder import Encoder
+from lake.rendering import QueryFormat, is_readable
 from trainer.evaluation import metrics
 
 History = Sequence[Mapping[str, Any]]
@@ -24,19 +25,20 @@ class Halves:
     others: list[History]
 
 
-def split_halves(asked: Sequence[History], others: Sequence[History], min_units: int) -> Halves:
-    """The halves of all whose halves both have `min_units`; the rest is left out."""
-    pairs = [pair for history in asked if (pair := halves_of(history, min_units)) is not None]
-    seconds = [pair[1] for history in others if (pair := halves_of(history, min_units)) is not None]
+def split_halves(asked: Sequence[History], others: Sequence[History], min_units: int, query_format: QueryFormat = "units") -> Halves:
+    """The halves of all whose halves both have `min_units`, and something to read in the format; the rest is left out."""
+    pairs = [pair for history in asked if (pair := halves_of(history, min_units, query_format)) is not None]
+    seconds = [pair[1] for history in others if (pair := halves_of(history, min_units, query_format)) is not None]
     return Halves([first for first, _ in pairs], [second for _, second in pairs], seconds)
 
 
-def halves_of(history: History, min_units: int) -> tuple[History, History] | None:
+def halves_of(history: History, min_units: int, query_format: QueryFormat = "units") -> tuple[History, History] | None:
     """First and second half in time. What the second half has in threads of the first is left out: a shared title would give it away."""
     first = history[: len(history) // 2]
     threads = {unit["thread_id"] for unit in first if unit["thread_id"] is not None}
     second = [unit for unit in history[len(history) // 2 :] if unit["thread_id"] not in threads]
-    return (first, second) if min(len(first), len(second)) >= min_units else None
+    is_read = is_readable(first, query_format) and is_readable(second, query_format)
+    return (first, second) if min(len(first), len(second)) >= min_units and is_read else None
 
 
 def half_ranks(encoder: Encoder, halves: Halves) -> np.ndarray:

@@ -3,7 +3,7 @@
 Items are the teacher's labels, or, of people whom no teacher read as well, the titles of threads that they enter next.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,11 +13,15 @@ import pyarrow.compute as pc
 
 from lake.examples import Kind, answer_key, title_answer
 from lake.labels import LEVELS
+from lake.rendering import QueryFormat, is_readable, with_label
 from lake.units import thread_title
 
 Futures = Literal["all", "new"]
 FUTURES: tuple[Futures, ...] = ("all", "new")
 Example = Mapping[str, Any]
+AskedCut = tuple[Example, Mapping[str, Any]]
+"""A cut, and whose it is."""
+UNITS_ALONE: frozenset[QueryFormat] = frozenset({"units"})
 SECONDS_OF_A_COMMUNITY = 10_000 * 366 * 86_400
 """Length of a community's stretch on the line of places: all times that Python knows fit into it, so that no window reaches from one into the next."""
 
@@ -52,13 +56,14 @@ class LevelAnswers:
 
 @dataclass(frozen=True)
 class Questions:
-    """B queries of P people. `histories` are the pasts, units oldest first; `person` says whose each query is."""
+    """B queries of P people. `histories` are the pasts, units oldest first; `person` says whose each query is; `unread` cuts were left out for want of labels to read."""
 
     person_ids: list[str]
     person: np.ndarray
     histories: list[Sequence[Mapping[str, Any]]]
     periods: np.ndarray
     levels: dict[Kind, LevelAnswers]
+    unread: int = 0
 
     @property
     def people(self) -> int:
@@ -93,37 +98,49 @@ def people_who_enter(examples: Iterable[pa.RecordBatch], communities: Sequence[s
     return sorted(found)
 
 
-def questions_of(examples: Iterable[Example], items: pa.Table, communities: Sequence[str] | None = None) -> Questions:
-    """The questions of some people among the items made of labels, in the examples' order.
+def questions_of(
+    examples: Iterable[Example], items: pa.Table, communities: Sequence[str] | None = None, formats: Collection[QueryFormat] = UNITS_ALONE
+) -> Questions:  # fmt: skip
+    """The questions of some people among the items made of labels, in the examples' order; `formats` are those of the encoders that are asked.
 
-    Cuts without a label after them, or (if given) before an act outside these communities, are left out, and with them people who have no other. Items
-    of apps are no answers.
+    Cuts without a label after them, or (if given) before an act outside these communities, are left out, and those that one of the formats finds nothing to
+    read before, and with them people who have no other. Where a format reads labels, units must have theirs (`with_labels`). Items of apps are no answers.
     """
     labels = items.filter(pc.is_in(items["level"], value_set=pa.array(LEVELS)))
     known = set(labels["item_id"].to_pylist())
-    cuts = [
+    asked = [
         (example, cut)
         for example in examples
         for cut in example["cuts"]
         if _is_in(cut, communities) and any(positive["where"] == "after" and positive["item_id"] in known for positive in cut["positives"])
     ]
-    return _questions(cuts, {level: _level_answers(labels.filter(pc.equal(labels["level"], level)), cuts, _places_of_units(cuts)) for level in LEVELS})
+    cuts = _read(asked, formats)
+    levels: dict[Kind, LevelAnswers] = {
+        level: _level_answers(labels.filter(pc.equal(labels["level"], level)), cuts, _places_of_units(cuts)) for level in LEVELS
+    }
+    return _questions(cuts, levels, len(asked) - len(cuts))
 
 
-def title_questions(examples: Iterable[Example], communities: Sequence[str] | None = None) -> Questions:
+def title_questions(examples: Iterable[Example], communities: Sequence[str] | None = None, formats: Collection[QueryFormat] = UNITS_ALONE) -> Questions:
     """The questions of some people among the titles of all threads that they enter next, as `questions_of` has them of labels.
 
     All those threads are new to whoever enters them; they are asked about once, as all futures. Of the past nothing is an answer.
     """
-    cuts = [(example, cut) for example in examples for cut in example["cuts"] if cut["entered"] and _is_in(cut, communities)]
-    return _questions(cuts, {"title": _title_answers(cuts)})
+    asked = [(example, cut) for example in examples for cut in example["cuts"] if cut["entered"] and _is_in(cut, communities)]
+    cuts = _read(asked, formats)
+    return _questions(cuts, {"title": _title_answers(cuts)}, len(asked) - len(cuts))
 
 
 def _is_in(cut: Mapping[str, Any], communities: Sequence[str] | None) -> bool:
     return communities is None or cut["community"] in communities
 
 
-def _questions(cuts: Sequence[tuple[Example, Mapping[str, Any]]], levels: dict[Kind, LevelAnswers]) -> Questions:
+def _read(cuts: Sequence[AskedCut], formats: Collection[QueryFormat]) -> list[AskedCut]:
+    """The cuts before which each of the formats has something to read."""
+    return [(example, cut) for example, cut in cuts if all(is_readable(example["history"][: cut["history_length"]], each) for each in formats)]
+
+
+def _questions(cuts: Sequence[AskedCut], levels: dict[Kind, LevelAnswers], unread: int) -> Questions:
     numbers = {person_id: number for number, person_id in enumerate(dict.fromkeys(example["person_id"] for example, _ in cuts))}
     return Questions(
         person_ids=list(numbers),
@@ -131,10 +148,17 @@ def _questions(cuts: Sequence[tuple[Example, Mapping[str, Any]]], levels: dict[K
         histories=[example["history"][: cut["history_length"]] for example, cut in cuts],
         periods=np.array([cut["period"] for _, cut in cuts], dtype=object),
         levels=levels,
+        unread=unread,
     )
 
 
-def _places_of_units(cuts: Sequence[tuple[Example, Mapping[str, Any]]]) -> dict[str, dict[str, int]]:
+def with_labels(example: Example) -> Example:
+    """The example with the labels of its history's units in them."""
+    labels = {label["unit_id"]: label for label in example["labelled"]}
+    return {**example, "history": [with_label(unit, labels) for unit in example["history"]]}
+
+
+def _places_of_units(cuts: Sequence[AskedCut]) -> dict[str, dict[str, int]]:
     """Place of each unit of each person's history, by `person_id` and `unit_id`."""
     communities: dict[tuple[str, str | None], int] = {}
 
@@ -146,7 +170,7 @@ def _places_of_units(cuts: Sequence[tuple[Example, Mapping[str, Any]]]) -> dict[
     return {person_id: {unit["unit_id"]: place(unit) for unit in history} for person_id, history in by_person.items()}
 
 
-def _level_answers(items: pa.Table, cuts: Sequence[tuple[Example, Mapping[str, Any]]], places: Mapping[str, Mapping[str, int]]) -> LevelAnswers:
+def _level_answers(items: pa.Table, cuts: Sequence[AskedCut], places: Mapping[str, Mapping[str, int]]) -> LevelAnswers:
     item_ids = items["item_id"].to_pylist()
     index = {item_id: number for number, item_id in enumerate(item_ids)}
     found = [[positive for positive in cut["positives"] if positive["item_id"] in index] for _, cut in cuts]
@@ -161,7 +185,7 @@ def _level_answers(items: pa.Table, cuts: Sequence[tuple[Example, Mapping[str, A
     return LevelAnswers(item_ids, items["text"].to_pylist(), pasts, FutureLabels(query, item, place, in_new_thread.astype(bool)))
 
 
-def _title_answers(cuts: Sequence[tuple[Example, Mapping[str, Any]]]) -> LevelAnswers:
+def _title_answers(cuts: Sequence[AskedCut]) -> LevelAnswers:
     places = _places_of_units(cuts)
     titles = {example["person_id"]: [thread_title(unit) for unit in example["history"]] for example, _ in cuts}
     index: dict[int, int] = {}

@@ -21,16 +21,18 @@ NONE = -1
 
 @dataclass(frozen=True)
 class PersonHistory:
-    """What cuts need of a history: of each unit its time (UTC microseconds), the numbers of its thread and of its title, and its row among labels.
+    """What cuts need of a history: of each unit its time (UTC microseconds), the numbers of its thread, of its title and of the words of the catalogue
+    item that it acts on, and its row among labels.
 
-    Shapes: times, threads, titles, labels (S,); -1 where a unit is in no thread, says nothing of what it is about, or has no label. Of all S units
-    the example keeps those from `kept_from` on.
+    Shapes: times, threads, titles, labels, items (S,); -1 where a unit is in no thread, says nothing of what it is about, has no label, or acts on no item.
+    Of all S units the example keeps those from `kept_from` on.
     """
 
     times: Numbers
     threads: Numbers
     titles: Numbers
     labels: Numbers
+    items: Numbers
     kept_from: int
 
     @cached_property
@@ -43,6 +45,11 @@ class PersonHistory:
         """Whether by this unit the person enters a thread that has a title, or, in no thread, acts on a titled thing for the first time, (S,)."""
         firsts = np.where(self.threads == NONE, _first_places(self.titles), self.first_in_thread)
         return (firsts == np.arange(len(self.times))) & (self.titles != NONE)
+
+    @cached_property
+    def acts_on(self) -> NDArray[np.bool_]:
+        """Whether by this unit the person acts on a catalogue item for the first time, (S,)."""
+        return (_first_places(self.items) == np.arange(len(self.times))) & (self.items != NONE)
 
     def may_cut_before(self, place: int) -> bool:
         """Whether the unit there is later than the one before it: the future is strictly later than the past."""
@@ -60,7 +67,7 @@ def person_cuts(history: PersonHistory, config: ExamplesConfig) -> list[tuple[in
     if len(history.times) - history.kept_from <= config.min_past_units:
         return "too few units"
     for_labels = set(label_places(history, config))
-    places = sorted(for_labels | set(title_places(history, config)))
+    places = sorted(for_labels | set(title_places(history, config)) | set(catalogue_places(history, config)))
     return [(place, place in for_labels) for place in places] or "no cut with enough units before and answers after"
 
 
@@ -76,8 +83,17 @@ def label_places(history: PersonHistory, config: ExamplesConfig) -> list[int]:
 
 def title_places(history: PersonHistory, config: ExamplesConfig) -> list[int]:
     """Cuts for titles: right before a unit by which the person enters a titled thread, enough units before and after it."""
+    return _places_before(history, history.enters, config)
+
+
+def catalogue_places(history: PersonHistory, config: ExamplesConfig) -> list[int]:
+    """Cuts for catalogue items: right before a unit by which the person acts on one for the first time, enough units before and after it."""
+    return _places_before(history, history.acts_on, config)
+
+
+def _places_before(history: PersonHistory, wanted: NDArray[np.bool_], config: ExamplesConfig) -> list[int]:
     earliest, latest = history.kept_from + config.min_past_units, len(history.times) - config.min_future_units
-    return _spread([place for place in _kept(history, history.enters) if earliest <= place <= latest and history.may_cut_before(place)], config.cuts_per_person)
+    return _spread([place for place in _kept(history, wanted) if earliest <= place <= latest and history.may_cut_before(place)], config.cuts_per_person)
 
 
 def labels_after(history: PersonHistory, cut: int, future_units: int | None) -> list[int]:
@@ -88,6 +104,11 @@ def labels_after(history: PersonHistory, cut: int, future_units: int | None) -> 
 def entered_after(history: PersonHistory, cut: int, units: int) -> list[int]:
     """Units among the next `units` by which the person enters a titled thread."""
     return (cut + np.flatnonzero(history.enters[cut : cut + units])).tolist()
+
+
+def acted_on_after(history: PersonHistory, cut: int, units: int) -> list[int]:
+    """Units among the next `units` by which the person acts on a catalogue item for the first time."""
+    return (cut + np.flatnonzero(history.acts_on[cut : cut + units])).tolist()
 
 
 def period_of(history: PersonHistory, answers: Sequence[int], split_at: int) -> Period:
@@ -102,6 +123,7 @@ def cut_row(
     """The fields of `lake.examples.Cut` but for `cut_at`. `communities` and `units` are those of the S units; `items` the items of each label by level."""
     after = labels_after(history, cut, config.future_units) if for_labels else []
     entered = entered_after(history, cut, config.title_units)
+    acted_on = acted_on_after(history, cut, config.catalogue_units)
     inside = [place for place in _kept(history, history.labels != NONE) if place < cut] if for_labels else []
     positives = [
         {"item_id": item_id, "level": level, "unit_id": units[place], "where": where, "new_thread": where == "after" and bool(history.first_in_thread[place] >= cut)}
@@ -111,7 +133,8 @@ def cut_row(
     ]  # fmt: skip
     return {
         "history_length": cut - history.kept_from, "community": communities[cut], "positives": positives, "entered": [place - history.kept_from for place in entered],
-        "hard_negatives": [], "period": period_of(history, [*after, *entered], split_at),
+        "hard_negatives": [], "period": period_of(history, [*after, *entered, *acted_on], split_at),
+        "labelled": int((history.labels[history.kept_from : cut] != NONE).sum()), "acted_on": [place - history.kept_from for place in acted_on],
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from lake.examples import EXAMPLES, answer_key, title_answer
 from lake.labels import LEVELS, normalised
 from lake.schema import arrow_schema
 from trainer.config import ExamplesConfig
+from trainer.examples.catalogue import NO_CATALOGUE, Catalogue
 from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
 from trainer.examples.person_labels import whole
 
@@ -24,8 +25,8 @@ _TYPES = arrow_schema(EXAMPLES)
 class People:
     """P people and the S units of all their histories in a row, oldest first, with what cuts and answers need of each.
 
-    Shapes: offsets (P + 1,) says where each person's units begin; threads, titles and labels (S,), -1 for none: `titles` are numbers of titles,
-    `labels` rows of `label_rows`; title_keys (S, 3) are the answer_keys of the titles of a unit's object, of itself and of its root, -1 for none.
+    Shapes: offsets (P + 1,) says where each person's units begin; threads, titles, labels and items (S,), -1 for none: `titles` are numbers of titles,
+    `labels` rows of `label_rows`, `items` those of `catalogue`; title_keys (S, 3) are the answer_keys of the titles of a unit's object, of itself and of its root, -1 for none.
     """
 
     person_ids: list[str]
@@ -36,15 +37,23 @@ class People:
     title_keys: Numbers
     labels: Numbers
     label_rows: pa.Table
+    items: Numbers
+    catalogue: Catalogue
 
     def history(self, person: int, max_units: int) -> PersonHistory:
         """The arrays of one person, of whose units the newest `max_units` are kept."""
         start, end = self.offsets[person : person + 2]
         times = pc.struct_field(self.units.slice(start, end - start), "created_at").cast(pa.int64()).to_numpy()
-        return PersonHistory(times, self.threads[start:end], self.titles[start:end], self.labels[start:end], max(0, int(end - start) - max_units))
+        threads, titles, labels = (numbers[start:end] for numbers in (self.threads, self.titles, self.labels))
+        return PersonHistory(times, threads, titles, labels, self.item_keys(person), kept_from=max(0, int(end - start) - max_units))
+
+    def item_keys(self, person: int) -> Numbers:
+        """The `answer_key` of the item that each unit of a person acts on, -1 for none."""
+        items = self.items[slice(*self.offsets[person : person + 2])]
+        return np.where(items == NONE, NONE, self.catalogue.keys[items]) if len(self.catalogue.keys) else items
 
 
-def people_of(chunks: pa.Table, label_rows: pa.Table) -> People:
+def people_of(chunks: pa.Table, label_rows: pa.Table, catalogue: Catalogue = NO_CATALOGUE) -> People:
     """The people of `person_id`, `chunk` and `units` of sequences, and of rows of `person_labels`, both in any order."""
     chunks = chunks.sort_by([("person_id", "ascending"), ("chunk", "ascending")]).combine_chunks()
     label_rows = label_rows.combine_chunks()
@@ -63,6 +72,8 @@ def people_of(chunks: pa.Table, label_rows: pa.Table) -> People:
         title_keys=np.stack([_title_keys(titles) for titles in by_role], axis=1),
         labels=_label_of_units(units, np.repeat(np.array(person_ids, object), counts), label_rows),
         label_rows=label_rows,
+        items=catalogue.find(units),
+        catalogue=catalogue,
     )
 
 
@@ -110,6 +121,7 @@ def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: C
         counts["people"] += 1
         counts["cuts"] += len(cuts)
         counts["people with labels"] += bool(row["labelled"])
+        counts["people with catalogue items"] += bool(row["acted_on"])
         counts[f"{row['split']} people"] += 1
         counts.update(people_of_place(community) for community in shares.communities if community in row["communities"])
         rows.append(row)
@@ -132,16 +144,24 @@ def _example(
     times = pc.struct_field(units, "created_at")
     items = {row: {level: labels[row][f"{level}_item_id"] for level in LEVELS} for row in history.labels[history.labels != NONE].tolist()}
     of_labels = [key for row in items for key in (answer_key(labels[row]["specific"]), answer_key(labels[row]["broad"]))]
-    of_titles = people.title_keys[start:end]
+    of_titles, of_items = people.title_keys[start:end], history.items
+    cut_rows = [
+        {"cut_at": times[cut - 1].as_py()} | cut_row(history, cut, for_labels, communities, unit_ids, items, split_at, config) for cut, for_labels in cuts
+    ]
     return {
         "labelled": [labels[row] for row in history.labels[history.kept_from :].tolist() if row != NONE],
-        "cuts": [
-            {"cut_at": times[cut - 1].as_py()} | cut_row(history, cut, for_labels, communities, unit_ids, items, split_at, config) for cut, for_labels in cuts
-        ],
+        "cuts": cut_rows,
         "communities": sorted({community for community in communities if community is not None}),
-        "did": np.unique(np.concatenate([of_titles[of_titles != NONE], np.array(of_labels, np.int64)])),
+        "did": np.unique(np.concatenate([of_titles[of_titles != NONE], of_items[of_items != NONE], np.array(of_labels, np.int64)])),
+        "acted_on": _acted_items(people, start + history.kept_from, {place for cut in cut_rows for place in cut["acted_on"]}),
         "label_set": sorted({labels[row]["teacher_version"] for row in items}),
     }  # fmt: skip
+
+
+def _acted_items(people: People, start: int, places: set[int]) -> list[dict[str, Any]]:
+    """The items of these units of the history that begins at a place among all units."""
+    rows = [(place, int(people.items[start + place])) for place in sorted(places)]
+    return [{"place": place, "item_id": people.catalogue.item_ids[row], "text": people.catalogue.texts[row]} for place, row in rows]
 
 
 def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.StructArray) -> pa.Table:
@@ -152,7 +172,10 @@ def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.St
     names = {field.name for field in _TYPES.field("labelled").type.value_type}
     columns = (
         {"history": history}
-        | {name: pa.array([row[name] for row in rows], _TYPES.field(name).type) for name in ("person_id", "cuts", "did", "communities", "label_set", "split")}
+        | {
+            name: pa.array([row[name] for row in rows], _TYPES.field(name).type)
+            for name in ("person_id", "cuts", "did", "communities", "label_set", "split", "acted_on")
+        }
         | {"labelled": pa.array([[{name: label[name] for name in names} for label in row["labelled"]] for row in rows], _TYPES.field("labelled").type)}
     )
     return pa.table({name: columns[name] for name in _TYPES.names})

@@ -1,7 +1,7 @@
 """Entry point of `kindred trainer evaluate`."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
 from lake.presence import has_table
+from lake.rendering import READS_LABELS
 from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
@@ -24,7 +25,7 @@ from trainer.evaluation.baselines import label_counts
 from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
 from trainer.evaluation.halves import split_halves
 from trainer.evaluation.people import BATCH_ROWS, askable_people, entering_people, examples_of, label_items, never_met
-from trainer.evaluation.questions import questions_of, title_questions
+from trainer.evaluation.questions import Example, Questions, questions_of, title_questions, with_labels
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
 from trainer.student import base_encoder
@@ -70,12 +71,14 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
     base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
     items = label_items(lake, read.versions)
-    version, settings = read.version(EXAMPLES), config.evaluation
-    people = people_to_judge(lake, version, items, tuned.card.held_out, settings)
-    questions, titles = questions_of(people.labelled, items, settings.communities), title_questions(people.entering, settings.communities)
+    version, settings, query_format = read.version(EXAMPLES), config.evaluation, tuned.card.query_format
+    people = people_to_judge(lake, version, items, tuned.card.held_out, settings, query_format in READS_LABELS)
+    questions = questions_of(people.labelled, items, settings.communities, [query_format])
+    titles = title_questions(people.entering, settings.communities, [query_format])
+    check_read(questions, titles)
     train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS)
     counts = label_counts((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
-    halves = split_halves([example["history"] for example in people.labelled or people.entering], people.others, settings.min_half_units)
+    halves = split_halves([example["history"] for example in people.labelled or people.entering], people.others, settings.min_half_units, query_format)
     scores = [
         *item_scores(tuned, base, questions, counts, settings), *item_scores(tuned, base, titles, {}, settings), *half_scores(tuned, base, halves, settings)
     ]  # fmt: skip
@@ -100,19 +103,27 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     )
 
 
+def check_read(*asked: Questions) -> None:
+    """Say how many cuts have nothing before them that the encoder reads; raise ContractError where that leaves nobody."""
+    if unread := sum(questions.unread for questions in asked):
+        logger.warning("%d cuts are not asked about: nothing before them has a label, and this encoder reads nothing else", unread)
+    if not any(questions.people for questions in asked):
+        raise ContractError("examples: nobody of split 'test' has a label before a cut, and this encoder reads nothing else; label more of their units")
+
+
 @dataclass(frozen=True)
 class PeopleToJudge:
     """Examples of people whom the encoder never met: those who are asked about labels and about titles; and histories of other people, among whom one's own is looked for."""
 
-    labelled: list[dict[str, Any]]
-    entering: list[dict[str, Any]]
-    others: list[list[dict[str, Any]]]
+    labelled: list[Example]
+    entering: list[Example]
+    others: list[Sequence[Mapping[str, Any]]]
 
 
-def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, held_out: HeldOut | None, settings: EvaluationConfig) -> PeopleToJudge:
+def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, held_out: HeldOut | None, settings: EvaluationConfig, reads_labels: bool) -> PeopleToJudge:
     """The people of split test who can be asked and whom the encoder never met, and others; all in the order of their ids, as many as the settings take.
 
-    `held_out` is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Raises ContractError where nobody is left.
+    `held_out` is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Units have their labels where it reads them. Raises ContractError where nobody is left.
     """
     strangers = never_met(lake, version, held_out)
     test, entering = (
@@ -132,17 +143,17 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, held_out: H
     about_titles = [person_id for person_id in entering if person_id in strangers][: settings.max_title_people]
     known = arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()
     others = sorted(set(known) - set(asked or about_titles))[: settings.max_other_people]
-    columns = ("person_id", "history", "cuts")
-    return PeopleToJudge(
-        labelled=examples_of(lake, version, asked, columns).to_pylist(),
-        entering=examples_of(lake, version, about_titles, columns).to_pylist(),
-        others=examples_of(lake, version, others, ("person_id", "history"))["history"].to_pylist(),
-    )
+
+    def read(person_ids: list[str]) -> list[Example]:
+        found = examples_of(lake, version, person_ids, ("person_id", "history", "labelled", "cuts")).to_pylist()
+        return list(map(with_labels, found)) if reads_labels else found
+
+    return PeopleToJudge(labelled=read(asked), entering=read(about_titles), others=[example["history"] for example in read(others)])
 
 
 def _same_text(card: EncoderCard) -> dict[str, Any]:
     """Settings that let the base read what the tuned encoder reads."""
-    return {name: getattr(card, name) for name in ("base_model", "max_tokens", "own_chars", "context_chars")}
+    return {name: getattr(card, name) for name in ("base_model", "max_tokens", "own_chars", "context_chars", "query_format")}
 
 
 def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:

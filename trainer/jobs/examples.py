@@ -15,12 +15,13 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import RunRecord, inputs_now, job_run, last_run_of
-from lake.labels import LABELS
+from lake.labels import ITEMS, LABELS, LABELS_SOURCE
 from lake.presence import has_table
 from lake.table_files import TableFiles
 from lake.units import SEQUENCES
 from trainer import arguments as trainer_arguments
 from trainer.config import ExamplesConfig, TrainerConfig
+from trainer.examples.catalogue import NO_CATALOGUE, Catalogue, catalogue_of
 from trainer.examples.people import examples_of, people_of, people_of_place, ranges_of_ids
 from trainer.examples.person_labels import Times, label_index, labelled_units
 from trainer.fingerprint import EXAMPLES_VERSION
@@ -30,6 +31,7 @@ JOB = "trainer examples"
 CHUNKS_A_BATCH = 256
 MEMORY_OF_BYTES = 6
 """Bytes in memory of a byte of a file of `sequences`, about."""
+_OF_APPS = ds.field("source") != LABELS_SOURCE
 ROW_GROUP_MB = 16
 """Histories that stand together in a file, and are read together when they are trained on."""
 
@@ -46,7 +48,7 @@ def run_job(arguments: JobArguments) -> None:
 
 def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
     """Write who labelled what, and an example of everybody with enough units. Raises ContractError, and ConfigError for a label set that is not there."""
-    reads = (SEQUENCES, LABELS) if has_table(lake, LABELS) else (SEQUENCES,)
+    reads = (SEQUENCES, *((LABELS,) if has_table(lake, LABELS) else ()), *((ITEMS,) if has_catalogue(lake) else ()))
     settings = config.model_dump(exclude={"memory_mb", "labels_at_once"})
     inputs = inputs_now(lake, reads=reads, settings=settings, code=EXAMPLES_VERSION)
     if last_run_of(lake, JOB, inputs, writes=(PERSON_LABELS, EXAMPLES)):
@@ -58,7 +60,20 @@ def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
         of_labelled, of_all = Times(), Times()
         record.wrote(PERSON_LABELS, arrow_tables.overwrite_stream(lake, PERSON_LABELS, _labelled(lake, versions, config, of_labelled, of_all)))
         split_at = (of_labelled if of_labelled.counts else of_all).quantile(config.past_share)
-        record.wrote(EXAMPLES, write_examples(lake, versions["sequences"], split_at, config, record))
+        record.wrote(EXAMPLES, write_examples(lake, versions["sequences"], split_at, config, record, read_catalogue(lake, versions.get("items"), config)))
+
+
+def has_catalogue(lake: LakeConfig) -> bool:
+    """Whether `items` has any of an app: of labels' items examples need nothing, and a new label alone makes none anew."""
+    return has_table(lake, ITEMS) and arrow_tables.count_rows(lake, ITEMS, _OF_APPS) > 0
+
+
+def read_catalogue(lake: LakeConfig, version: int | None, config: ExamplesConfig) -> Catalogue:
+    """The items of apps in a version of `items`; none without one."""
+    if version is None:
+        return NO_CATALOGUE
+    columns = ("item_id", "source", "external_id", "text")
+    return catalogue_of(arrow_tables.read_batches(lake, ITEMS, columns, _OF_APPS, version), config.catalogue_ids)
 
 
 def _labelled(lake: LakeConfig, versions: dict[str, int], config: ExamplesConfig, of_labelled: Times, of_all: Times) -> Iterator[pa.Table]:
@@ -84,7 +99,7 @@ def label_ranks(lake: LakeConfig, version: int, label_set: list[str] | None) -> 
     return {name: counts[name] for name in (counts if label_set is None else label_set)}
 
 
-def write_examples(lake: LakeConfig, version: int, split_at: int, config: ExamplesConfig, record: RunRecord) -> int:
+def write_examples(lake: LakeConfig, version: int, split_at: int, config: ExamplesConfig, record: RunRecord, catalogue: Catalogue) -> int:
     """Replace `examples`, bucket by bucket, in one commit; the version that it gets. `split_at`: when the future period begins, UTC microseconds."""
     buckets: Counter[int] = Counter()
     for file in arrow_tables.live_files(arrow_tables.open_table(lake, SEQUENCES, version)):
@@ -96,7 +111,7 @@ def write_examples(lake: LakeConfig, version: int, split_at: int, config: Exampl
         for start, end in ranges_of_ids(arrow_tables.read(lake, SEQUENCES, ("person_id",), ds.field("bucket") == bucket, version)["person_id"], parts):
             where = _people(bucket, start, end)
             chunks = arrow_tables.read(lake, SEQUENCES, ("person_id", "chunk", "units"), where, version)
-            people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where))
+            people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where), catalogue)
             for rows in row_groups(examples_of(people, split_at, config, record.rows, record.dropped)):
                 files.write(rows)
     for community in config.held_out_communities:

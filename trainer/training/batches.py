@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from lake.examples import KINDS, answer_key, title_answer
 from lake.labels import LEVELS
+from lake.rendering import READS_LABELS, with_label
 from lake.units import thread_title
 from trainer.config import Source, TrainingConfig
 from trainer.training.masks import Numbers, answer_numbers
@@ -22,7 +23,7 @@ class TrainingBatch:
 
     `answers` (A,) are numbers as `trainer.training.masks` has them, ascending; `texts` their words. `positives` and `done` hold, a query, the answers
     drawn for it and the keys of all words that its person ever did. `communities` (numbers, another one for each person in none) and `times` (UTC microseconds) are
-    those of the cuts, (B,).
+    those of the cuts, (B,). `max_tokens` are those of a history that are read; None: as many as the encoder reads.
     """
 
     histories: list[Sequence[Unit]]
@@ -32,6 +33,7 @@ class TrainingBatch:
     done: list[Numbers]
     communities: Numbers
     times: Numbers
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,19 @@ def batch_of(
     """One cut of each of these people (rows of `examples`), with answers of a source drawn from it; with shuffled labels everybody gets another's, who is alone none."""
     found = [rows["cuts"][person][cut].as_py() for person, cut in zip(people, cuts, strict=True)]
     histories = [rows["history"][person].values for person in people]
+    reads_labels = config.query_format in READS_LABELS
+    labelled = [rows["labelled"][person].as_py() if reads_labels or source == "labels" else [] for person in people]
     drawn = [
         drawn_titles(history, cut["entered"], config.answers_per_query, generator) if source == "titles"
-        else drawn_labels(cut["positives"], rows["labelled"][person].as_py(), config.answers_per_query, generator)
-        for person, cut, history in zip(people, found, histories, strict=True)
+        else drawn_items(cut["acted_on"], rows["acted_on"][person].as_py(), config.answers_per_query, generator) if source == "catalogue"
+        else drawn_labels(_asked_labels(cut, reads_labels), labels, config.answers_per_query, generator)
+        for person, cut, history, labels in zip(people, found, histories, labelled, strict=True)
     ]  # fmt: skip
+    pasts: list[Sequence[Unit]] = [history.slice(0, cut["history_length"]).to_pylist() for history, cut in zip(histories, found, strict=True)]
+    pasts = [labelled_history(past, labels) for past, labels in zip(pasts, labelled, strict=True)] if reads_labels else pasts
+    if source == "labels" and config.single_unit_share:
+        for place in generator.permutation(len(people))[: round(config.single_unit_share * len(people))].tolist():
+            pasts[place], drawn[place] = single_unit(pasts[place], labelled[place], generator) or (pasts[place], drawn[place])
     done = [rows["did"][person].values.to_numpy() for person in people]
     if config.shuffle_labels:
         ring = generator.permutation(len(people))
@@ -62,7 +72,7 @@ def batch_of(
     texts = {answer.number: answer.text for answers in reversed(drawn) for answer in answers}
     answers = np.array(sorted(texts), np.int64)
     return TrainingBatch(
-        histories=[history.slice(0, cut["history_length"]).to_pylist() for history, cut in zip(histories, found, strict=True)],
+        histories=pasts,
         answers=answers,
         texts=[texts[number] for number in answers.tolist()],
         positives=[np.unique([answer.number for answer in of_query]).astype(np.int64) for of_query in drawn],
@@ -70,6 +80,28 @@ def batch_of(
         communities=np.array([_community(cut, history) for cut, history in zip(found, histories, strict=True)], np.int64),
         times=np.array([int(cut["cut_at"].timestamp()) * 1_000_000 for cut in found], np.int64),
     )
+
+
+def labelled_history(past: Sequence[Unit], labels: Sequence[Mapping[str, str]]) -> list[Unit]:
+    """The units of a past with their own labels, for formats that read them; labels of other units, later ones too, are not looked at."""
+    by_unit = {label["unit_id"]: label for label in labels}
+    return [with_label(unit, by_unit) for unit in past]
+
+
+def single_unit(past: Sequence[Unit], labels: Sequence[Mapping[str, str]], generator: np.random.Generator) -> tuple[list[Unit], list[Answer]] | None:
+    """One labelled unit of a past, drawn at random, as a history of length one without its labels, and its labels as answers; None where none has any."""
+    by_unit = {label["unit_id"]: label for label in labels}
+    labelled = [unit for unit in past if unit["unit_id"] in by_unit]
+    if not labelled:
+        return None
+    unit = labelled[int(generator.integers(len(labelled)))]
+    answers = [_label_answer(level, by_unit[unit["unit_id"]][level]) for level in LEVELS]
+    return [{name: value for name, value in unit.items() if name != "label"}], answers
+
+
+def _asked_labels(cut: Mapping[str, Any], reads_labels: bool) -> list[Mapping[str, Any]]:
+    """The labels that are right for a cut: where the query says those inside word for word, those after it alone."""
+    return [each for each in cut["positives"] if each["where"] == "after" or not reads_labels]
 
 
 def drawn_titles(history: pa.StructArray, entered: Sequence[int], count: int, generator: np.random.Generator) -> list[Answer]:
@@ -83,6 +115,13 @@ def drawn_titles(history: pa.StructArray, entered: Sequence[int], count: int, ge
     return [Answer(int(answer_numbers(np.array(key), kind)), title) for key, title in titles.items()]
 
 
+def drawn_items(places: Sequence[int], items: Sequence[Mapping[str, Any]], count: int, generator: np.random.Generator) -> list[Answer]:
+    """Up to `count` distinct catalogue items that these units of the history act on, in random order; `items` are those of the person's example."""
+    words, kind = {item["place"]: item["text"] for item in items}, KINDS.index("catalogue")
+    drawn = [words[place] for place in generator.permutation(np.array(places, np.int64)).tolist()][:count]
+    return [Answer(int(answer_numbers(np.array(answer_key(text)), kind)), text) for text in drawn]
+
+
 def drawn_labels(positives: Sequence[Mapping[str, Any]], labelled: Sequence[Mapping[str, str]], count: int, generator: np.random.Generator) -> list[Answer]:
     """Up to `count` distinct labels, in turns from what came after the cut and what lies inside, specific before broad."""
     words = {unit[f"{level}_item_id"]: unit[level] for unit in labelled for level in LEVELS}
@@ -94,10 +133,11 @@ def drawn_labels(positives: Sequence[Mapping[str, Any]], labelled: Sequence[Mapp
         for queue in queues:
             if queue and len(drawn) < count:
                 drawn[queue.pop()] = None
-    return [
-        Answer(int(answer_numbers(np.array(answer_key(words[item_id])), KINDS.index(level))), words[item_id])  # type: ignore[arg-type]
-        for level, item_id in drawn
-    ]
+    return [_label_answer(level, words[item_id]) for level, item_id in drawn]
+
+
+def _label_answer(level: str, text: str) -> Answer:
+    return Answer(int(answer_numbers(np.array(answer_key(text)), KINDS.index(level))), text)  # type: ignore[arg-type]
 
 
 def _community(cut: Mapping[str, Any], history: pa.StructArray) -> int:

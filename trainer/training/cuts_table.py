@@ -21,7 +21,9 @@ from trainer.training.masks import Numbers
 
 SOURCES: tuple[Source, ...] = get_args(Source)
 _CUT = "cuts.list.element."
-_COLUMNS = [_CUT + name for name in ("cut_at", "community", "period", "entered.list.element", "positives.list.element.level")]
+_COLUMNS = [
+    _CUT + name for name in ("cut_at", "community", "period", "entered.list.element", "positives.list.element.level", "labelled", "acted_on.list.element")
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Cuts:
     """C cuts of all people, in the order of the files. `person` numbers people over all files, `group` and `row` say where one stands, `cut` which of the person's.
 
     Shapes: all (C,); times are UTC microseconds, communities numbers; is_past says whether all answers lie before the time split, asks whether the cut
-    has an answer of each source.
+    has an answer of each source, labelled how many units of the past have a label (-1 in tables of an older Kindred).
     """
 
     groups: Sequence[RowGroup]
@@ -51,6 +53,7 @@ class Cuts:
     community: Numbers
     is_past: NDArray[np.bool_]
     asks: dict[Source, NDArray[np.bool_]]
+    labelled: Numbers
 
     def of_people(self, share: float) -> NDArray[np.bool_]:
         """Whether each cut is of one of this share of all people, (C,); who is among fewer is among more."""
@@ -85,7 +88,14 @@ def _cuts_of(rows: pa.Table) -> pa.Table:
         "is_past": pc.equal(pc.struct_field(cuts, "period"), "past"),
         "titles": pc.greater(pc.list_value_length(pc.struct_field(cuts, "entered")), 0),
         "labels": pc.greater(pc.list_value_length(pc.struct_field(cuts, "positives")), 0),
+        "catalogue": pc.greater(pc.list_value_length(_later_field(cuts, "acted_on", pa.list_(pa.int64()))), 0).fill_null(False),
+        "labelled": _later_field(cuts, "labelled", pa.int64()).fill_null(-1),
     })  # fmt: skip
+
+
+def _later_field(cuts: pa.StructArray, name: str, kind: pa.DataType) -> pa.Array:
+    """A field of cuts; nulls in a table of an older Kindred, which lacks it."""
+    return pc.struct_field(cuts, name) if cuts.type.get_field_index(name) >= 0 else pa.nulls(len(cuts), kind)
 
 
 def _joined(groups: list[RowGroup], read: list[pa.Table]) -> Cuts:
@@ -96,10 +106,11 @@ def _joined(groups: list[RowGroup], read: list[pa.Table]) -> Cuts:
     return Cuts(
         groups=groups, person=(first_person[group] if len(groups) else group) + row, group=group, row=row, cut=cuts["cut"].to_numpy(), time=cuts["time"].to_numpy(),
         community=community.indices.fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False), is_past=cuts["is_past"].to_numpy(),
-        asks={source: cuts[source].to_numpy() for source in SOURCES},
+        asks={source: cuts[source].to_numpy() for source in SOURCES}, labelled=cuts["labelled"].to_numpy(),
     )  # fmt: skip
 
 
 _EMPTY = {
     "row": pa.int64(), "cut": pa.int64(), "time": pa.int64(), "community": pa.string(), "is_past": pa.bool_(), "titles": pa.bool_(), "labels": pa.bool_(),
+    "catalogue": pa.bool_(), "labelled": pa.int64(),
 }  # fmt: skip

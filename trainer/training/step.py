@@ -10,7 +10,7 @@ import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from lake.encoder import Encoder
+from lake.encoder import Encoder, history_text
 from lake.examples import KINDS
 from trainer.training.batches import TrainingBatch
 from trainer.training.masks import Numbers, Pairs, Relation, kinds_of, relation
@@ -74,9 +74,9 @@ def share_of_step(encoder: Encoder, batch: TrainingBatch, tokens_per_forward: in
 
 
 def query_texts(encoder: Encoder, batch: TrainingBatch) -> list[str]:
-    """The histories as they are encoded."""
-    prompt = encoder.card.prompt("query")
-    return [prompt + encoder.history_text(history)[0] for history in batch.histories]
+    """The histories as they are encoded, up to the tokens of the batch."""
+    card = encoder.card if batch.max_tokens is None else encoder.card.model_copy(update={"max_tokens": batch.max_tokens})
+    return [card.prompt("query") + history_text(history, card, encoder.token_starts)[0] for history in batch.histories]
 
 
 def answer_texts(encoder: Encoder, batch: TrainingBatch) -> list[str]:

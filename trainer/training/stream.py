@@ -1,6 +1,6 @@
 """`examples` -> one process's parts of all steps, read as they are needed and made while the step before is computed.
 
-A *phase* is a part of training with one rise and fall of the learning rate; it visits people by *source* (titles, labels), each a number of epochs, and the steps of its
+A *phase* is a part of training with one rise and fall of the learning rate; it visits people by *source* (titles, labels, catalogue), each a number of epochs, and the steps of its
 sources are mixed evenly. In an epoch of a source each person who has an answer of it comes once, at one cut, drawn by (seed, phase, source, epoch). Row groups of the
 table are dealt to processes; each reads its own, in an order drawn anew each epoch, as *windows* of bounded bytes, and composes its batches within
 a window (`composition`). Neighbours in the table are neighbours in community and time, so that a window has both groups and strangers.
@@ -10,7 +10,7 @@ All of it is a function of settings, table version, number of processes and step
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from queue import Queue
 from threading import Thread
@@ -18,9 +18,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from conf.errors import ContractError
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
+from lake.rendering import NEWEST_FIRST, READS_LABELS
+from lake.schema import arrow_schema
 from lake.table_files import open_parquet
 from trainer.config import TrainingConfig
 from trainer.training.batches import TrainingBatch, batch_of
@@ -29,7 +33,7 @@ from trainer.training.cuts_table import SOURCES, Cuts, Numbers, RowGroup, Source
 
 logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
-_COLUMNS = ["history", "labelled", "cuts", "did"]
+_COLUMNS = ["history", "labelled", "cuts", "did", "acted_on"]
 _BATCHES_AHEAD = 2
 
 
@@ -91,7 +95,7 @@ class ExampleStream:
         return {source: self._asked(source) for source in SOURCES}
 
     def _asked(self, source: Source) -> Numbers:
-        asks = self.cuts.asks[source] & self.cuts.of_people(self.config.people_share)
+        asks = self.cuts.asks[source] & self.readable & self.cuts.of_people(self.config.people_share)
         if self.config.train_on_periods == "past":
             past = np.flatnonzero(asks & self.cuts.is_past)
             if len(np.unique(self.cuts.person[past])) >= min(self.config.people_per_batch, len(np.unique(self.cuts.person[asks]))):
@@ -100,6 +104,30 @@ class ExampleStream:
                 "fewer than %d people have %s to train on in the past period; training on cuts of both periods", self.config.people_per_batch, source
             )
         return np.flatnonzero(asks)
+
+    @cached_property
+    def readable(self) -> NDArray[np.bool_]:
+        """Whether there is anything to read before each cut: under `labels` none but units that have one are."""
+        return self.cuts.labelled > 0 if self.config.query_format in NEWEST_FIRST else np.ones(len(self.cuts.person), bool)
+
+    @property
+    def unread_people(self) -> int:
+        """How many people have cuts, and nothing to read before any of them."""
+        return len(np.unique(self.cuts.person)) - len(np.unique(self.cuts.person[self.readable]))
+
+    def check_labels(self) -> None:
+        """Raise ContractError where the format reads labels, and no cut has any before it."""
+        if self.config.query_format not in READS_LABELS or (self.cuts.labelled > 0).any():
+            return
+        older = bool((self.cuts.labelled < 0).any())
+        found = (
+            "an older Kindred made them, and they do not say which cuts have labels before them"
+            if older
+            else "no cut of a person to train on has a label before it"
+        )
+        raise ContractError(
+            f"examples: trainer.query_format {self.config.query_format!r} reads labels, but {found}; {'' if older else 'label more, then '}run 'kindred trainer examples'"
+        )
 
     def source_steps(self, source: Source) -> int:
         """Steps of one epoch of a source: batches of nearly equal size, as near to `people_per_batch` as goes."""
@@ -116,7 +144,7 @@ class ExampleStream:
             order = self._sources_in_turn(number)
             of_sources = {source: self._source_batches(number, source, sum(each == source for each in order[:taken])) for source in set(order)}
             for step in range(taken, len(order)):
-                yield next(of_sources[order[step]]), {"phase": number, "step": step + 1}
+                yield replace(next(of_sources[order[step]]), max_tokens=self.config.phases[number].max_tokens), {"phase": number, "step": step + 1}
 
     def _sources_in_turn(self, number: int) -> list[Source]:
         """Which source each step of a phase is of: those of each spread evenly."""
@@ -179,6 +207,8 @@ class ExampleStream:
 
     def _read_people(self, group: RowGroup, rows: Numbers) -> pa.Table:
         people = open_parquet(self.lake, EXAMPLES, group.path).read_row_group(group.number, columns=_COLUMNS)
+        for name in (name for name in _COLUMNS if name not in people.column_names):  # an older Kindred's table lacks the later columns
+            people = people.append_column(name, pa.nulls(len(people), arrow_schema(EXAMPLES).field(name).type))
         return people if len(rows) == len(people) else people.take(pa.array(rows))
 
 

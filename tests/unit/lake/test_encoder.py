@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lake import rendering
 from lake.encoder import LINES_AT_ONCE, EncoderCard, encoder_version, history_text
 
 
@@ -97,3 +98,38 @@ def test_titles_and_own_items_are_asked_like_specific_labels_where_a_card_is_old
     assert [older.prompt(side) for side in ("query", "specific", "broad", "title", "catalogue")] == ["q: ", "s: ", "b: ", "s: ", "s: "]
     newer = EncoderCard(base_model="m", rendering_version="1", max_tokens=9, prompts={"specific": "s: ", "title": "t: ", "catalogue": ""})
     assert [newer.prompt(side) for side in ("query", "specific", "broad", "title", "catalogue")] == ["", "s: ", "", "t: ", ""]
+
+
+def labelled(text: str) -> dict[str, Any]:
+    return unit(text) | {"label": {"specific": f"about {text}", "broad": "b"}}
+
+
+@pytest.mark.parametrize(("max_tokens", "kept"), [(4, 1), (8, 1), (9, 2), (13, 2), (14, 3), (100, 3)])
+def test_labels_stand_newest_first_and_the_newest_fill_the_budget(max_tokens: int, kept: int) -> None:
+    history = [
+        labelled("one"),
+        unit("none"),
+        labelled("two"),
+        labelled("three"),
+        unit("none"),
+    ]  # 4 words each and a break between two; 2 special and 1 of the prompt
+    text, count = history_text(history, card(max_tokens + 3).model_copy(update={"query_format": "labels"}), words)
+    assert (text.split("\n"), count) == ([f"about {word} / b" for word in ("three", "two", "one")][:kept], kept)
+
+
+@pytest.mark.parametrize("query_format", ["units", "labels", "mixed", "raw"])
+@pytest.mark.parametrize("max_tokens", [10, 57, 300, 5000])
+def test_in_every_format_as_many_lines_as_fit_are_kept_over_many_rounds_of_rendering(query_format: rendering.QueryFormat, max_tokens: int) -> None:
+    history = [labelled(f"w{number} " * (number % 4 + 1)) | ({"source_text": "raw " * (number % 3)}) for number in range(6 * LINES_AT_ONCE)]
+    asked = card(max_tokens).model_copy(update={"query_format": query_format})
+    text, count = history_text(history, asked, words)
+    lines = [rendering.history_line(each, query_format) or "" for each in history]
+    lines = lines[::-1] if query_format == "labels" else lines
+    kept = {length: "\n".join(lines[:length] if query_format == "labels" else lines[len(lines) - length :]) for length in (count, count + 1)}
+    assert text == kept[count]
+    assert len(words(f"about: {text}")) <= max_tokens or count == 1
+    assert count == len(lines) or len(words(f"about: {kept[count + 1]}")) > max_tokens
+
+
+def test_a_history_without_a_label_has_no_text_where_labels_are_read() -> None:
+    assert history_text([unit("one")], card(100).model_copy(update={"query_format": "labels"}), words) == ("", 0)

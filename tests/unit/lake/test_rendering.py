@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lake.rendering import RENDERING_VERSION, join_history, own_words, plain, render_history_unit, render_unit
+from lake.rendering import RENDERING_VERSION, history_line, is_readable, join_history, own_words, plain, render_history_unit, render_unit, with_label
 
 
 def unit(**changes: Any) -> dict[str, Any]:
@@ -76,3 +76,32 @@ def test_unit_without_community_names_its_platform() -> None:
 
 def test_history_is_joined_oldest_first() -> None:
     assert join_history(["old", "new"]) == "old\nnew"
+
+
+LABEL = {"specific": "Feeding a sourdough starter", "broad": "Bread"}
+
+
+def test_a_line_of_a_history_says_what_its_format_says() -> None:
+    bare, labelled = unit(), unit(label=LABEL, source_text="# Feed it\n\ntwice a *day*")
+    assert [history_line(bare, each) for each in ("units", "labels", "mixed", "raw")] == [
+        render_history_unit(bare),
+        None,
+        render_history_unit(bare),
+        render_history_unit(bare),
+    ]
+    assert [history_line(labelled, each) for each in ("units", "labels", "mixed", "raw")] == [
+        render_history_unit(bare), "Feeding a sourdough starter / Bread", f"{render_history_unit(bare)} -> Feeding a sourdough starter / Bread", "# Feed it twice a *day*",
+    ]  # fmt: skip
+    assert history_line(labelled, "raw", own_chars=10) == "# Feed it…"
+    assert history_line(unit(source_text=" "), "raw") == render_history_unit(bare)
+    assert "\n" not in str(history_line(unit(label={"specific": "a\nb", "broad": "c\x1bd"}), "labels"))
+
+
+def test_a_unit_gets_its_own_label_and_no_other() -> None:
+    one, other = unit(unit_id="1"), unit(unit_id="2")
+    labels = {"1": LABEL | {"specific_item_id": "x"}, "3": LABEL}
+    assert with_label(one, labels) == one | {"label": LABEL}
+    assert with_label(other, labels) is other
+    assert [is_readable([other], each) for each in ("units", "labels", "mixed", "raw")] == [True, False, True, True]
+    assert is_readable([other, with_label(one, labels)], "labels")
+    assert not is_readable([], "units")

@@ -24,6 +24,7 @@ REQUIRED = {
     "etl thread": ["reddit:t1_a"],
     "etl user": ["somebody"],
     "teacher import-labels": ["labels.jsonl"],
+    "teacher import-items": ["labels.jsonl"],
     "trainer merge": ["1"],
     "serving similar-users": ["--user", "somebody"],
     "serving recommend": ["--user", "somebody"],
@@ -127,6 +128,8 @@ def test_other_absent_inputs_are_told_and_make_nothing(folder: Path) -> None:
     wrong = {
         "absent.jsonl: cannot read the labels": ["teacher", "import-labels", "absent.jsonl"],
         "dump: cannot read the labels": ["teacher", "import-labels", "dump"],
+        "absent.csv: cannot read the items": ["teacher", "import-items", "absent.csv", "--set", "teacher.catalogue={name: films, id: id, text: [title]}"],
+        "teacher.catalogue: not set": ["teacher", "import-items", "labels.jsonl"],
         "kindred run: absent.jsonl: cannot read the labels": ["run", "--dump", "dump", "--labels", "absent.jsonl"],
         "did you mean 'reddit'": ["user-id", "redit", "somebody"],
         "no pseudonym key": ["user-id", "reddit", "somebody"],

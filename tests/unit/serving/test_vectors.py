@@ -12,7 +12,7 @@ from lake.encoder import EncoderCard, history_text
 from lake.rendering import RENDERING_VERSION
 from lake.schema import arrow_schema, rows_table
 from lake.units import SEQUENCES
-from serving.vectors import describe_person, persons, what_to_do
+from serving.vectors import describe_person, labels_by_person, persons, what_to_do
 
 START = datetime(2023, 1, 1, tzinfo=UTC)
 
@@ -72,6 +72,18 @@ def test_description_counts_the_whole_history_but_platforms_of_the_encoded_units
     told = describe_person(person, "text", 2)
     assert told["communities"] == ["a", "b", "rare"]
     assert (told["unit_count"], told["encoded_units"], told["platforms"]) == (6, 2, ["test"])
+
+
+def test_units_have_their_persons_labels_and_platforms_are_those_of_the_units_that_are_read() -> None:
+    units = [unit(0, "x", platform="old-platform"), unit(1, "x"), unit(2, "x")]
+    rows = pa.table({"person_id": ["p", "q"], "unit_id": [units[0]["unit_id"], units[1]["unit_id"]], "specific": ["Tea", "Rye"], "broad": ["Drinks", "Bread"]})
+    labels = labels_by_person(rows)
+    (person,) = persons(table(chunk("p", 0, units[:2]), chunk("p", 1, units[2:])), labels)
+    told = {"specific": "Tea", "broad": "Drinks"}
+    assert [each.get("label") for each in person.history] == [told, None, None]
+    assert [each.get("label") for each in reversed(person.history)] == [None, None, told]
+    assert describe_person(person, "text", 1, "labels")["platforms"] == ["old-platform"]
+    assert describe_person(person, "text", 1, "mixed")["platforms"] == ["test"]
 
 
 def test_communities_are_at_most_twenty() -> None:

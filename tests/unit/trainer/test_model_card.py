@@ -142,3 +142,16 @@ def test_the_licence_of_a_base_that_is_not_here_is_not_fetched(monkeypatch: pyte
     assert base_licence("nobody/nothing") is None
     assert base_licence("all-MiniLM-L6-v2") == "apache-2.0"
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("query_format", "line"),
+    [
+        ("units", "    tea | Cold brew overnight"), ("labels", "    Cold brewing tea overnight / Tea\n    Reviving a flat loaf with colder dough / Bread"),
+        ("mixed", "then strained. -> Cold brewing tea overnight / Tea"), ("raw", "    # Cold brew overnight Eight hours, *then* strained."),
+    ],
+)  # fmt: skip
+def test_the_card_shows_a_history_as_the_encoder_reads_it(query_format: str, line: str) -> None:
+    found = text(encoder(query_format=query_format), TRAINED)
+    assert line in found
+    assert f"| {query_format}, rendering " in found

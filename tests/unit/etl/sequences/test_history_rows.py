@@ -1,6 +1,7 @@
 """Units -> rows of histories: contexts and texts cut as the slow and obvious way cuts them, and whose the units are."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -49,6 +50,13 @@ def test_contexts_and_texts_are_cut_like_one_unit_after_the_other(seed: int) -> 
         for row in batch(units).to_pylist()
     ]
     assert cut.to_pylist() == expected
+
+
+def test_the_platforms_own_form_is_kept_where_it_is_asked_for() -> None:
+    units = batch([unit("a", source_text="<p>long</p>"), unit("b")])
+    texts = HistoryTexts(text_chars=9, context_chars=9, parents=0)
+    assert cut_texts(units, texts)["source_text"].to_pylist() == [None, None]
+    assert cut_texts(units, replace(texts, source_text_chars=6))["source_text"].to_pylist() == ["<p>lon", None]
 
 
 def test_a_part_of_a_batch_is_cut_like_a_batch() -> None:

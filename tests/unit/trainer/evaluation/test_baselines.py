@@ -13,7 +13,7 @@ from tests.planted_people import all_items, example, positive, reader
 from trainer.evaluation import metrics
 from trainer.evaluation.baselines import label_counts, most_popular, newest_labels, own_repeats
 from trainer.evaluation.halves import halves_of, split_halves
-from trainer.evaluation.questions import Futures, Questions, people_to_ask, people_who_enter, questions_of, title_questions
+from trainer.evaluation.questions import Futures, Questions, people_to_ask, people_who_enter, questions_of, title_questions, with_labels
 from trainer.evaluation.scores import Contest, Scorer, matched_contest, plain_contest, vector_scorer, wins_and_ranks
 
 ITEMS = [{"item_id": f"s{number}", "level": "specific", "text": f"label {number}"} for number in range(6)]
@@ -267,6 +267,25 @@ def test_newest_labels_are_averaged_and_a_past_without_labels_says_nothing() -> 
     pasts = asked.levels["specific"].pasts
     assert newest_labels(pasts, np.eye(6), 2)(slice(0, 2)).tolist() == [[0, 1, 0, 0, 0, 0], [0] * 6]
     assert newest_labels(pasts, np.eye(6), 50)(slice(0, 1))[0] == pytest.approx([1 / 3, 2 / 3, 0, 0, 0, 0])
+
+
+def test_cuts_before_which_an_encoder_that_reads_labels_finds_none_are_left_out_and_counted() -> None:
+    label = {"unit_id": "talk 3", "specific": "label 1", "broad": "field 1"}
+    cuts = [cut(positives(0), length=length) for length in (2, 4, 6)]
+    rows = [with_labels({"person_id": name, "history": HISTORY, "labelled": labels, "cuts": cuts}) for name, labels in (("p", [label]), ("q", []))]
+    asked = questions_of(rows, pa.Table.from_pylist(ITEMS), formats=["units", "labels"])
+    assert (asked.person_ids, [len(history) for history in asked.histories], asked.unread) == (["p"], [4, 6], 4)
+    assert [unit.get("label") for unit in asked.histories[0]] == [None, None, None, {"specific": "label 1", "broad": "field 1"}]
+    both = questions_of(rows, pa.Table.from_pylist(ITEMS), formats=["units", "mixed"])
+    assert (both.people, len(both.histories), both.unread) == (2, 6, 0)
+
+
+def test_halves_without_a_label_are_left_out_where_labels_are_read() -> None:
+    history = [{"thread_id": None, "label": label} for label in ({}, None, None, {})]
+    assert halves_of(history, 2, "labels") is not None
+    assert halves_of([*history[:3], {"thread_id": None}], 2, "labels") is None
+    assert halves_of([*history[:3], {"thread_id": None}], 2, "mixed") is not None
+    assert len(split_halves([history, history[1:]], [history[:3]], 1, "labels").firsts) == 1
 
 
 def test_second_halves_keep_no_thread_of_the_first() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from lake.examples import HeldOut
 from trainer.config import ExamplesConfig
-from trainer.examples.cuts import NONE, PersonHistory, cut_row, label_places, person_cuts, title_places
+from trainer.examples.cuts import NONE, PersonHistory, catalogue_places, cut_row, label_places, person_cuts, title_places
 
 CONFIG = ExamplesConfig(cuts_per_person=2, min_past_units=2, min_future_labels=2, min_future_units=2)
 NEVER = 2**62
@@ -22,7 +22,8 @@ def history(units: int, minutes: list[int] | None = None, threads: list[int] | N
         labels[place] = row
     numbers = np.arange(units)
     values = {
-        "times": np.array(minutes or numbers) * MINUTE, "threads": np.array(threads) if threads else numbers, "titles": numbers, "labels": labels, "kept_from": 0,
+        "times": np.array(minutes or numbers) * MINUTE, "threads": np.array(threads) if threads else numbers, "titles": numbers, "labels": labels,
+        "items": np.full(units, NONE), "kept_from": 0,
     }  # fmt: skip
     return PersonHistory(**(values | changes))
 
@@ -63,6 +64,17 @@ def test_a_cut_for_titles_stands_before_a_unit_that_enters_a_thread_with_enough_
     assert title_places(history(8, threads=threads), CONFIG.model_copy(update={"min_past_units": 3, "min_future_units": 4})) == [4]
     assert title_places(history(8, threads=[0] * 8), CONFIG) == []
     assert title_places(history(8, titles=np.full(8, NONE)), CONFIG) == []
+
+
+def test_a_cut_for_the_catalogue_stands_before_a_unit_that_acts_on_an_item_for_the_first_time() -> None:
+    of = history(9, threads=[0] * 9, labelled=[], items=np.array([5, NONE, 5, 7, 7, NONE, 8, 9, 10]))
+    every = CONFIG.model_copy(update={"cuts_per_person": 9})
+    assert catalogue_places(of, every) == [3, 6, 7]
+    assert catalogue_places(history(9), every) == []
+    found = rows(of, split_at=7 * MINUTE, cuts_per_person=9, catalogue_units=4)
+    assert [(cut["history_length"], cut["acted_on"], cut["entered"], cut["period"]) for cut in found] == [
+        (3, [3, 6], [], "past"), (6, [6, 7, 8], [], "future"), (7, [7, 8], [], "future"),
+    ]  # fmt: skip
 
 
 def test_a_titled_thing_of_no_thread_is_asked_for_the_first_time_it_is_acted_on() -> None:

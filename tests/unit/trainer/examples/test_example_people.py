@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 import pytest
 
 from lake.examples import EXAMPLES, PERSON_LABELS, answer_key
+from lake.labels import ITEMS, Item
 from lake.schema import arrow_schema, checked_table, rows_table
 from lake.units import SEQUENCES, thread_title
 from trainer.config import ExamplesConfig
+from trainer.examples.catalogue import NO_CATALOGUE, Catalogue, catalogue_of
 from trainer.examples.people import examples_of, people_of, ranges_of_ids, titles_by_role
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -43,9 +45,10 @@ def label(person: str, number: int, words: str = "Green tea") -> dict[str, Any]:
 
 
 def made(
-    chunks: list[dict[str, Any]], labels: list[dict[str, Any]], counts: Counter[str] | None = None, dropped: Counter[str] | None = None, **settings: Any
-) -> Any:
-    people = people_of(rows_table(SEQUENCES, chunks).select(["person_id", "chunk", "units"]), rows_table(PERSON_LABELS, labels))
+    chunks: list[dict[str, Any]], labels: list[dict[str, Any]], counts: Counter[str] | None = None, dropped: Counter[str] | None = None,
+    catalogue: Catalogue = NO_CATALOGUE, **settings: Any,
+) -> Any:  # fmt: skip
+    people = people_of(rows_table(SEQUENCES, chunks).select(["person_id", "chunk", "units"]), rows_table(PERSON_LABELS, labels), catalogue)
     counts, dropped = Counter() if counts is None else counts, Counter() if dropped is None else dropped
     return checked_table(EXAMPLES, examples_of(people, NEVER, CONFIG.model_copy(update=settings), counts, dropped)).to_pylist()
 
@@ -54,7 +57,7 @@ def test_chunks_are_joined_in_time_and_the_newest_units_kept() -> None:
     chunks = [chunk("a", 1, [unit("a", 3), unit("a", 4)]), chunk("a", 0, [unit("a", number) for number in range(3)])]
     (row,) = made(chunks, [], max_history_units=4)
     assert [each["unit_id"][-1] for each in row["history"]] == ["1", "2", "3", "4"]
-    assert row["history"][0] == unit("a", 1)
+    assert row["history"][0] == unit("a", 1) | {"source_text": None}
     assert len(row["did"]) == 1
 
 
@@ -107,6 +110,57 @@ def test_titled_things_of_no_thread_are_acted_on_once() -> None:
     watched = [unit("a", number, None, own_title=f"Video {number % 6}", thread_id=None) for number in range(8)]
     (row,) = made([chunk("a", 0, watched)], [], cuts_per_person=9)
     assert {place for cut in row["cuts"] for place in cut["entered"]} == {2, 3, 4, 5}
+
+
+def films(*external_ids: str, source: str = "films", texts: dict[str, str] | None = None) -> Catalogue:
+    """A catalogue of films, some of whose texts are told."""
+    items = [
+        Item(item_id=f"item {each}", source=source, level=None, text=(texts or {}).get(each, f"Film {each}"), external_id=each, label_count=None)
+        for each in external_ids
+    ]
+    return catalogue_of(rows_table(ITEMS, items).to_batches(), ExamplesConfig().catalogue_ids)
+
+
+def rated(number: int, film: str) -> dict[str, Any]:
+    return unit("a", number, None, own_title="A film", thread_id=f"films:{film}", action="rating")
+
+
+def test_items_of_a_catalogue_are_asked_for_where_they_are_acted_on_for_the_first_time() -> None:
+    ratings = [rated(number, film) for number, film in enumerate(("1", "2", "1", "3", "no item", "3", "2", "4"))]
+    (row,) = made([chunk("a", 0, ratings)], [], catalogue=films("1", "2", "3", "4", "5"), cuts_per_person=9)
+    assert [(cut["history_length"], cut["acted_on"]) for cut in row["cuts"] if cut["acted_on"]] == [(3, [3, 7]), (4, [7])]
+    assert row["acted_on"] == [{"place": 3, "item_id": "item 3", "text": "Film 3"}, {"place": 7, "item_id": "item 4", "text": "Film 4"}]
+    assert {answer_key(f"Film {film}") for film in "1234"} < set(row["did"])
+    assert answer_key("Film 5") not in row["did"]
+
+
+def test_items_of_the_same_words_are_one_and_older_ones_than_the_kept_history_count_as_done() -> None:
+    ratings = [rated(number, film) for number, film in enumerate("12345678")]
+    (row,) = made([chunk("a", 0, ratings)], [], catalogue=films(*"12345678", texts={"6": "film 1"}), max_history_units=6, cuts_per_person=9)
+    acted_on = [(cut["history_length"], [row["history"][place]["thread_id"] for place in cut["acted_on"]]) for cut in row["cuts"]]
+    assert acted_on == [(2, ["films:5", "films:7", "films:8"]), (3, ["films:7", "films:8"]), (4, ["films:7", "films:8"])]
+    assert {item["text"] for item in row["acted_on"]} == {"Film 5", "Film 7", "Film 8"}
+    assert {answer_key("Film 1"), answer_key("Film 2")} <= set(row["did"])
+
+
+def test_an_item_is_known_by_the_thread_of_a_unit_or_by_its_object_whatever_the_id_is_made_of() -> None:
+    other = entry("parent", None) | {"unit_id": "films:2"}
+    about = [
+        unit("z", 0, thread_id="films:1"), unit("z", 1, thread_id="films:object_2"), unit("z", 2, thread_id=None, context=[entry("object", "x") | {"unit_id": "films:item_3"}]),
+        unit("z", 3, thread_id="shop:4"), unit("z", 4, thread_id="films:9"), unit("z", 5, thread_id=None, context=[entry("root", "x") | {"unit_id": "films:1"}]),
+        unit("z", 6, thread_id="films:1", context=[entry("object", "x") | {"unit_id": "films:2"}]), unit("z", 7, thread_id=None), unit("z", 8, context=[other]),
+        unit("z", 9, thread_id=None, context=[other, entry("object", "x") | {"unit_id": "films:item_3"}, entry("object", "x") | {"unit_id": "films:1"}]),
+    ]  # fmt: skip
+    units = pa.array(about, arrow_schema(SEQUENCES).field("units").type.value_type)
+    catalogue = films("1", "2", "3", "shop:4")
+    found = [None if row < 0 else catalogue.item_ids[row] for row in catalogue.find(units).tolist()]
+    assert found == ["item 1", "item 2", "item 3", "item shop:4", None, None, "item 1", None, None, "item 3"]
+
+
+def test_of_two_items_that_an_id_may_mean_the_one_of_the_first_pattern_counts() -> None:
+    catalogue = films("films:1", "1")
+    units = pa.array([unit("z", 0, thread_id="films:1")], arrow_schema(SEQUENCES).field("units").type.value_type)
+    assert [catalogue.item_ids[row] for row in catalogue.find(units)] == ["item 1"]
 
 
 def test_people_are_counted_and_those_without_an_example_too() -> None:

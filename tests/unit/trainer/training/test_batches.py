@@ -3,6 +3,8 @@
 from typing import Any
 
 import numpy as np
+import pytest
+from pydantic import ValidationError
 
 from lake.examples import EXAMPLES, KINDS, answer_key
 from lake.schema import rows_table
@@ -10,7 +12,7 @@ from tests.hand_streams import part_of
 from tests.planted_people import TOPICS, example, positive, reader
 from trainer.config import Source, TrainingConfig
 from trainer.training.batches import TrainingBatch, batch_of, drawn_labels
-from trainer.training.masks import MASKED, NEGATIVE, POSITIVE, keys_of, kinds_of, relation
+from trainer.training.masks import MASKED, NEGATIVE, POSITIVE, answer_numbers, keys_of, kinds_of, relation
 
 F1, BREAD = TOPICS["Formula 1"], TOPICS["Bread"]
 TITLES = ["Box box box", "Rain at Spa", "Old tyres", "New wings"]
@@ -46,6 +48,23 @@ def test_titles_are_those_of_what_is_entered_after_the_cut_and_what_was_ever_ent
     assert sorted(batch.texts) == sorted(["Old tyres", "New wings", "Rye", "Wheat"])
     of_b = dict(zip(batch.texts, relation(batch.positives, batch.done, batch.answers).dense()[1].tolist(), strict=True))
     assert of_b == {"Old tyres": MASKED, "New wings": NEGATIVE, "Rye": POSITIVE, "Wheat": POSITIVE}
+
+
+def test_items_are_those_acted_on_after_the_cut_told_apart_by_their_words_and_no_negatives_of_who_did_them() -> None:
+    row = reader("a", TITLES, 1)
+    words = {1: "Toy Story (1995), Comedy", 2: "toy story 1995: comedy", 3: "Heat (1995), Crime"}
+    items = [{"place": place, "item_id": str(place), "text": text} for place, text in words.items()]
+    rows = [
+        row | {"acted_on": items, "cuts": [row["cuts"][0] | {"acted_on": [1, 3]}], "did": [answer_key(text) for text in words.values()]},
+        row | {"acted_on": items[1:], "cuts": [row["cuts"][0] | {"acted_on": [2]}], "did": sorted({answer_key(words[2]), answer_key("Heat (1995), Crime")})},
+    ]  # fmt: skip
+    batch = made(rows, "catalogue")
+    assert {KINDS[kind] for kind in kinds_of(batch.answers)} == {"catalogue"}
+    assert sorted(batch.texts) == ["Heat (1995), Crime", "Toy Story (1995), Comedy"]
+    of_b = dict(zip(batch.texts, relation(batch.positives, batch.done, batch.answers).dense()[1].tolist(), strict=True))
+    assert of_b == {"Heat (1995), Crime": MASKED, "Toy Story (1995), Comedy": POSITIVE}
+    (positives, _) = made(rows, "catalogue", answers_per_query=1).positives
+    assert len(positives) == 1
 
 
 def test_no_more_answers_are_drawn_than_asked_for_and_the_same_title_once() -> None:
@@ -119,3 +138,58 @@ def test_a_part_has_the_answers_of_its_queries_alone() -> None:
     assert part.times.tolist() == [batch.times[4], batch.times[1]]
     empty = part_of(batch, [])
     assert (len(empty.histories), len(empty.answers), len(empty.times)) == (0, 0, 0)
+
+
+def labels_read(batch: TrainingBatch) -> list[list[str | None]]:
+    return [[unit["label"]["specific"] if "label" in unit else None for unit in history] for history in batch.histories]
+
+
+@pytest.mark.parametrize("query_format", ["labels", "mixed"])
+def test_labels_of_the_past_alone_are_read_and_are_no_answers_to_it(query_format: str) -> None:
+    rows = [example("a", [(text, "Bread") for text in BREAD], 3), example("b", [(text, "Formula 1") for text in F1], 2)]
+    rows[1]["labelled"] = rows[1]["labelled"][1:]
+    batch = made(rows, query_format=query_format, answers_per_query=99)
+    assert labels_read(batch) == [BREAD[:3], [None, F1[1]]]
+    specific = {text for text, kind in zip(batch.texts, kinds_of(batch.answers), strict=True) if KINDS[kind] == "specific"}
+    assert specific == {*BREAD[3:], *F1[2:]}
+    titles = made([reader("c", TITLES, 2), *rows], "titles", query_format=query_format)
+    assert labels_read(titles)[1:] == labels_read(batch)
+
+
+def test_units_are_read_without_labels_and_then_those_inside_are_answers_too() -> None:
+    batch = made([example("a", [(text, "Bread") for text in BREAD], 3)], answers_per_query=99)
+    assert labels_read(batch) == [[None] * 3]
+    assert set(BREAD) < set(batch.texts)
+
+
+def test_a_labelled_unit_of_the_past_alone_may_be_a_history_with_its_own_labels_as_answers() -> None:
+    rows = [example(f"p{number}", [(text, "Bread") for text in BREAD], 3) for number in range(8)]
+    whole, half, every = (made(rows, single_unit_share=share) for share in (0, 0.5, 1))
+    assert [len(history) for history in whole.histories] == [3] * 8
+    assert sorted(len(history) for history in half.histories) == [1] * 4 + [3] * 4
+    for history, positives, done in zip(every.histories, every.positives, every.done, strict=True):
+        (unit,) = history
+        own = BREAD[int(unit["unit_id"][-1])]
+        assert sorted(positives) == sorted(
+            int(answer_numbers(np.array(answer_key(text)), KINDS.index(kind))) for text, kind in ((own, "specific"), ("Bread", "broad"))
+        )
+        assert set(keys_of(positives)) <= set(done)
+        assert int(unit["unit_id"][-1]) < 3
+    related = relation(every.positives, every.done, every.answers).dense()
+    assert set(related.ravel().tolist()) == {POSITIVE, MASKED}, "whatever the person did is no negative of a single unit either"
+
+
+def test_single_units_are_of_labels_alone_and_those_without_keep_their_history() -> None:
+    titles = made([reader("a", TITLES, 2)], "titles", single_unit_share=1)
+    assert [len(history) for history in titles.histories] == [2]
+    late = example("a", [(text, "Bread") for text in BREAD], 2)
+    late["labelled"] = late["labelled"][2:]
+    late["cuts"][0]["positives"] = [each for each in late["cuts"][0]["positives"] if each["where"] == "after"]
+    assert [len(history) for history in made([late], single_unit_share=1).histories] == [2]
+    mixed = made([example("a", [(text, "Bread") for text in BREAD], 3)], single_unit_share=1, query_format="mixed")
+    assert labels_read(mixed) == [[None]]
+
+
+def test_a_single_unit_whose_text_is_its_answer_is_refused() -> None:
+    with pytest.raises(ValidationError, match="single_unit_share asks for the labels of a unit"):
+        TrainingConfig(single_unit_share=0.1, query_format="labels")
