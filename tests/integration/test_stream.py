@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
 
+from conf.errors import ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
@@ -161,21 +161,24 @@ def test_a_table_without_a_field_inside_a_column_is_made_anew(tmp_path: Path) ->
     assert stream(lake).people["titles"] == 3
 
 
-def test_of_two_who_replace_a_table_at_once_one_alone_does(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = TableFiles(titled, EXAMPLES, "slow", name_is_unique=True)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_who_replace_a_table_at_once_one_alone_does(tmp_path: Path, is_first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, [] if is_first else readers(37))
+    files = TableFiles(lake, EXAMPLES, "slow", name_is_unique=True)
     files.write(rows_table(EXAMPLES, readers(9)))
     written, listed, calls = files.finish(), arrow_tables.live_files, iter([True])
 
     def while_another_replaces(table: DeltaTable) -> list[dict[str, Any]]:
         found = listed(table)
         if next(calls, False):
-            write(titled, readers(4))
+            write(lake, readers(4))
         return found
 
     monkeypatch.setattr(arrow_tables, "live_files", while_another_replaces)
-    with pytest.raises(CommitFailedError):
-        arrow_tables.replace_by_files(titled, EXAMPLES, written)
-    assert arrow_tables.count_rows(titled, EXAMPLES) == 4
+    with pytest.raises(ContractError, match="examples: somebody else has written the table meanwhile"):
+        arrow_tables.replace_by_files(lake, EXAMPLES, written)
+    assert arrow_tables.count_rows(lake, EXAMPLES) == 4
 
 
 def test_more_processes_than_row_groups_give_empty_parts(tmp_path: Path) -> None:
