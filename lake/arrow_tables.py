@@ -165,7 +165,9 @@ def _one_alone_replaces(spec: TableSpec) -> Iterator[None]:
     try:
         yield
     except CommitFailedError as error:
-        raise ContractError(f"{spec.name}: somebody else has written the table meanwhile, and nothing of this run stands in it ({error}); run it again") from None
+        raise ContractError(
+            f"{spec.name}: somebody else has written the table meanwhile, and nothing of this run stands in it ({error}); run it again"
+        ) from None
 
 
 def merge(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:

@@ -18,6 +18,8 @@ from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_ou
 from trainer.examples.person_labels import whole
 
 _TYPES = arrow_schema(EXAMPLES)
+LEAF_BYTES = 2**31 - 2**20
+"""Bytes of all texts of one field that Arrow's `string` can hold in one array, nearly; larger histories are held with large offsets."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class People:
 
 def people_of(chunks: pa.Table, label_rows: pa.Table) -> People:
     """The people of `person_id`, `chunk` and `units` of sequences, and of rows of `person_labels`, both in any order."""
+    if chunks.nbytes > LEAF_BYTES:
+        chunks = chunks.cast(pa.schema([field.with_type(_with_large_offsets(field.type)) for field in chunks.schema]))
     chunks = chunks.sort_by([("person_id", "ascending"), ("chunk", "ascending")]).combine_chunks()
     label_rows = label_rows.combine_chunks()
     lists = whole(chunks["units"])
@@ -66,6 +70,16 @@ def people_of(chunks: pa.Table, label_rows: pa.Table) -> People:
     )
 
 
+def _with_large_offsets(arrow_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_string(arrow_type):
+        return pa.large_string()
+    if pa.types.is_list(arrow_type):
+        return pa.large_list(_with_large_offsets(arrow_type.value_type))
+    if pa.types.is_struct(arrow_type):
+        return pa.struct([field.with_type(_with_large_offsets(field.type)) for field in arrow_type])
+    return arrow_type
+
+
 def titles_by_role(units: pa.StructArray) -> list[pa.Array]:
     """Titles of each unit's object, of itself and of its root, null where there is none with words. The first of them is `lake.units.thread_title`."""
     contexts = pc.struct_field(units, "context")
@@ -78,7 +92,8 @@ def titles_by_role(units: pa.StructArray) -> list[pa.Array]:
 
 
 def _titles_of_role(openings: pa.StructArray, role: str) -> pa.Array:
-    return pc.if_else(pc.equal(pc.struct_field(openings, "role"), role), pc.struct_field(openings, "title"), pa.scalar(None, pa.string()))
+    titles = pc.struct_field(openings, "title")
+    return pc.if_else(pc.equal(pc.struct_field(openings, "role"), role), titles, pa.scalar(None, titles.type))
 
 
 def _with_words(texts: pa.Array) -> pa.Array:
@@ -140,7 +155,7 @@ def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.St
     """The rows with their histories: units from a place to another."""
     ends = np.cumsum([0, *(end - start for start, end in kept)])
     places = np.concatenate([np.zeros(0, np.int64), *(np.arange(start, end) for start, end in kept)])
-    history = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), units.take(pa.array(places)))
+    history = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), units.take(pa.array(places)).cast(_TYPES.field("history").type.value_type))
     names = {field.name for field in _TYPES.field("labelled").type.value_type}
     columns = (
         {"history": history}
