@@ -84,13 +84,15 @@ class TrainingConfig(StageConfig):
         min_length=1,
         description="Parts of training, one after the other; a source that nobody has answers of takes no step, and the steps of several in one phase are mixed.",
     )
-    people_per_batch: int = Field(32, gt=1, description="People in one step, over all processes.")
+    people_per_batch: int = Field(32, gt=1, description="People in one step, over all processes; two for each process at least.")
     answers_per_query: int = Field(4, gt=0, description="Positives drawn for each person's cut; of labels over both levels, inside and after.")
     near_share: float = Field(
         0.5, ge=0, le=1, description="Share of a step's people who stand in groups of one community and nearly one time; the others are strangers."
     )
     near_people: int = Field(16, gt=1, description="People in such a group.")
-    window_mb: int = Field(512, gt=0, description="MiB of histories that a process holds at once; groups and strangers are found among them.")
+    window_mb: int = Field(
+        512, gt=0, description="MiB of histories that a process holds at once, of all sources of a phase together; groups and strangers are found among them."
+    )
     train_on_periods: Literal["past", "all"] = Field(
         "past", description="past: only cuts whose futures lie before the time split; all: every cut. Too few people with a past cut: all."
     )

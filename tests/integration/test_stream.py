@@ -13,17 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from conf.errors import ContractError
+from conf.errors import ConfigError, ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.schema import arrow_schema, rows_table
 from lake.table_files import TableFiles
 from tests.planted_people import TOPICS, example, reader
-from trainer.config import Phase, TrainingConfig
+from trainer.config import Phase, Source, TrainingConfig
 from trainer.training.batches import TrainingBatch
 from trainer.training.cuts_table import read_cuts
-from trainer.training.stream import ExampleStream, ahead
+from trainer.training.stream import ExampleStream, Window, ahead
 
 TITLES = Phase(epochs={"titles": 2})
 LABELS = Phase(epochs={"labels": 1}, learning_rate=0.5)
@@ -229,6 +229,45 @@ def test_row_groups_without_anybody_to_visit_are_not_read_and_nobody_else_is_kep
     assert [len(window.groups) for window in windows] == [1, 1]
     assert sum(len(people_of(taken(part))) for part in parts) == 7
     assert sum(rows) == 7
+
+
+def test_sources_of_one_phase_share_what_a_process_holds(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(titled, [row | {"history": row["history"] * 40} for row in [*readers(40), *labelled(40)]], 4)
+    total = sum(group.bytes for group in stream(titled).cuts.groups)
+    assert total > 2 * 2**20
+    held: dict[str, int] = {}
+    read = ExampleStream._read
+    windows = ExampleStream.windows
+
+    def of_source(self: ExampleStream, source: Source, *rest: Any) -> Iterator[Window]:
+        for window in windows(self, source, *rest):
+            held[source] = sum(self.cuts.groups[group].bytes for group in window.groups)
+            yield window
+
+    sums: list[int] = []
+    monkeypatch.setattr(ExampleStream, "windows", of_source)
+    monkeypatch.setattr(ExampleStream, "_read", lambda self, window: sums.append(sum(held.values())) or read(self, window))
+    taken(stream(titled, phases=[Phase(epochs={"titles": 1, "labels": 1})], people_per_batch=2, window_mb=1))
+    largest = max(group.bytes for group in stream(titled).cuts.groups)
+    assert len(sums) > 3
+    assert max(sums) < 2**20 + 2 * largest
+
+
+def test_people_in_no_community_are_near_nobody(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    nowhere = [row | {"cuts": [cut | {"community": None} for cut in row["cuts"]]} for row in readers(8)]
+    write(lake, [*nowhere, *readers(24)[8:]])
+    cuts = stream(lake).cuts
+    own = cuts.community[cuts.community < 0]
+    assert len(own) == len(set(own.tolist())) == 8
+    assert len(set(cuts.community[cuts.community >= 0].tolist())) == 3
+
+
+def test_too_few_people_for_the_processes_are_told(titled: LakeConfig) -> None:
+    stream(titled, 0, 4, people_per_batch=8).check_processes()
+    stream(titled, 0, 1, people_per_batch=2).check_processes()
+    with pytest.raises(ConfigError, match=r"trainer\.people_per_batch 2: on 3 processes expected 6 at least"):
+        stream(titled, 0, 3, people_per_batch=2).check_processes()
 
 
 def test_batches_are_made_ahead_and_failures_come_where_they_belong() -> None:

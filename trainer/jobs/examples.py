@@ -15,7 +15,7 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import RunRecord, inputs_now, job_run, last_run_of
-from lake.labels import LABELS
+from lake.labels import LABELS, NORMALISING_VERSION
 from lake.presence import has_table
 from lake.table_files import TableFiles
 from lake.units import SEQUENCES
@@ -48,7 +48,7 @@ def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
     """Write who labelled what, and an example of everybody with enough units. Raises ContractError, and ConfigError for a label set that is not there."""
     reads = (SEQUENCES, LABELS) if has_table(lake, LABELS) else (SEQUENCES,)
     settings = config.model_dump(exclude={"memory_mb", "labels_at_once"})
-    inputs = inputs_now(lake, reads=reads, settings=settings, code=EXAMPLES_VERSION)
+    inputs = inputs_now(lake, reads=reads, settings=settings, code=f"{EXAMPLES_VERSION} {NORMALISING_VERSION}")
     if last_run_of(lake, JOB, inputs, writes=(PERSON_LABELS, EXAMPLES)):
         logger.info("%s: nothing changed since the last run, nothing to do", JOB)
         return
