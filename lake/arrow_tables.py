@@ -5,8 +5,8 @@ Follows https://delta-io.github.io/delta-rs/ (deltalake 1.x). Every write is one
 
 import inspect
 import time
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal
 from urllib.parse import quote
@@ -23,7 +23,7 @@ from conf.errors import ContractError
 from lake.config import LakeConfig
 from lake.presence import no_answer, no_table
 from lake.schema import arrow_schema, check_columns, checked_table, described_schema, inner_fields, missing_fields, modelled_schema, rows_table
-from lake.table_files import WrittenFile
+from lake.table_files import TableFiles, WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
 BATCH_ROWS = 8192
@@ -126,32 +126,16 @@ def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row])
 
 
 def overwrite_stream(lake: LakeConfig, spec: TableSpec, parts: Iterable[pa.Table]) -> int:
-    """Replace all rows by a stream of parts, in one commit, and return the table's version; an exception on the way writes nothing.
+    """Replace all rows by a stream of parts, in one commit, and return the version that it made; an exception on the way changes nothing.
 
-    Raises ContractError where another replaces them meanwhile.
+    Files are written here and not by delta-rs: it would ask for the parts from inside its own runtime, which with one processor has nobody left to read a table with,
+    and the parts may come out of tables. Raises ContractError where another replaces them meanwhile.
     """
-    table, failures = made_anew(lake, spec), []
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        # delta-rs asks for batches from inside its own runtime, where nothing of delta-rs may be called: the parts are made in a thread of their own.
-        iterator = iter(parts)
-        with ThreadPoolExecutor(max_workers=1) as maker:
-            try:
-                while (part := maker.submit(next, iterator, None).result()) is not None:
-                    yield from checked_table(spec, part).to_batches()
-            except Exception as failure:  # delta-rs would wrap it
-                failures.append(failure)
-                raise
-
-    try:
-        with _one_alone_replaces(spec):
-            reader = pa.RecordBatchReader.from_batches(arrow_schema(spec), batches())
-            write_deltalake(table, reader, mode="overwrite", commit_properties=_replacing(table))
-    except Exception:
-        if failures:
-            raise failures[0] from None
-        raise
-    return table.version()
+    made_anew(lake, spec)
+    files = TableFiles(lake, spec, uuid.uuid4().hex, name_is_unique=True)
+    for part in parts:
+        files.write(part)
+    return replace_by_files(lake, spec, files.finish())
 
 
 def _replacing(table: DeltaTable) -> CommitProperties:
@@ -193,11 +177,12 @@ def commit_files(
 ) -> None:  # fmt: skip
     """Make files that stand in the table's folder part of it, and take others (paths as in the log; None is all that it holds) out, in one commit.
 
-    With a transaction (application id, version) it happens once: where that is in and nothing is left to take out, nothing is written.
+    With a transaction (application id, version) it happens once: where that is in and nothing is left to take out, nothing is written. All that the table holds is
+    replaced by a commit in any case, even of nothing by nothing: a run that wrote no rows has written.
     """
     table = open_table(lake, spec)
     leaving = [file for file in live_files(table) if removed is None or file["path"] in removed] if removed is None or removed else []
-    if not leaving and (not added or (transaction and is_committed(table, transaction))):
+    if removed is not None and not leaving and (not added or (transaction and is_committed(table, transaction))):
         return
     _add_later_columns(table, spec)
     replacing = _replacing(table) if removed is None else None
@@ -215,13 +200,17 @@ def commit_files(
 
 
 def replace_by_files(lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile]) -> int:
-    """Let files that stand in the table's folder be all that it holds, in one commit, and return the table's version.
+    """Let files that stand in the table's folder be all that it holds, in one commit, and return the version that it made.
 
     Raises ContractError where another replaces it meanwhile.
     """
+    before = open_table(lake, spec).version()
     with _one_alone_replaces(spec):
         commit_files(lake, spec, added, removed=None)
-    return DeltaTable(table_uri(lake.path, spec), storage_options=lake.storage_options or None).version()
+    after = open_table(lake, spec)
+    while after.version() > before + 1 and (open_table(lake, spec, after.version() - 1).transaction_version(REPLACED) or -1) >= before:
+        after = open_table(lake, spec, after.version() - 1)  # another's commit came behind this one
+    return after.version()
 
 
 def made_anew(lake: LakeConfig, spec: TableSpec) -> DeltaTable:

@@ -71,6 +71,7 @@ class Positive(Row):
     unit_id: str = Field(description="The unit that was so labelled.")
     where: Where = Field(description="inside: before the cut; after: in the future window.")
     new_thread: bool = Field(description="Whether the unit is in a thread, and in one that has no unit of the person before the cut.")
+    grade: float | None = Field(description="How relevant a teacher judged it, 0 to 1; null where nobody did, and in tables of an older Kindred.")
 
 
 class Cut(Row):
@@ -83,7 +84,7 @@ class Cut(Row):
     entered: list[int] = Field(
         description="Places in `history` of the units soon after the cut by which the person enters a titled thread, or acts on a titled thing, for the first time."
     )
-    hard_negatives: list[str] = Field(description="`item_id`s near the query that are not its answers.")
+    hard_negatives: list[str] = Field(description="`item_id`s near the query that a teacher judged to be no answers of it; their words are in `candidates`.")
     period: Period = Field(
         description="past: every answer of this cut lies before the time split; future: the cut lies at or after it or its answers reach over it."
     )
@@ -99,6 +100,14 @@ class LabelledUnit(Row):
     broad: str = Field(description="The words of the broad label.")
 
 
+class Candidate(Row):
+    """An item that was judged, in words."""
+
+    item_id: str = Field(description="The item.")
+    level: Level | None = Field(description="Of a label; null for an app's own item.")
+    text: str = Field(description="Its words.")
+
+
 class Example(Row):
     """One person for training, labelled or not. Self-contained: whoever streams it looks nothing up."""
 
@@ -111,6 +120,7 @@ class Example(Row):
     )
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
     split: Split = Field(description="By hash of `person_id`; the partition.")
+    candidates: list[Candidate] | None = Field(description="The hard negatives of all cuts, each once; null in tables of an older Kindred.")
 
 
 PERSON_LABELS = TableSpec(
@@ -119,6 +129,6 @@ PERSON_LABELS = TableSpec(
 )  # fmt: skip
 EXAMPLES = TableSpec(
     name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),
-    stats_columns=("person_id",), repeating_columns=(),
+    stats_columns=("person_id",), repeating_columns=(), later_columns=("candidates", "cuts.positives.grade"),
 )  # fmt: skip
 """Without dictionaries the size of a row group, by which training plans what it holds, is what it takes in memory; compressed files are hardly larger."""

@@ -66,7 +66,7 @@ def check_columns(spec: TableSpec, found: Mapping[str, str], expected: Mapping[s
     """Compare column, or field inside ('units.context.title'), -> type. Raises ContractError that says what to rebuild."""
     for name, type_name in expected.items():
         if name not in found:
-            if name not in spec.later_columns:
+            if not any(name == later or name.startswith(f"{later}.") for later in spec.later_columns):
                 raise ContractError(f"{spec.name}: column {name!r} is missing, expected {type_name}; rebuild with {spec.writers}")
         elif found[name] != type_name:
             raise ContractError(f"{spec.name}: column {name!r} is {found[name]}, expected {type_name}; rebuild with {spec.writers}")

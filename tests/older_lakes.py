@@ -20,6 +20,7 @@ def make_older(lake: LakeConfig, spec: TableSpec) -> None:
     for path in folder.rglob("*.parquet"):
         with pq.ParquetFile(path) as file:
             rows = file.read()
+        rows = rows.select([name for name in rows.column_names if name not in spec.later_columns])
         pq.write_table(rows.cast(pa.schema([_older(field, spec.later_columns) for field in rows.schema])), path)
     for log in folder.glob("_delta_log/*.json"):
         actions = [_older_action(json.loads(line), folder, spec.later_columns) for line in log.read_text().splitlines()]

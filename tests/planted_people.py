@@ -41,7 +41,7 @@ def history_unit(unit_id: str, number: int, text: str, community: str = "talk") 
 
 def positive(text: str, level: str, where: str, unit_id: str = "u") -> dict[str, Any]:
     """A label of the person seen from a cut."""
-    return {"item_id": label_item_id(level, text), "level": level, "unit_id": unit_id, "where": where, "new_thread": where == "after"}  # type: ignore[arg-type]
+    return {"item_id": label_item_id(level, text), "level": level, "unit_id": unit_id, "where": where, "new_thread": where == "after", "grade": None}  # type: ignore[arg-type]
 
 
 def example(
@@ -67,7 +67,16 @@ def example(
         "period": period,
     }  # fmt: skip
     did = sorted({answer_key(text) for pair in labels for text in pair})
-    return {"person_id": person_id, "history": units, "labelled": labelled, "cuts": [cut], "did": did, "label_set": ["hand-made"], "split": split}
+    return {
+        "person_id": person_id,
+        "history": units,
+        "labelled": labelled,
+        "cuts": [cut],
+        "did": did,
+        "label_set": ["hand-made"],
+        "split": split,
+        "candidates": [],
+    }
 
 
 def reader(person_id: str, titles: list[str], past: int, split: str = "train", community: str = "talk") -> dict[str, Any]:

@@ -11,7 +11,7 @@ TRAIN, MERGE, EVALUATE = "trainer train", "trainer merge", "trainer evaluate"
 """The jobs, as runs of theirs are known in `job_runs` and in MLflow."""
 ITEM_COLUMNS = ("item_id", "source", "level", "text")
 """What training reads of `items`: how often a label was given does not count."""
-EXAMPLES_VERSION = "4"
+EXAMPLES_VERSION = "5"
 """Changes with the code that cuts examples: other rows of the same tables."""
 TRAINING_VERSION = "6"
 """Changes with the training code: an encoder that other code would train from the same tables is another one."""

@@ -14,6 +14,7 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import JOB_RUNS
+from lake.judgements import JUDGEMENTS, Judgement, history_query_id
 from lake.schema import rows_table
 from lake.tables import TableSpec
 from lake.units import SEQUENCES
@@ -130,3 +131,21 @@ def test_after_a_kill_between_the_two_tables_the_next_run_makes_both(lake: LakeC
     build_examples(lake, CONFIG)
     assert arrow_tables.count_rows(lake, JOB_RUNS, where=ds.field("job") == "trainer examples") == 3
     assert (arrow_tables.count_rows(lake, EXAMPLES), arrow_tables.count_rows(lake, PERSON_LABELS)) == (5, 0)
+
+
+def test_judgements_become_grades_and_hard_negatives_and_new_ones_are_taken_in(lake: LakeConfig) -> None:
+    write_people(lake, 2)
+    build_examples(lake, CONFIG)
+    assert arrow_tables.read(lake, EXAMPLES)["candidates"].to_pylist() == [[], []]
+    cut = next(row for row in arrow_tables.read(lake, EXAMPLES).to_pylist() if row["person_id"] == "user-0001")["cuts"][0]
+    said = {"level": "specific", "teacher_model": "m", "prompt_version": "p", "encoder_version": None, "judged_at": None, "person_id": "user-0001"}
+    last = history_query_id(f"forum:user-0001 {cut['history_length'] - 1}")
+    arrow_tables.merge(
+        lake, JUDGEMENTS, [Judgement(query_id=last, item_id=name, text=f"About {name}", grade=grade, **said) for name, grade in (("a", 0.0), ("b", 0.9))]
+    )
+    build_examples(lake, CONFIG)
+    people_now = {row["person_id"]: row for row in arrow_tables.read(lake, EXAMPLES).to_pylist()}
+    assert people_now["user-0001"]["cuts"][0]["hard_negatives"] == ["a"]
+    assert people_now["user-0001"]["candidates"] == [{"item_id": "a", "level": "specific", "text": "About a"}]
+    assert people_now["user-0000"]["candidates"] == []
+    assert arrow_tables.read(lake, JOB_RUNS, where=ds.field("job") == "trainer examples")["status"].to_pylist() == ["done", "done"]

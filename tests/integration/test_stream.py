@@ -19,6 +19,7 @@ from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.schema import arrow_schema, rows_table
 from lake.table_files import TableFiles
+from tests.older_lakes import make_older
 from tests.planted_people import TOPICS, example, reader
 from trainer.config import Phase, Source, TrainingConfig
 from trainer.training.batches import TrainingBatch
@@ -179,6 +180,16 @@ def test_of_two_who_replace_a_table_at_once_one_alone_does(tmp_path: Path, is_fi
     with pytest.raises(ContractError, match="examples: somebody else has written the table meanwhile"):
         arrow_tables.replace_by_files(lake, EXAMPLES, written)
     assert arrow_tables.count_rows(lake, EXAMPLES) == 4
+
+
+def test_examples_of_an_older_kindred_have_no_grades_and_no_judged_negatives(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, labelled(12))
+    settings = {"phases": [LABELS], "judged_negatives": 2, "weigh_by_grade": True}
+    before = [(batch.texts, batch.histories, [each.tolist() for each in batch.grades or ()]) for batch in taken(stream(lake, **settings))]
+    make_older(lake, EXAMPLES)
+    assert "candidates" not in {field.name for field in arrow_tables.open_table(lake, EXAMPLES).schema().fields}
+    assert [(batch.texts, batch.histories, [each.tolist() for each in batch.grades or ()]) for batch in taken(stream(lake, **settings))] == before
 
 
 def test_more_processes_than_row_groups_give_empty_parts(tmp_path: Path) -> None:

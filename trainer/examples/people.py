@@ -15,6 +15,7 @@ from lake.labels import LEVELS, normalised
 from lake.schema import arrow_schema
 from trainer.config import ExamplesConfig
 from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
+from trainer.examples.judgements import Judged, with_judgements
 from trainer.examples.person_labels import whole
 
 _TYPES = arrow_schema(EXAMPLES)
@@ -107,7 +108,9 @@ def _title_keys(titles: pa.Array) -> Numbers:
     return np.where(numbers == NONE, NONE, keys[numbers])
 
 
-def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str]) -> pa.Table:
+def examples_of(
+    people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str], judged: Judged | None = None
+) -> pa.Table:  # fmt: skip
     """Rows of `examples`, ordered by where and when the people act last, so that neighbours in the table are neighbours in place and time.
 
     `counts` and `dropped` are added to: people, cuts, people of each split; people without an example by reason.
@@ -121,9 +124,14 @@ def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: C
             dropped[f"people: {cuts}"] += 1
             continue
         row = _example(people, person, history, cuts, labels, split_at, config) | {"person_id": person_id, "split": shares.split_of(person_id)}
+        unit_ids = pc.struct_field(
+            people.units.slice(people.offsets[person] + history.kept_from, len(history.times) - history.kept_from), "unit_id"
+        ).to_pylist()
+        row = with_judgements(row, unit_ids, judged or {}, config.hard_negative_grade)
         counts["people"] += 1
         counts["cuts"] += len(cuts)
         counts["people with labels"] += bool(row["labelled"])
+        counts["hard negatives"] += sum(len(cut["hard_negatives"]) for cut in row["cuts"])
         counts[f"{row['split']} people"] += 1
         rows.append(row)
         kept.append((int(people.offsets[person]) + history.kept_from, int(people.offsets[person + 1])))
@@ -159,7 +167,7 @@ def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.St
     names = {field.name for field in _TYPES.field("labelled").type.value_type}
     columns = (
         {"history": history}
-        | {name: pa.array([row[name] for row in rows], _TYPES.field(name).type) for name in ("person_id", "cuts", "did", "label_set", "split")}
+        | {name: pa.array([row[name] for row in rows], _TYPES.field(name).type) for name in ("person_id", "cuts", "did", "label_set", "split", "candidates")}
         | {"labelled": pa.array([[{name: label[name] for name in names} for label in row["labelled"]] for row in rows], _TYPES.field("labelled").type)}
     )
     return pa.table({name: columns[name] for name in _TYPES.names})

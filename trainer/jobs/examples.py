@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,12 +15,14 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import RunRecord, inputs_now, job_run, last_run_of
+from lake.judgements import JUDGEMENTS
 from lake.labels import LABELS, NORMALISING_VERSION
 from lake.presence import has_table
 from lake.table_files import TableFiles
 from lake.units import SEQUENCES
 from trainer import arguments as trainer_arguments
 from trainer.config import ExamplesConfig, TrainerConfig
+from trainer.examples.judgements import Judged, judged_by_query
 from trainer.examples.people import LEAF_BYTES, examples_of, people_of, ranges_of_ids
 from trainer.examples.person_labels import Times, label_index, labelled_units
 from trainer.fingerprint import EXAMPLES_VERSION
@@ -46,7 +48,7 @@ def run_job(arguments: JobArguments) -> None:
 
 def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
     """Write who labelled what, and an example of everybody with enough units. Raises ContractError, and ConfigError for a label set that is not there."""
-    reads = (SEQUENCES, LABELS) if has_table(lake, LABELS) else (SEQUENCES,)
+    reads = (SEQUENCES, *(spec for spec in (LABELS, JUDGEMENTS) if has_table(lake, spec)))
     settings = config.model_dump(exclude={"memory_mb", "labels_at_once"})
     inputs = inputs_now(lake, reads=reads, settings=settings, code=f"{EXAMPLES_VERSION} {NORMALISING_VERSION}")
     if last_run_of(lake, JOB, inputs, writes=(PERSON_LABELS, EXAMPLES)):
@@ -59,7 +61,7 @@ def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
         labelled = arrow_tables.overwrite_stream(lake, PERSON_LABELS, _labelled(lake, versions, config, of_labelled, of_all))
         record.wrote(PERSON_LABELS, labelled)
         split_at = (of_labelled if of_labelled.counts else of_all).quantile(config.past_share)
-        record.wrote(EXAMPLES, write_examples(lake, versions["sequences"], labelled, split_at, config, record))
+        record.wrote(EXAMPLES, write_examples(lake, versions, labelled, split_at, config, record))
 
 
 def _labelled(lake: LakeConfig, versions: dict[str, int], config: ExamplesConfig, of_labelled: Times, of_all: Times) -> Iterator[pa.Table]:
@@ -85,11 +87,12 @@ def label_ranks(lake: LakeConfig, version: int, label_set: list[str] | None) -> 
     return {name: counts[name] for name in (counts if label_set is None else label_set)}
 
 
-def write_examples(lake: LakeConfig, version: int, labelled: int, split_at: int, config: ExamplesConfig, record: RunRecord) -> int:
+def write_examples(lake: LakeConfig, versions: Mapping[str, int], labelled: int, split_at: int, config: ExamplesConfig, record: RunRecord) -> int:
     """Replace `examples`, bucket by bucket, in one commit; the version that it gets. `split_at`: when the future period begins, UTC microseconds.
 
-    `version` and `labelled` are Delta versions of `sequences` and `person_labels`: what another run writes meanwhile counts nothing.
+    `versions` (table -> Delta version) and `labelled`, that of `person_labels`, are what is read: what another run writes meanwhile counts nothing.
     """
+    version = versions["sequences"]
     buckets: Counter[int] = Counter()
     for file in arrow_tables.live_files(arrow_tables.open_table(lake, SEQUENCES, version)):
         buckets[int(file["partition.bucket"])] += file["size_bytes"]
@@ -98,9 +101,18 @@ def write_examples(lake: LakeConfig, version: int, labelled: int, split_at: int,
     for bucket in sorted(buckets):
         for where, chunks in chunks_in_parts(lake, version, bucket, buckets[bucket], config.memory_mb * 2**20):
             people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where, version=labelled))
-            for rows in row_groups(examples_of(people, split_at, config, record.rows, record.dropped)):
+            judged = read_judgements(lake, people.person_ids, versions.get("judgements"))
+            for rows in row_groups(examples_of(people, split_at, config, record.rows, record.dropped, judged)):
                 files.write(rows)
     return arrow_tables.replace_by_files(lake, EXAMPLES, files.finish())
+
+
+def read_judgements(lake: LakeConfig, person_ids: Sequence[str], version: int | None) -> Judged:
+    """What was judged for these people's units and histories; nothing where there is no such table."""
+    if version is None:
+        return {}
+    columns = ("query_id", "item_id", "level", "text", "grade")
+    return judged_by_query(arrow_tables.read(lake, JUDGEMENTS, columns, ds.field("person_id").isin(list(person_ids)), version).to_pylist())
 
 
 def chunks_in_parts(lake: LakeConfig, version: int, bucket: int, file_bytes: int, limit: int) -> Iterator[tuple[ds.Expression, pa.Table]]:

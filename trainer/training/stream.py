@@ -30,7 +30,7 @@ from trainer.training.cuts_table import SOURCES, Cuts, Numbers, RowGroup, Source
 
 logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
-_COLUMNS = ["history", "labelled", "cuts", "did"]
+_COLUMNS = ["history", "labelled", "cuts", "did", "candidates"]
 _BATCHES_AHEAD = 2
 
 
