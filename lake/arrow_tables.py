@@ -7,13 +7,14 @@ import inspect
 import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.schema import Field
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs
@@ -26,6 +27,8 @@ from lake.table_files import TableFiles, WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
 BATCH_ROWS = 8192
+REPLACED = "kindred.replaced"
+"""Application transaction of every commit that replaces all rows: of two that began at one version delta-rs lets one through, and not both of their rows."""
 
 
 def find_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) -> DeltaTable | None:
@@ -114,24 +117,41 @@ def is_committed(table: DeltaTable, transaction: tuple[str, int]) -> bool:
 
 
 def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:
-    """Replace all rows in one commit and return the table's version."""
+    """Replace all rows in one commit and return the table's version. Raises ContractError where another replaces them meanwhile."""
     table, rows = create_table(lake, spec), _as_table(spec, rows)
     _add_later_columns(table, spec)
-    write_deltalake(table, rows, mode="overwrite")
-    return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
+    with _one_alone_replaces(spec):
+        write_deltalake(table, rows, mode="overwrite", commit_properties=_replacing(table))
+    return table.version()
 
 
 def overwrite_stream(lake: LakeConfig, spec: TableSpec, parts: Iterable[pa.Table]) -> int:
-    """Replace all rows by a stream of parts, in one commit, and return the table's version; an exception on the way changes nothing.
+    """Replace all rows by a stream of parts, in one commit, and return the version that it made; an exception on the way changes nothing.
 
-    The files are Arrow's. delta-rs would ask for the parts from inside its own runtime, and whoever opens a table meanwhile, in whatever thread, may then wait
-    for ever: on two busy cores it did.
+    Files are written here and not by delta-rs: it would ask for the parts from inside its own runtime, which with one processor has nobody left to read a table with,
+    and the parts may come out of tables. Raises ContractError where another replaces them meanwhile.
     """
     made_anew(lake, spec)
     files = TableFiles(lake, spec, uuid.uuid4().hex, name_is_unique=True)
     for part in parts:
         files.write(part)
     return replace_by_files(lake, spec, files.finish())
+
+
+def _replacing(table: DeltaTable) -> CommitProperties:
+    """What a commit says of itself that lets all rows go which stood at the table's version."""
+    return CommitProperties(app_transactions=[Transaction(REPLACED, table.version())])
+
+
+@contextmanager
+def _one_alone_replaces(spec: TableSpec) -> Iterator[None]:
+    """Raise ContractError where delta-rs refuses a commit for another's that came first; that one's rows are then what the table holds."""
+    try:
+        yield
+    except CommitFailedError as error:
+        raise ContractError(
+            f"{spec.name}: somebody else has written the table meanwhile, and nothing of this run stands in it ({error}); run it again"
+        ) from None
 
 
 def merge(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:
@@ -157,13 +177,15 @@ def commit_files(
 ) -> None:  # fmt: skip
     """Make files that stand in the table's folder part of it, and take others (paths as in the log; None is all that it holds) out, in one commit.
 
-    With a transaction (application id, version) it happens once: where that is in and nothing is left to take out, nothing is written.
+    With a transaction (application id, version) it happens once: where that is in and nothing is left to take out, nothing is written. All that the table holds is
+    replaced by a commit in any case, even of nothing by nothing: a run that wrote no rows has written.
     """
     table = open_table(lake, spec)
     leaving = [file for file in live_files(table) if removed is None or file["path"] in removed] if removed is None or removed else []
-    if not leaving and (not added or (transaction and is_committed(table, transaction))):
+    if removed is not None and not leaving and (not added or (transaction and is_committed(table, transaction))):
         return
     _add_later_columns(table, spec)
+    replacing = _replacing(table) if removed is None else None
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [
         AddAction(quote(file.path, safe="/=-_.~"), file.size, file.partition_values, now, True, file.stats) for file in added
@@ -173,22 +195,28 @@ def commit_files(
         actions.append(RemoveAction(file["path"], True, now, file["size_bytes"], values))
     table.create_write_transaction(
         actions, mode="append", schema=table.schema(), partition_by=list(spec.partition_by),
-        commit_properties=CommitProperties(app_transactions=[Transaction(*transaction)]) if transaction else None,
+        commit_properties=CommitProperties(app_transactions=[Transaction(*transaction)]) if transaction else replacing,
     )  # fmt: skip
 
 
 def replace_by_files(lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile]) -> int:
-    """Let files that stand in the table's folder be all that it holds, in one commit, and return the table's version."""
-    commit_files(lake, spec, added, removed=None)
-    return DeltaTable(table_uri(lake.path, spec), storage_options=lake.storage_options or None).version()
+    """Let files that stand in the table's folder be all that it holds, in one commit, and return the version that it made.
+
+    Raises ContractError where another replaces it meanwhile.
+    """
+    before = open_table(lake, spec).version()
+    with _one_alone_replaces(spec):
+        commit_files(lake, spec, added, removed=None)
+    after = open_table(lake, spec)
+    while after.version() > before + 1 and (open_table(lake, spec, after.version() - 1).transaction_version(REPLACED) or -1) >= before:
+        after = open_table(lake, spec, after.version() - 1)  # another's commit came behind this one
+    return after.version()
 
 
 def made_anew(lake: LakeConfig, spec: TableSpec) -> DeltaTable:
     """The table, made empty where it is absent or an older program wrote it with other columns or partitions: for tables that are written as a whole."""
-    table = find_table(lake, spec)
-    if table is not None and _is_as_specified(table, spec):
-        return table
-    return _created(lake, spec, "overwrite")
+    table = create_table(lake, spec)
+    return table if _is_as_specified(table, spec) else _created(lake, spec, "overwrite")
 
 
 def _created(lake: LakeConfig, spec: TableSpec, mode: Literal["ignore", "overwrite"], properties: Mapping[str, str | None] | None = None) -> DeltaTable:

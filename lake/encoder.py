@@ -72,6 +72,11 @@ class Encoder:
             )
         self.model, self.card, self.version = model, card, version
         self.model.max_seq_length = card.max_tokens
+        if card.dimensions and self.dimension not in card.dimensions:
+            raise EncoderError(
+                f"encoder {version} gives vectors of {self.dimension} numbers, and its card says {', '.join(map(str, card.dimensions))}; cut them to one of "
+                "these sizes, or train again with trainer.matryoshka"
+            )
 
     @property
     def dimension(self) -> int:

@@ -75,6 +75,7 @@ class Positive(Row):
     unit_id: str = Field(description="The unit that was so labelled.")
     where: Where = Field(description="inside: before the cut; after: in the future window.")
     new_thread: bool = Field(description="Whether the unit is in a thread, and in one that has no unit of the person before the cut.")
+    grade: float | None = Field(description="How relevant a teacher judged it, 0 to 1; null where nobody did, and in tables of an older Kindred.")
 
 
 class Cut(Row):
@@ -87,7 +88,7 @@ class Cut(Row):
     entered: list[int] = Field(
         description="Places in `history` of the units soon after the cut by which the person enters a titled thread, or acts on a titled thing, for the first time."
     )
-    hard_negatives: list[str] = Field(description="`item_id`s near the query that are not its answers.")
+    hard_negatives: list[str] = Field(description="`item_id`s near the query that a teacher judged to be no answers of it; their words are in `candidates`.")
     period: Period = Field(
         description="past: every answer of this cut lies before the time split; future: the cut lies at or after it or its answers reach over it."
     )
@@ -116,6 +117,14 @@ class ActedItem(Row):
     text: str = Field(description="Its words.")
 
 
+class Candidate(Row):
+    """An item that was judged, in words."""
+
+    item_id: str = Field(description="The item.")
+    level: Level | None = Field(description="Of a label; null for an app's own item.")
+    text: str = Field(description="Its words.")
+
+
 class Example(Row):
     """One person for training, labelled or not. Self-contained: whoever streams it looks nothing up."""
 
@@ -130,6 +139,7 @@ class Example(Row):
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
     split: Split = Field(description="By hash of `person_id`, or by a community that is held out; the partition.")
     acted_on: list[ActedItem] | None = Field(description="Catalogue items that a cut asks for, by place; null in tables of an older Kindred.")
+    candidates: list[Candidate] | None = Field(description="The hard negatives of all cuts, each once; null in tables of an older Kindred.")
 
 
 PERSON_LABELS = TableSpec(
@@ -138,6 +148,6 @@ PERSON_LABELS = TableSpec(
 )  # fmt: skip
 EXAMPLES = TableSpec(
     name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),
-    stats_columns=("person_id",), repeating_columns=(), later_columns=("acted_on", "cuts.labelled", "cuts.acted_on", "history.source_text"),
+    stats_columns=("person_id",), repeating_columns=(), later_columns=("acted_on", "candidates", "cuts.labelled", "cuts.acted_on", "cuts.positives.grade", "history.source_text"),
 )  # fmt: skip
 """Without dictionaries the size of a row group, by which training plans what it holds, is what it takes in memory; compressed files are hardly larger."""

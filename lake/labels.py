@@ -4,6 +4,7 @@ import hashlib
 import re
 import unicodedata
 from datetime import datetime
+from itertools import takewhile
 from typing import Literal
 
 from pydantic import Field
@@ -12,6 +13,11 @@ from lake.tables import Row, TableSpec
 
 Level = Literal["specific", "broad"]
 LEVELS: tuple[Level, ...] = ("specific", "broad")
+NORMALISING_VERSION = "2"
+"""Changes with `normalised`: other ids of items, and other answers, of the same words."""
+_NO_WORD = re.compile(r"[^\w\s+#]+")
+_VARIANT = re.compile("[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Marks that say how a sign is drawn and nothing else, as behind the signs of pictures."""
 
 
 class Label(Row):
@@ -73,9 +79,21 @@ LABELS_SOURCE = "labels"
 
 
 def normalised(text: str) -> str:
-    """A label's text with casing, white space and punctuation levelled; meaning is left to the encoder."""
-    words = re.sub(r"[^\w\s+#]", " ", unicodedata.normalize("NFKC", text).casefold())
+    """A label's text with casing, white space and punctuation levelled; meaning is left to the encoder.
+
+    Marks that belong to a letter stay: the vowel signs of Hindi and Thai are such, and words differ by them alone.
+    """
+    words = _NO_WORD.sub(_marks_and_space, unicodedata.normalize("NFKC", text).casefold())
     return " ".join(words.split())
+
+
+def _marks_and_space(found: re.Match[str]) -> str:
+    """What stays of a run of signs that are neither letter nor number nor white space: the marks of the letter before it, and a space for the rest."""
+    run = found.group()
+    if run.isascii() or not found.start() or not found.string[found.start() - 1].isalnum():
+        return " "
+    marks = "".join(takewhile(lambda sign: unicodedata.category(sign) in ("Mn", "Mc") and not _VARIANT.match(sign), run))
+    return marks if len(marks) == len(run) else marks + " "
 
 
 def label_item_id(level: Level, text: str) -> str:

@@ -26,7 +26,7 @@ def part_of(batch: TrainingBatch, queries: Sequence[int]) -> TrainingBatch:
     chosen = np.array(queries, np.int64)
     return TrainingBatch(
         [batch.histories[query] for query in queries], answers, texts, positives, [batch.done[query] for query in queries], batch.communities[chosen],
-        batch.times[chosen],
+        batch.times[chosen], None if batch.grades is None else [batch.grades[query] for query in queries],
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def history_unit(unit_id: str, number: int, text: str, community: str = "talk") 
 
 def positive(text: str, level: str, where: str, unit_id: str = "u") -> dict[str, Any]:
     """A label of the person seen from a cut."""
-    return {"item_id": label_item_id(level, text), "level": level, "unit_id": unit_id, "where": where, "new_thread": where == "after"}  # type: ignore[arg-type]
+    return {"item_id": label_item_id(level, text), "level": level, "unit_id": unit_id, "where": where, "new_thread": where == "after", "grade": None}  # type: ignore[arg-type]
 
 
 def example(
@@ -77,6 +77,7 @@ def example(
         "label_set": ["hand-made"],
         "split": split,
         "acted_on": [],
+        "candidates": [],
     }
 
 

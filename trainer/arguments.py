@@ -7,7 +7,7 @@ from conf.arguments import JobArguments, job_arguments, job_parser, parse_job_ar
 
 EXAMPLES = """One row a person for training, labelled or not: the history, cuts of it, the labels before and after each cut, and what is entered or acted on after it.
 
-Reads `sequences`, and where they are `labels` and the apps' own `items`; writes `person_labels` and `examples`, each whole and in one commit. Does nothing where neither changed."""
+Reads `sequences`, and where they are `labels`, `judgements` and the apps' own `items`; writes `person_labels` and `examples`, each whole and in one commit. Does nothing where neither changed."""
 TRAIN = """Fine-tune the student on examples and register it.
 
 Reads `examples`, and `items` where there are some; writes a version of the registered encoder, and moves the alias `champion` to it if it clearly

@@ -30,6 +30,9 @@ class ExamplesConfig(StageConfig):
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of people held out to judge the chosen encoder by.")
     held_out_communities: list[str] = Field([], description="Communities held out to judge by: whoever ever acted in one belongs to split test.")
     past_share: float = Field(0.8, gt=0, le=1, description="Quantile of labelled units' times at which the future period begins.")
+    hard_negative_grade: float = Field(
+        0.25, ge=0, le=1, description="Grade of a judged item (`judgements`) up to which it is a hard negative of the history that it was judged for."
+    )
     label_set: list[str] | None = Field(None, description="Teacher versions whose labels count; None takes all.")
     memory_mb: int = Field(1024, gt=0, description="MiB of histories held at once while examples are made.")
     labels_at_once: int = Field(5_000_000, gt=0, description="Labels held at once; where there are more, histories are read several times.")
@@ -104,17 +107,21 @@ class TrainingConfig(StageConfig):
         min_length=1,
         description="Parts of training, one after the other; a source that nobody has answers of takes no step, and the steps of several in one phase are mixed.",
     )
-    people_per_batch: int = Field(32, gt=1, description="People in one step, over all processes.")
+    people_per_batch: int = Field(32, gt=1, description="People in one step, over all processes; two for each process at least.")
     answers_per_query: int = Field(4, gt=0, description="Positives drawn for each person's cut; of labels over both levels, inside and after.")
     single_unit_share: float = Field(
         0.0, ge=0, le=1,
         description="Share of a step's people with labels of whom one labelled unit of the past, without its labels, is the whole history, and its own labels are the answers.",
     )  # fmt: skip
+    judged_negatives: int = Field(0, ge=0, description="Hard negatives that a teacher judged (`judgements`), drawn for each person's cut; 0: none.")
+    weigh_by_grade: bool = Field(False, description="A positive weighs by the grade that a teacher gave it, one without a grade like the best; else all alike.")
     near_share: float = Field(
         0.5, ge=0, le=1, description="Share of a step's people who stand in groups of one community and nearly one time; the others are strangers."
     )
     near_people: int = Field(16, gt=1, description="People in such a group.")
-    window_mb: int = Field(512, gt=0, description="MiB of histories that a process holds at once; groups and strangers are found among them.")
+    window_mb: int = Field(
+        512, gt=0, description="MiB of histories that a process holds at once, of all sources of a phase together; groups and strangers are found among them."
+    )
     train_on_periods: Literal["past", "all"] = Field(
         "past", description="past: only cuts whose futures lie before the time split; all: every cut. Too few people with a past cut: all."
     )
@@ -131,6 +138,16 @@ class TrainingConfig(StageConfig):
         None, gt=0, le=1, description="An answer whose cosine with one of a query's positives is at least this is no negative of it; None: it is one."
     )
     log_frequency: bool = Field(False, description="Negatives weigh by one over their chance to stand in a step, so that popular answers are not pushed away.")
+    mined_negatives: int = Field(
+        0, ge=0, description="Hard negatives of each kind that are looked for a query in each step, among the answers of the steps before; 0: none."
+    )
+    mining_threshold: float = Field(
+        0.95, gt=0, le=1, description="A mined answer is a negative of a query only where its cosine is below this share of that of the query's best positive."
+    )
+    mining_pool: int = Field(
+        8192, gt=0, description="Answers of each kind seen last among which hard negatives are looked for; each process holds all their vectors."
+    )
+    mining_steps: int = Field(100, gt=0, description="Steps after which the vectors of all these answers are made anew by the encoder as it is.")
     matryoshka: list[Annotated[int, Field(gt=0)]] = Field(
         [], description="Sizes to which a vector may be cut: so many first numbers of it are trained, each with the same weight as the whole vector."
     )

@@ -46,6 +46,7 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
     check_held_out(lake, config, plan)
     stream = ExampleStream(lake, config, read_cuts(lake, plan.versions["examples"]), accelerator.process_index, accelerator.num_processes)
     stream.check_labels()
+    stream.check_processes()
     if not stream.steps:
         asked = " or ".join(sorted({source for phase in config.phases for source in phase.epochs}))
         raise ContractError(

@@ -1,7 +1,7 @@
 """The student before training: a sentence encoder whose positions reach the configured number of tokens, with the prompts and pooling that are asked for."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,18 @@ def base_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
     return Encoder(model, card, content_version(model, card))
 
 
-def base_of(card: EncoderCard, device: str | None = None) -> Encoder:
-    """The untouched base of an encoder, which reads the same texts. Raises ConfigError as `load_base` does."""
-    own = card.model_copy(update={"trained_on": {}, "held_out": None})
-    model = load_base(card.base_model, card.max_tokens, device)
-    set_prompts(model, card.prompts)
+def base_of(encoder: Encoder, device: str | None = None) -> Encoder:
+    """The untouched base of an encoder, which reads the same texts and makes a vector of tokens as it does. Raises ConfigError as `load_base` does."""
+    own = encoder.card.model_copy(update={"trained_on": {}, "held_out": None, "dimensions": []})
+    model = load_base(own.base_model, own.max_tokens, device)
+    for pooling, of_encoder in zip(_poolings(model), _poolings(encoder.model), strict=False):
+        pooling.pooling_mode = of_encoder.pooling_mode
+    set_prompts(model, own.prompts)
     return Encoder(model, own, content_version(model, own))
+
+
+def _poolings(model: SentenceTransformer) -> list[Any]:
+    return [module for module in model if isinstance(module, Pooling)]
 
 
 def base_licence(name: str) -> str | None:
@@ -72,8 +78,11 @@ def _first_line(path: Path) -> str | None:
 
 
 def student_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
-    """The base as it goes into training: adapters where they alone are trained, and the attention that training computes with. `finish` takes both away."""
-    encoder = base_encoder(config, device)
+    """The base as it goes into training: adapters where they alone are trained, and the attention that training computes with. `finish` takes both away.
+
+    Its card names the sizes to which the trained vectors may be cut. Raises ConfigError for one that is more than the vectors have.
+    """
+    encoder = with_sizes(base_encoder(config, device), config.matryoshka)
     transformer: Any = encoder.model[0].auto_model
     if config.lora_rank is not None:
         add_adapters(encoder.model, config, config.lora_rank)
@@ -85,6 +94,17 @@ def student_encoder(config: TrainingConfig, device: str | None = None) -> Encode
             if wanted:
                 raise ConfigError(f"trainer.attention 'flash_attention_2': {type(transformer).__name__} cannot have it here ({error})") from None
     return encoder
+
+
+def with_sizes(encoder: Encoder, sizes: Sequence[int]) -> Encoder:
+    """The encoder with a card that says to which sizes its vectors may be cut; without any, as it is. Raises ConfigError for one that is more than they have."""
+    if max(sizes, default=0) > encoder.dimension:
+        raise ConfigError(
+            f"trainer.matryoshka: {max(sizes)} is more than the {encoder.dimension} numbers of the vectors of {encoder.card.base_model!r}; "
+            "leave it out, or choose another trainer.base_model"
+        )
+    dimensions = sorted({*sizes, encoder.dimension}) if sizes else []
+    return Encoder(encoder.model, encoder.card.model_copy(update={"dimensions": dimensions}), encoder.version)
 
 
 def finish(model: SentenceTransformer, config: TrainingConfig) -> None:
@@ -133,11 +153,10 @@ def set_pooling(model: SentenceTransformer, config: TrainingConfig) -> None:
     """Let tokens become one vector as the settings say, in place. Raises ConfigError where the base has no pooling of one vector that could be replaced."""
     if config.pooling == "auto":
         return
-    found = [place for place, module in enumerate(model) if isinstance(module, Pooling)]
-    if len(found) != 1 or not isinstance(model[found[0]].pooling_mode, str):
+    found = _poolings(model)
+    if len(found) != 1 or not isinstance(found[0].pooling_mode, str):
         raise ConfigError(f"trainer.pooling {config.pooling!r}: {config.base_model!r} does not make one vector by one pooling; set it to 'auto'")
-    pooling: Any = model[found[0]]
-    pooling.pooling_mode = POOLING_MODES[config.pooling]
+    found[0].pooling_mode = POOLING_MODES[config.pooling]
 
 
 def shipped_prompts(model: SentenceTransformer) -> dict[Side, str]:

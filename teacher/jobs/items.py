@@ -7,7 +7,7 @@ from conf.arguments import JobArguments
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import inputs_now, job_run, last_run_of
-from lake.labels import ITEMS, LABELS, LEVELS
+from lake.labels import ITEMS, LABELS, LEVELS, NORMALISING_VERSION
 from teacher import arguments as teacher_arguments
 from teacher.items import count_spellings, items_of, only_labels, with_other_sources
 
@@ -27,7 +27,7 @@ def run_job(arguments: JobArguments) -> None:
 
 def collect_items(lake: LakeConfig) -> None:
     """Write the items of all labels. Raises ContractError where there are none."""
-    inputs = inputs_now(lake, reads=(LABELS,))
+    inputs = inputs_now(lake, reads=(LABELS,), code=NORMALISING_VERSION)
     if last_run_of(lake, JOB, inputs, writes=(ITEMS,)):
         logger.info("%s: nothing changed since the last run, nothing to do", JOB)
         return

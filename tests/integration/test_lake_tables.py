@@ -3,7 +3,7 @@
 import pickle
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,55 @@ def test_merge_updates_by_key_and_inserts_the_rest(lake: LakeConfig) -> None:
     arrow_tables.merge(lake, IDENTITIES, [Identity(user_id="b", person_id="p"), Identity(user_id="c", person_id="r")])
     rows = {row["user_id"]: row["person_id"] for row in arrow_tables.read(lake, IDENTITIES).to_pylist()}
     assert rows == {"a": "p", "b": "p", "c": "r"}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_who_stream_all_rows_at_once_the_rows_of_one_stand_there(lake: LakeConfig, is_first: bool) -> None:
+    if not is_first:
+        arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="before", person_id="p")])
+
+    def parts() -> Iterator[pa.Table]:
+        yield rows_table(IDENTITIES, [{"user_id": "slow", "person_id": "p"}])
+        arrow_tables.overwrite_stream(lake, IDENTITIES, iter([rows_table(IDENTITIES, [{"user_id": "quick", "person_id": "p"}])]))
+
+    assert arrow_tables.overwrite_stream(lake, IDENTITIES, parts()) == arrow_tables.table_version(lake, IDENTITIES)
+    assert arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist() == ["slow"]
+
+
+def test_of_two_who_overwrite_at_once_one_alone_does(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    created, calls = arrow_tables.create_table, iter([True])
+
+    def while_another_writes(*of: Any) -> DeltaTable:
+        table = created(*of)
+        if next(calls, False):
+            arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="quick", person_id="p")])
+        return table
+
+    monkeypatch.setattr(arrow_tables, "create_table", while_another_writes)
+    with pytest.raises(ContractError, match="identities: somebody else has written the table meanwhile"):
+        arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="slow", person_id="p")])
+    assert arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist() == ["quick"]
+
+
+def test_the_version_of_a_stream_is_its_own_whoever_comes_behind(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrow_tables.overwrite_stream(lake, IDENTITIES, iter(()))
+    committed = arrow_tables.commit_files
+
+    def then_another(*of: Any, **named: Any) -> None:
+        committed(*of, **named)
+        arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="later", person_id="p")])
+
+    monkeypatch.setattr(arrow_tables, "commit_files", then_another)
+    version = arrow_tables.overwrite_stream(lake, IDENTITIES, iter([rows_table(IDENTITIES, [{"user_id": "own", "person_id": "p"}])]))
+    assert arrow_tables.read(lake, IDENTITIES, version=version)["user_id"].to_pylist() == ["own"]
+    assert arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist() == ["later"]
+
+
+def test_a_table_that_is_replaced_after_its_making_holds_the_last_rows(lake: LakeConfig) -> None:
+    for name in ("a", "b", "c"):
+        version = arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id=name, person_id="p")])
+        assert version == arrow_tables.table_version(lake, IDENTITIES)
+    assert arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist() == ["c"]
 
 
 def test_absent_table_says_who_writes_it(lake: LakeConfig) -> None:

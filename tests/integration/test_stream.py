@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
 
-from conf.errors import ContractError
+from conf.errors import ConfigError, ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
@@ -22,10 +21,10 @@ from lake.schema import arrow_schema, rows_table
 from lake.table_files import TableFiles
 from tests.older_lakes import make_older
 from tests.planted_people import TOPICS, example, reader
-from trainer.config import Phase, TrainingConfig
+from trainer.config import Phase, Source, TrainingConfig
 from trainer.training.batches import TrainingBatch
 from trainer.training.cuts_table import read_cuts
-from trainer.training.stream import ExampleStream, ahead
+from trainer.training.stream import ExampleStream, Window, ahead
 
 TITLES = Phase(epochs={"titles": 2})
 LABELS = Phase(epochs={"labels": 1}, learning_rate=0.5)
@@ -163,21 +162,34 @@ def test_a_table_without_a_field_inside_a_column_is_made_anew(tmp_path: Path) ->
     assert stream(lake).people["titles"] == 3
 
 
-def test_of_two_who_replace_a_table_at_once_one_alone_does(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = TableFiles(titled, EXAMPLES, "slow", name_is_unique=True)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_who_replace_a_table_at_once_one_alone_does(tmp_path: Path, is_first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, [] if is_first else readers(37))
+    files = TableFiles(lake, EXAMPLES, "slow", name_is_unique=True)
     files.write(rows_table(EXAMPLES, readers(9)))
     written, listed, calls = files.finish(), arrow_tables.live_files, iter([True])
 
     def while_another_replaces(table: DeltaTable) -> list[dict[str, Any]]:
         found = listed(table)
         if next(calls, False):
-            write(titled, readers(4))
+            write(lake, readers(4))
         return found
 
     monkeypatch.setattr(arrow_tables, "live_files", while_another_replaces)
-    with pytest.raises(CommitFailedError):
-        arrow_tables.replace_by_files(titled, EXAMPLES, written)
-    assert arrow_tables.count_rows(titled, EXAMPLES) == 4
+    with pytest.raises(ContractError, match="examples: somebody else has written the table meanwhile"):
+        arrow_tables.replace_by_files(lake, EXAMPLES, written)
+    assert arrow_tables.count_rows(lake, EXAMPLES) == 4
+
+
+def test_examples_of_an_older_kindred_have_no_grades_and_no_judged_negatives(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    write(lake, labelled(12))
+    settings = {"phases": [LABELS], "judged_negatives": 2, "weigh_by_grade": True}
+    before = [(batch.texts, batch.histories, [each.tolist() for each in batch.grades or ()]) for batch in taken(stream(lake, **settings))]
+    make_older(lake, EXAMPLES)
+    assert "candidates" not in {field.name for field in arrow_tables.open_table(lake, EXAMPLES).schema().fields}
+    assert [(batch.texts, batch.histories, [each.tolist() for each in batch.grades or ()]) for batch in taken(stream(lake, **settings))] == before
 
 
 def rater(person: int) -> dict[str, Any]:
@@ -278,6 +290,45 @@ def test_row_groups_without_anybody_to_visit_are_not_read_and_nobody_else_is_kep
     assert [len(window.groups) for window in windows] == [1, 1]
     assert sum(len(people_of(taken(part))) for part in parts) == 7
     assert sum(rows) == 7
+
+
+def test_sources_of_one_phase_share_what_a_process_holds(titled: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(titled, [row | {"history": row["history"] * 40} for row in [*readers(40), *labelled(40)]], 4)
+    total = sum(group.bytes for group in stream(titled).cuts.groups)
+    assert total > 2 * 2**20
+    held: dict[str, int] = {}
+    read = ExampleStream._read
+    windows = ExampleStream.windows
+
+    def of_source(self: ExampleStream, source: Source, *rest: Any) -> Iterator[Window]:
+        for window in windows(self, source, *rest):
+            held[source] = sum(self.cuts.groups[group].bytes for group in window.groups)
+            yield window
+
+    sums: list[int] = []
+    monkeypatch.setattr(ExampleStream, "windows", of_source)
+    monkeypatch.setattr(ExampleStream, "_read", lambda self, window: sums.append(sum(held.values())) or read(self, window))
+    taken(stream(titled, phases=[Phase(epochs={"titles": 1, "labels": 1})], people_per_batch=2, window_mb=1))
+    largest = max(group.bytes for group in stream(titled).cuts.groups)
+    assert len(sums) > 3
+    assert max(sums) < 2**20 + 2 * largest
+
+
+def test_people_in_no_community_are_near_nobody(tmp_path: Path) -> None:
+    lake = LakeConfig(path=str(tmp_path))
+    nowhere = [row | {"cuts": [cut | {"community": None} for cut in row["cuts"]]} for row in readers(8)]
+    write(lake, [*nowhere, *readers(24)[8:]])
+    cuts = stream(lake).cuts
+    own = cuts.community[cuts.community < 0]
+    assert len(own) == len(set(own.tolist())) == 8
+    assert len(set(cuts.community[cuts.community >= 0].tolist())) == 3
+
+
+def test_too_few_people_for_the_processes_are_told(titled: LakeConfig) -> None:
+    stream(titled, 0, 4, people_per_batch=8).check_processes()
+    stream(titled, 0, 1, people_per_batch=2).check_processes()
+    with pytest.raises(ConfigError, match=r"trainer\.people_per_batch 2: on 3 processes expected 6 at least"):
+        stream(titled, 0, 3, people_per_batch=2).check_processes()
 
 
 def test_batches_are_made_ahead_and_failures_come_where_they_belong() -> None:

@@ -7,12 +7,13 @@ import pytest
 from teacher_lake import FakeEngine, unit_row, write_units, written
 
 from conf.errors import ContractError, TeacherError
-from lake import arrow_tables
+from lake import arrow_tables, labels
 from lake.config import LakeConfig
 from lake.job_runs import last_done_run
 from lake.labels import ITEMS, LABEL_REJECTS, LABELS, Item
 from teacher.config import TeacherConfig
 from teacher.jobs import import_labels as import_job
+from teacher.jobs import items as items_job
 from teacher.jobs.import_labels import import_file
 from teacher.jobs.items import collect_items
 from teacher.jobs.label import label_units
@@ -72,6 +73,24 @@ def test_a_kill_between_rejects_and_labels_is_mended_by_a_second_import(lake: La
             import_file(lake, TeacherConfig(), labels_file)
     import_file(lake, TeacherConfig(), labels_file)
     assert (len(written(lake, LABELS)), len(written(lake, LABEL_REJECTS))) == (4, 2)
+
+
+def test_items_that_an_older_program_took_for_one_are_parted_by_the_next_run(lake: LakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    thai = ("\u0e44\u0e21\u0e48", "\u0e44\u0e21\u0e49")  # two words that differ by a mark
+    write_units(lake, [unit_row(f"reddit:t1_{number}", "ann", f"text {number}") for number in range(2)])
+    file = tmp_path / "labels.jsonl"
+    file.write_text("".join(json.dumps({"id": str(number), "specific": f"{word} tea cup", "broad": "Tea"}) + "\n" for number, word in enumerate(thai)))
+    import_file(lake, TeacherConfig(), file)
+    with monkeypatch.context() as older:
+        older.setattr(items_job, "NORMALISING_VERSION", "1")
+        older.setattr(labels, "_marks_and_space", lambda found: " ")
+        collect_items(lake)
+    assert sum(row["level"] == "specific" for row in written(lake, ITEMS)) == 1
+    collect_items(lake)
+    assert {row["text"].split()[0] for row in written(lake, ITEMS) if row["level"] == "specific"} == set(thai)
+    before = arrow_tables.table_version(lake, ITEMS)
+    collect_items(lake)
+    assert arrow_tables.table_version(lake, ITEMS) == before
 
 
 def test_labels_of_another_archive_are_refused_as_a_whole(lake: LakeConfig, labels_file: Path) -> None:

@@ -10,7 +10,7 @@ from accelerate.utils import DistributedType
 
 from conf.errors import ConfigError
 from tests.hand_streams import HandStream
-from tests.integration.train_two_processes import CASES, PEOPLE, loss_and_gradients
+from tests.integration.train_two_processes import CASES, MINED, PEOPLE, loss_and_gradients
 from tests.planted_people import planted_examples
 from tests.torchrun import on_processes
 from trainer.config import TrainingConfig
@@ -35,6 +35,9 @@ def test_two_processes_have_the_loss_and_the_gradients_of_one(case: str, folder:
     assert (int(one.pop("processes")), int(two.pop("processes"))) == (1, 2)
     assert int(one["queries"]) == PEOPLE
     assert [one[name] for name in ("queries", "answers", "tokens")] == [two[name] for name in ("queries", "answers", "tokens")], "each text is encoded once"
+    mined = int(one.pop("mined"))
+    assert mined == int(two.pop("mined"))
+    assert (mined > 0) == (case == MINED)
     assert float(one.pop("loss")) == pytest.approx(float(two.pop("loss")), rel=1e-5)
     assert one.keys() == two.keys()
     assert max(np.abs(gradient).max() for gradient in one.values()) > 1e-3

@@ -16,9 +16,12 @@ from lake.schema import arrow_schema
 from trainer.config import ExamplesConfig
 from trainer.examples.catalogue import NO_CATALOGUE, Catalogue
 from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
+from trainer.examples.judgements import Judged, with_judgements
 from trainer.examples.person_labels import whole
 
 _TYPES = arrow_schema(EXAMPLES)
+LEAF_BYTES = 2**31 - 2**20
+"""Bytes of all texts of one field that Arrow's `string` can hold in one array, nearly; larger histories are held with large offsets."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class People:
 
 def people_of(chunks: pa.Table, label_rows: pa.Table, catalogue: Catalogue = NO_CATALOGUE) -> People:
     """The people of `person_id`, `chunk` and `units` of sequences, and of rows of `person_labels`, both in any order."""
+    if chunks.nbytes > LEAF_BYTES:
+        chunks = chunks.cast(pa.schema([field.with_type(_with_large_offsets(field.type)) for field in chunks.schema]))
     chunks = chunks.sort_by([("person_id", "ascending"), ("chunk", "ascending")]).combine_chunks()
     label_rows = label_rows.combine_chunks()
     lists = whole(chunks["units"])
@@ -77,6 +82,16 @@ def people_of(chunks: pa.Table, label_rows: pa.Table, catalogue: Catalogue = NO_
     )
 
 
+def _with_large_offsets(arrow_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_string(arrow_type):
+        return pa.large_string()
+    if pa.types.is_list(arrow_type):
+        return pa.large_list(_with_large_offsets(arrow_type.value_type))
+    if pa.types.is_struct(arrow_type):
+        return pa.struct([field.with_type(_with_large_offsets(field.type)) for field in arrow_type])
+    return arrow_type
+
+
 def titles_by_role(units: pa.StructArray) -> list[pa.Array]:
     """Titles of each unit's object, of itself and of its root, null where there is none with words. The first of them is `lake.units.thread_title`."""
     contexts = pc.struct_field(units, "context")
@@ -89,7 +104,8 @@ def titles_by_role(units: pa.StructArray) -> list[pa.Array]:
 
 
 def _titles_of_role(openings: pa.StructArray, role: str) -> pa.Array:
-    return pc.if_else(pc.equal(pc.struct_field(openings, "role"), role), pc.struct_field(openings, "title"), pa.scalar(None, pa.string()))
+    titles = pc.struct_field(openings, "title")
+    return pc.if_else(pc.equal(pc.struct_field(openings, "role"), role), titles, pa.scalar(None, titles.type))
 
 
 def _with_words(texts: pa.Array) -> pa.Array:
@@ -103,7 +119,9 @@ def _title_keys(titles: pa.Array) -> Numbers:
     return np.where(numbers == NONE, NONE, keys[numbers])
 
 
-def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str]) -> pa.Table:
+def examples_of(
+    people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str], judged: Judged | None = None
+) -> pa.Table:  # fmt: skip
     """Rows of `examples`, ordered by where and when the people act last, so that neighbours in the table are neighbours in place and time.
 
     `counts` and `dropped` are added to: people, cuts, people of each split; people without an example by reason.
@@ -118,10 +136,15 @@ def examples_of(people: People, split_at: int, config: ExamplesConfig, counts: C
             continue
         row = _example(people, person, history, cuts, labels, split_at, config) | {"person_id": person_id}
         row["split"] = shares.split_of(person_id, row["communities"])
+        unit_ids = pc.struct_field(
+            people.units.slice(people.offsets[person] + history.kept_from, len(history.times) - history.kept_from), "unit_id"
+        ).to_pylist()
+        row = with_judgements(row, unit_ids, judged or {}, config.hard_negative_grade)
         counts["people"] += 1
         counts["cuts"] += len(cuts)
         counts["people with labels"] += bool(row["labelled"])
         counts["people with catalogue items"] += bool(row["acted_on"])
+        counts["hard negatives"] += sum(len(cut["hard_negatives"]) for cut in row["cuts"])
         counts[f"{row['split']} people"] += 1
         counts.update(people_of_place(community) for community in shares.communities if community in row["communities"])
         rows.append(row)
@@ -168,13 +191,13 @@ def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.St
     """The rows with their histories: units from a place to another."""
     ends = np.cumsum([0, *(end - start for start, end in kept)])
     places = np.concatenate([np.zeros(0, np.int64), *(np.arange(start, end) for start, end in kept)])
-    history = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), units.take(pa.array(places)))
+    history = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), units.take(pa.array(places)).cast(_TYPES.field("history").type.value_type))
     names = {field.name for field in _TYPES.field("labelled").type.value_type}
     columns = (
         {"history": history}
         | {
             name: pa.array([row[name] for row in rows], _TYPES.field(name).type)
-            for name in ("person_id", "cuts", "did", "communities", "label_set", "split", "acted_on")
+            for name in ("person_id", "cuts", "did", "communities", "label_set", "split", "acted_on", "candidates")
         }
         | {"labelled": pa.array([[{name: label[name] for name in names} for label in row["labelled"]] for row in rows], _TYPES.field("labelled").type)}
     )

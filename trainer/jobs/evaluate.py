@@ -12,7 +12,7 @@ from conf.arguments import JobArguments
 from conf.errors import ContractError, EncoderError
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
+from lake.encoder import Encoder, encoder_version, load_encoder, registered_folder
 from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
@@ -28,7 +28,7 @@ from trainer.evaluation.people import BATCH_ROWS, askable_people, entering_peopl
 from trainer.evaluation.questions import Example, Questions, questions_of, title_questions, with_labels
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
-from trainer.student import base_encoder
+from trainer.student import base_of
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     """Scores of the encoder, its base and the baselines on these versions of the tables."""
     if tuned.card.may_have_met_anybody:
         raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
-    base = base_encoder(config.model_copy(update=_same_text(tuned.card)))
+    base = base_of(tuned)
     items = label_items(lake, read.versions)
     version, settings, query_format = read.version(EXAMPLES), config.evaluation, tuned.card.query_format
     people = people_to_judge(lake, version, items, tuned.card.held_out, settings, query_format in READS_LABELS)
@@ -149,11 +149,6 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, held_out: H
         return list(map(with_labels, found)) if reads_labels else found
 
     return PeopleToJudge(labelled=read(asked), entering=read(about_titles), others=[example["history"] for example in read(others)])
-
-
-def _same_text(card: EncoderCard) -> dict[str, Any]:
-    """Settings that let the base read what the tuned encoder reads."""
-    return {name: getattr(card, name) for name in ("base_model", "max_tokens", "own_chars", "context_chars", "query_format")}
 
 
 def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:

@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,14 +15,16 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import RunRecord, inputs_now, job_run, last_run_of
-from lake.labels import ITEMS, LABELS, LABELS_SOURCE
+from lake.judgements import JUDGEMENTS
+from lake.labels import ITEMS, LABELS, LABELS_SOURCE, NORMALISING_VERSION
 from lake.presence import has_table
 from lake.table_files import TableFiles
 from lake.units import SEQUENCES
 from trainer import arguments as trainer_arguments
 from trainer.config import ExamplesConfig, TrainerConfig
 from trainer.examples.catalogue import NO_CATALOGUE, Catalogue, catalogue_of
-from trainer.examples.people import examples_of, people_of, people_of_place, ranges_of_ids
+from trainer.examples.judgements import Judged, judged_by_query
+from trainer.examples.people import LEAF_BYTES, examples_of, people_of, people_of_place, ranges_of_ids
 from trainer.examples.person_labels import Times, label_index, labelled_units
 from trainer.fingerprint import EXAMPLES_VERSION
 
@@ -30,7 +32,7 @@ logger = logging.getLogger(__name__)
 JOB = "trainer examples"
 CHUNKS_A_BATCH = 256
 MEMORY_OF_BYTES = 6
-"""Bytes in memory of a byte of a file of `sequences`, about."""
+"""Bytes in memory of a byte of a file of `sequences`, about: where reading begins. What is really read says whether that was too much at once."""
 _OF_APPS = ds.field("source") != LABELS_SOURCE
 ROW_GROUP_MB = 16
 """Histories that stand together in a file, and are read together when they are trained on."""
@@ -48,9 +50,9 @@ def run_job(arguments: JobArguments) -> None:
 
 def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
     """Write who labelled what, and an example of everybody with enough units. Raises ContractError, and ConfigError for a label set that is not there."""
-    reads = (SEQUENCES, *((LABELS,) if has_table(lake, LABELS) else ()), *((ITEMS,) if has_catalogue(lake) else ()))
+    reads = (SEQUENCES, *(spec for spec in (LABELS, JUDGEMENTS) if has_table(lake, spec)), *((ITEMS,) if has_catalogue(lake) else ()))
     settings = config.model_dump(exclude={"memory_mb", "labels_at_once"})
-    inputs = inputs_now(lake, reads=reads, settings=settings, code=EXAMPLES_VERSION)
+    inputs = inputs_now(lake, reads=reads, settings=settings, code=f"{EXAMPLES_VERSION} {NORMALISING_VERSION}")
     if last_run_of(lake, JOB, inputs, writes=(PERSON_LABELS, EXAMPLES)):
         logger.info("%s: nothing changed since the last run, nothing to do", JOB)
         return
@@ -58,9 +60,11 @@ def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
         versions = inputs.versions
         record.versions_read.update(versions)
         of_labelled, of_all = Times(), Times()
-        record.wrote(PERSON_LABELS, arrow_tables.overwrite_stream(lake, PERSON_LABELS, _labelled(lake, versions, config, of_labelled, of_all)))
+        labelled = arrow_tables.overwrite_stream(lake, PERSON_LABELS, _labelled(lake, versions, config, of_labelled, of_all))
+        record.wrote(PERSON_LABELS, labelled)
         split_at = (of_labelled if of_labelled.counts else of_all).quantile(config.past_share)
-        record.wrote(EXAMPLES, write_examples(lake, versions["sequences"], split_at, config, record, read_catalogue(lake, versions.get("items"), config)))
+        catalogue = read_catalogue(lake, versions.get("items"), config)
+        record.wrote(EXAMPLES, write_examples(lake, versions, labelled, split_at, config, record, catalogue))
 
 
 def has_catalogue(lake: LakeConfig) -> bool:
@@ -99,26 +103,64 @@ def label_ranks(lake: LakeConfig, version: int, label_set: list[str] | None) -> 
     return {name: counts[name] for name in (counts if label_set is None else label_set)}
 
 
-def write_examples(lake: LakeConfig, version: int, split_at: int, config: ExamplesConfig, record: RunRecord, catalogue: Catalogue) -> int:
-    """Replace `examples`, bucket by bucket, in one commit; the version that it gets. `split_at`: when the future period begins, UTC microseconds."""
+def write_examples(
+    lake: LakeConfig, versions: Mapping[str, int], labelled: int, split_at: int, config: ExamplesConfig, record: RunRecord, catalogue: Catalogue
+) -> int:  # fmt: skip
+    """Replace `examples`, bucket by bucket, in one commit; the version that it gets. `split_at`: when the future period begins, UTC microseconds.
+
+    `versions` (table -> Delta version) and `labelled`, that of `person_labels`, are what is read: what another run writes meanwhile counts nothing.
+    """
+    version = versions["sequences"]
     buckets: Counter[int] = Counter()
     for file in arrow_tables.live_files(arrow_tables.open_table(lake, SEQUENCES, version)):
         buckets[int(file["partition.bucket"])] += file["size_bytes"]
     arrow_tables.made_anew(lake, EXAMPLES)
     files = TableFiles(lake.model_copy(update={"write_buffer_mb": ROW_GROUP_MB}), EXAMPLES, uuid.uuid4().hex, name_is_unique=True)
     for bucket in sorted(buckets):
-        parts = 1 + buckets[bucket] * MEMORY_OF_BYTES // (config.memory_mb * 2**20)
-        for start, end in ranges_of_ids(arrow_tables.read(lake, SEQUENCES, ("person_id",), ds.field("bucket") == bucket, version)["person_id"], parts):
-            where = _people(bucket, start, end)
-            chunks = arrow_tables.read(lake, SEQUENCES, ("person_id", "chunk", "units"), where, version)
-            people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where), catalogue)
-            for rows in row_groups(examples_of(people, split_at, config, record.rows, record.dropped)):
+        for where, chunks in chunks_in_parts(lake, version, bucket, buckets[bucket], config.memory_mb * 2**20):
+            people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where, version=labelled), catalogue)
+            judged = read_judgements(lake, people.person_ids, versions.get("judgements"))
+            for rows in row_groups(examples_of(people, split_at, config, record.rows, record.dropped, judged)):
                 files.write(rows)
     for community in config.held_out_communities:
         if not record.rows[people_of_place(community)]:
             files.discard()
             raise ConfigError(f"trainer.examples.held_out_communities: nobody with an example ever acted in {community!r}; names are as in `sequences`")
     return arrow_tables.replace_by_files(lake, EXAMPLES, files.finish())
+
+
+def read_judgements(lake: LakeConfig, person_ids: Sequence[str], version: int | None) -> Judged:
+    """What was judged for these people's units and histories; nothing where there is no such table."""
+    if version is None:
+        return {}
+    columns = ("query_id", "item_id", "level", "text", "grade")
+    return judged_by_query(arrow_tables.read(lake, JUDGEMENTS, columns, ds.field("person_id").isin(list(person_ids)), version).to_pylist())
+
+
+def chunks_in_parts(lake: LakeConfig, version: int, bucket: int, file_bytes: int, limit: int) -> Iterator[tuple[ds.Expression, pa.Table]]:
+    """Who, and their chunks, until all of a bucket have come: never more than `limit` bytes at once, and never more than LEAF_BYTES, save of one person alone."""
+    everybody = arrow_tables.read(lake, SEQUENCES, ("person_id", "bucket"), ds.field("bucket") == bucket, version)
+    ranges = list(ranges_of_ids(everybody["person_id"], 1 + file_bytes * MEMORY_OF_BYTES // limit))
+    while ranges:
+        start, end = ranges.pop(0)
+        where = _people(bucket, start, end)
+        halves = [(first or start, last or end) for first, last in ranges_of_ids(everybody.filter(where)["person_id"], 2)]
+        chunks = _read_within(lake, version, where, min(limit, LEAF_BYTES) if len(halves) > 1 else None)
+        if chunks is None:
+            ranges = [*halves, *ranges]
+        else:
+            yield where, chunks
+
+
+def _read_within(lake: LakeConfig, version: int, where: ds.Expression, limit: int | None) -> pa.Table | None:
+    """The chunks; None, and nothing held, where they are more than `limit` bytes."""
+    columns, size, batches = ("person_id", "chunk", "units"), 0, []
+    for batch in arrow_tables.read_batches(lake, SEQUENCES, columns, where, version, CHUNKS_A_BATCH):
+        size += batch.nbytes
+        if limit is not None and size > limit:
+            return None
+        batches.append(batch)
+    return pa.Table.from_batches(batches) if batches else arrow_tables.read(lake, SEQUENCES, columns, where, version)
 
 
 def row_groups(rows: pa.Table) -> Iterator[pa.Table]:

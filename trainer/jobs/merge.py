@@ -47,7 +47,7 @@ def parts_of(lake: LakeConfig, names: Sequence[str], weights: Sequence[float], b
         for name, folder, share in zip(names, folders, shares_of(weights, base_share), strict=True)
     ]
     if base_share:
-        base = base_of(parts[0].card)
+        base = base_of(parts[0].load())
         parts.append(Part(f"the base {public_name(base.card.base_model)}", base.version, base_share, base.card, lambda: base))
     return parts
 
@@ -105,7 +105,7 @@ def _provenance(parts: Sequence[Part], encoder: Encoder, words: str) -> Provenan
     if local_model_folder(encoder.card.base_model) is None:
         logger.warning("the base %s is not on this machine: the merge is not compared with it", encoder.card.base_model)
         return known
-    base = base_of(encoder.card)
+    base = base_of(encoder)
     return replace(known, base_version=base.version, probe=probe_scores(encoder, base))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lake.examples import KINDS, answer_key, title_answer
 from lake.labels import LEVELS
@@ -15,6 +16,8 @@ from trainer.config import Source, TrainingConfig
 from trainer.training.masks import Numbers, answer_numbers
 
 Unit = Mapping[str, Any]
+LEAST_GRADE = 0.01
+"""What a positive weighs that was judged to be of no relevance: it was the person's own all the same."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class TrainingBatch:
     """What one process holds of a step: B histories with one cut each, and the A distinct answers drawn for them.
 
     `answers` (A,) are numbers as `trainer.training.masks` has them, ascending; `texts` their words. `positives` and `done` hold, a query, the answers
-    drawn for it and the keys of all words that its person ever did. `communities` (numbers, another one for each person in none) and `times` (UTC microseconds) are
+    drawn for it and the keys of all words that its person ever did; `grades` (None: all 1) how much each of the positives weighs, in their order. Hard negatives that
+    were judged are answers that are nobody's positive. `communities` (numbers, another one for each person in none) and `times` (UTC microseconds) are
     those of the cuts, (B,). `max_tokens` are those of a history that are read; None: as many as the encoder reads.
     """
 
@@ -34,14 +38,16 @@ class TrainingBatch:
     communities: Numbers
     times: Numbers
     max_tokens: int | None = None
+    grades: list[NDArray[np.float64]] | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Words that are right for a query."""
+    """Words that are right for a query, and how right, above 0; of a hard negative that counts nothing."""
 
     number: int
     text: str
+    grade: float = 1.0
 
 
 def batch_of(
@@ -69,13 +75,20 @@ def batch_of(
         giver = {int(ring[place - 1]): int(ring[place]) for place in range(len(ring))}
         drawn = drawn if len(people) > 1 else [[] for _ in drawn]
         drawn, done = ([each[giver[place]] for place in range(len(each))] for each in (drawn, done))  # type: ignore[assignment]
-    texts = {answer.number: answer.text for answers in reversed(drawn) for answer in answers}
+    negatives = []
+    if config.judged_negatives and not config.shuffle_labels and "candidates" in rows.column_names:  # an older table has none
+        negatives = [
+            judged_negatives(cut["hard_negatives"], rows["candidates"][person].as_py(), config.judged_negatives, generator)
+            for person, cut in zip(people, found, strict=True)
+        ]  # fmt: skip
+    texts = {answer.number: answer.text for answers in [*negatives, *reversed(drawn)] for answer in answers}
     answers = np.array(sorted(texts), np.int64)
     return TrainingBatch(
         histories=pasts,
         answers=answers,
         texts=[texts[number] for number in answers.tolist()],
         positives=[np.unique([answer.number for answer in of_query]).astype(np.int64) for of_query in drawn],
+        grades=[_grades(of_query) for of_query in drawn] if config.weigh_by_grade else None,
         done=done,
         communities=np.array([_community(cut, history) for cut, history in zip(found, histories, strict=True)], np.int64),
         times=np.array([int(cut["cut_at"].timestamp()) * 1_000_000 for cut in found], np.int64),
@@ -125,6 +138,7 @@ def drawn_items(places: Sequence[int], items: Sequence[Mapping[str, Any]], count
 def drawn_labels(positives: Sequence[Mapping[str, Any]], labelled: Sequence[Mapping[str, str]], count: int, generator: np.random.Generator) -> list[Answer]:
     """Up to `count` distinct labels, in turns from what came after the cut and what lies inside, specific before broad."""
     words = {unit[f"{level}_item_id"]: unit[level] for unit in labelled for level in LEVELS}
+    grades = {(each["level"], each["item_id"]): max(each["grade"], LEAST_GRADE) for each in positives if each.get("grade") is not None}
     turns = [("specific", "after"), ("specific", "inside"), ("broad", "after"), ("broad", "inside")]
     groups = {turn: sorted({each["item_id"] for each in positives if (each["level"], each["where"]) == turn}) for turn in turns}
     queues = [[(level, group[index]) for index in generator.permutation(len(group))] for (level, _), group in groups.items()]
@@ -133,11 +147,24 @@ def drawn_labels(positives: Sequence[Mapping[str, Any]], labelled: Sequence[Mapp
         for queue in queues:
             if queue and len(drawn) < count:
                 drawn[queue.pop()] = None
-    return [_label_answer(level, words[item_id]) for level, item_id in drawn]
+    return [_label_answer(level, words[item_id], grades.get((level, item_id), 1.0)) for level, item_id in drawn]
 
 
-def _label_answer(level: str, text: str) -> Answer:
-    return Answer(int(answer_numbers(np.array(answer_key(text)), KINDS.index(level))), text)  # type: ignore[arg-type]
+def _label_answer(level: str, text: str, grade: float = 1.0) -> Answer:
+    return Answer(int(answer_numbers(np.array(answer_key(text)), KINDS.index(level))), text, grade)  # type: ignore[arg-type]
+
+
+def judged_negatives(hard_negatives: Sequence[str], candidates: Sequence[Mapping[str, Any]] | None, count: int, generator: np.random.Generator) -> list[Answer]:
+    """Up to `count` of a cut's hard negatives, in random order, at the kind of their level."""
+    words = {each["item_id"]: each for each in candidates or ()}
+    chosen = [words[hard_negatives[place]] for place in generator.permutation(len(hard_negatives))[:count].tolist()]
+    return [Answer(int(answer_numbers(np.array(answer_key(each["text"])), KINDS.index(each["level"] or "catalogue"))), each["text"]) for each in chosen]
+
+
+def _grades(answers: Sequence[Answer]) -> NDArray[np.float64]:
+    """Of distinct answers, ascending by their numbers."""
+    grades = {answer.number: answer.grade for answer in answers}
+    return np.array([grades[number] for number in sorted(grades)], np.float64)
 
 
 def _community(cut: Mapping[str, Any], history: pa.StructArray) -> int:

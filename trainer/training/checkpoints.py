@@ -5,6 +5,7 @@
     optimizer.safetensors   the optimizer's tensors, '<place of the parameter>.<name>'; its settings are the run's own
     process-<n>.safetensors random states of each process
     sightings.safetensors   how often answers stood in a step, where `trainer.log_frequency` asks for it
+    pool.safetensors        answers that hard negatives are mined from, and the words that each process holds, where `trainer.mined_negatives` asks for them
     progress.json           step, temperature, the position of each process in its stream; written last
 
 A checkpoint is written under another name and renamed when it is whole, so that a kill in between leaves the one before. The main process writes; all read,
@@ -18,6 +19,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +27,7 @@ from typing import IO, Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file as load_numpy
 from safetensors.numpy import save_file as save_numpy
@@ -36,11 +39,14 @@ from conf.errors import ConfigError, EncoderError
 from lake.config import LakeConfig
 from trainer.config import TrainerConfig
 from trainer.training.frequency import Sightings
+from trainer.training.pool import AnswerPool
 from trainer.training.random_states import random_states, set_random_states
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS, OPTIMIZER, SIGHTINGS, PROGRESS, LOCK = "weights.safetensors", "optimizer.safetensors", "sightings.safetensors", "progress.json", "lock"
+WEIGHTS, OPTIMIZER, SIGHTINGS, POOL = "weights.safetensors", "optimizer.safetensors", "sightings.safetensors", "pool.safetensors"
+PROGRESS, LOCK = "progress.json", "lock"
+Arrays = Mapping[str, NDArray[Any]]
 _NAME = re.compile(r"step-\d{9}")
 
 
@@ -83,8 +89,8 @@ class Checkpoints:
         self._written_at = time.monotonic()
         self._lock = _locked(folder) if accelerator.is_main_process else None
 
-    def resume(self, model: nn.Module, optimizer: Optimizer, sightings: Sightings | None = None) -> Progress:
-        """Set model, optimizer, sightings and random states to the newest whole checkpoint's, and say where it is; the beginning, and nothing set, where there is none."""
+    def resume(self, model: nn.Module, optimizer: Optimizer, sightings: Sightings | None = None, pool: AnswerPool | None = None) -> Progress:
+        """Set model, optimizer, sightings, pool and random states to the newest whole checkpoint's, and say where it is; the beginning, and nothing set, where there is none."""
         found: list[Path | None] = [self._newest() if self.accelerator.is_main_process else None]
         broadcast_object_list(found)
         (folder,) = found
@@ -97,23 +103,31 @@ class Checkpoints:
         if sightings is not None:
             sightings.set_state(load_numpy(folder / SIGHTINGS))
         process = self.accelerator.process_index
+        if pool is not None:
+            state = load_numpy(folder / POOL)
+            pool.set_state(state, state[_words_of(process)])
         set_random_states(load_file(folder / _states_file(process)), self.accelerator.device)
         if self.accelerator.is_main_process:
             logger.info("going on after step %d, from %s", record.step, folder)
         return Progress(record.step, record.temperature, record.positions[process])
 
-    def save_if_due(self, model: nn.Module, optimizer: Optimizer, progress: Progress, sightings: Sightings | None = None, *, is_last: bool) -> None:
+    def save_if_due(
+        self, model: nn.Module, optimizer: Optimizer, progress: Progress, sightings: Sightings | None = None, pool: AnswerPool | None = None, *, is_last: bool
+    ) -> None:  # fmt: skip
         """Keep a checkpoint every so many steps or minutes, as the settings say, and after the last step: what follows may be killed too."""
         if is_last or self._is_due(progress.step):
-            self.save(model, optimizer, progress, sightings)
+            self.save(model, optimizer, progress, sightings, pool)
 
-    def save(self, model: nn.Module, optimizer: Optimizer, progress: Progress, sightings: Sightings | None = None) -> None:
+    def save(self, model: nn.Module, optimizer: Optimizer, progress: Progress, sightings: Sightings | None = None, pool: AnswerPool | None = None) -> None:
         """Write a checkpoint, then remove all but the newest ones."""
-        told = gather_object([(progress.position, random_states(self.accelerator.device))])
+        told = gather_object([(progress.position, random_states(self.accelerator.device), None if pool is None else pool.own_words())])
         if self.accelerator.is_main_process:
-            record = Record(self.run_folder.name, len(told), progress.step, progress.temperature, [position for position, _ in told])
+            record = Record(self.run_folder.name, len(told), progress.step, progress.temperature, [position for position, _, _ in told])
+            words = {_words_of(process): own for process, (_, _, own) in enumerate(told)}
+            learnt: dict[str, Arrays] = {} if sightings is None else {SIGHTINGS: sightings.state()}
+            learnt |= {} if pool is None else {POOL: pool.state() | words}
             writing = self.folder / f"writing-{progress.step}"
-            _write(writing, model, optimizer, sightings, [states for _, states in told], record)
+            _write(writing, model, optimizer, learnt, [states for _, states, _ in told], record)
             whole = self.folder / f"step-{progress.step:09}"
             _remove(whole)
             writing.rename(whole)
@@ -149,7 +163,8 @@ class Checkpoints:
     def _can_be_read(self, folder: Path) -> bool:
         try:
             record = _read_record(folder)
-            for name in (WEIGHTS, OPTIMIZER, *([SIGHTINGS] if self.config.log_frequency else []), *map(_states_file, range(record.processes))):
+            asked_for = [name for name, is_asked in ((SIGHTINGS, self.config.log_frequency), (POOL, self.config.mined_negatives)) if is_asked]
+            for name in (WEIGHTS, OPTIMIZER, *asked_for, *map(_states_file, range(record.processes))):
                 with safe_open(folder / name, framework="pt"):
                     pass
         except (OSError, ValueError, TypeError, SafetensorError) as error:
@@ -182,14 +197,16 @@ def _locked(folder: Path) -> IO[str]:
     return file
 
 
-def _write(folder: Path, model: nn.Module, optimizer: Optimizer, sightings: Sightings | None, states: list[dict[str, Tensor]], record: Record) -> None:
-    """All files of a checkpoint, on disk when this returns."""
+def _write(
+    folder: Path, model: nn.Module, optimizer: Optimizer, learnt: Mapping[str, Arrays], states: list[dict[str, Tensor]], record: Record
+) -> None:  # fmt: skip
+    """All files of a checkpoint, on disk when this returns. `learnt`: what a run learns on the way beside its weights, by the file it stands in."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     save_file(_on_cpu(_tensors(model)), folder / WEIGHTS)
     save_file(_on_cpu(_optimizer_tensors(optimizer)), folder / OPTIMIZER)
-    if sightings is not None:
-        save_numpy(sightings.state(), folder / SIGHTINGS)
+    for name, arrays in learnt.items():
+        save_numpy(dict(arrays), folder / name)
     for process, of_process in enumerate(states):
         save_file(of_process, folder / _states_file(process))
     (folder / PROGRESS).write_text(json.dumps(asdict(record)), encoding="utf-8")
@@ -206,6 +223,10 @@ def _remove(folder: Path) -> None:
 
 def _read_record(folder: Path) -> Record:
     return Record(**json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
+
+
+def _words_of(process: int) -> str:
+    return f"words-{process}"
 
 
 def _states_file(process: int) -> str:

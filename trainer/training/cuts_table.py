@@ -40,7 +40,7 @@ class RowGroup:
 class Cuts:
     """C cuts of all people, in the order of the files. `person` numbers people over all files, `group` and `row` say where one stands, `cut` which of the person's.
 
-    Shapes: all (C,); times are UTC microseconds, communities numbers; is_past says whether all answers lie before the time split, asks whether the cut
+    Shapes: all (C,); times are UTC microseconds, communities numbers, another one for each person in none, who is so near nobody; is_past says whether all answers lie before the time split, asks whether the cut
     has an answer of each source, labelled how many units of the past have a label (-1 in tables of an older Kindred).
     """
 
@@ -102,10 +102,12 @@ def _joined(groups: list[RowGroup], read: list[pa.Table]) -> Cuts:
     cuts = pa.concat_tables(read) if read else pa.table({name: pa.array([], kind) for name, kind in _EMPTY.items()})
     group = np.repeat(np.arange(len(read)), [len(each) for each in read])
     first_person = np.cumsum([0, *(each.people for each in groups)])[:-1].astype(np.int64)
-    row, community = cuts["row"].to_numpy(), cuts["community"].combine_chunks().dictionary_encode()
+    row, encoded = cuts["row"].to_numpy(), cuts["community"].combine_chunks().dictionary_encode()
+    community = encoded.indices.fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    person = (first_person[group] if len(groups) else group) + row
     return Cuts(
-        groups=groups, person=(first_person[group] if len(groups) else group) + row, group=group, row=row, cut=cuts["cut"].to_numpy(), time=cuts["time"].to_numpy(),
-        community=community.indices.fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False), is_past=cuts["is_past"].to_numpy(),
+        groups=groups, person=person, group=group, row=row, cut=cuts["cut"].to_numpy(), time=cuts["time"].to_numpy(),
+        community=np.where(community < 0, -1 - person, community), is_past=cuts["is_past"].to_numpy(),
         asks={source: cuts[source].to_numpy() for source in SOURCES}, labelled=cuts["labelled"].to_numpy(),
     )  # fmt: skip
 

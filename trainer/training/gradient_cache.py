@@ -9,6 +9,7 @@ Source: Gao et al. 2021, https://arxiv.org/abs/2101.06983.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -16,6 +17,7 @@ from torch.nn import Parameter
 
 from lake.encoder import Encoder
 from trainer.training.loss import PLAIN, Floats, LossSettings, best_temperature, loss_of_kinds
+from trainer.training.mining import Miner
 from trainer.training.random_states import RandomStates, random_states, replayed
 from trainer.training.step import Share
 from trainer.training.towers import embed
@@ -38,18 +40,28 @@ class Pass:
 
 def add_gradients(
     encoder: Encoder, share: Share, tokens_in_one_pass: int, accelerator: Accelerator, temperature: float, dropout: bool = False,
-    settings: LossSettings = PLAIN, log_chances: Floats | None = None,
+    settings: LossSettings = PLAIN, log_chances: Floats | None = None, miner: Miner | None = None,
 ) -> float:  # fmt: skip
-    """The loss of a step; its gradient is set on each process's parameters alike. `settings` and `log_chances` as in `loss_of_kinds`."""
+    """The loss of a step; its gradient is set on each process's parameters alike. `settings` and `log_chances` as in `loss_of_kinds`.
+
+    With a miner hard negatives join the step between the passes; nothing is taken from their scores, since they are there by choice and not by chance.
+    """
     encoder.model.train(dropout)
-    keeps_graphs = share.own.computed_tokens <= tokens_in_one_pass
-    passes = first_passes(encoder, share, keeps_graphs, accelerator)
-    vectors = all_vectors(passes, share, encoder.dimension, accelerator).requires_grad_()
+    passes = first_passes(encoder, share, share.own.computed_tokens <= tokens_in_one_pass, accelerator)
+    vectors = all_vectors(passes, share, encoder.dimension, accelerator)
+    if miner is not None:
+        answers_before = len(share.answers)
+        share = miner.extend(vectors)
+        passes += first_passes(encoder, share, share.own.computed_tokens <= tokens_in_one_pass, accelerator, len(passes))
+        vectors = all_vectors(passes, share, encoder.dimension, accelerator)
+        share = miner.mask_too_near(vectors, answers_before)
+        log_chances = None if log_chances is None else np.concatenate([log_chances, np.zeros(len(share.answers) - answers_before)])
+    vectors.requires_grad_()
     queries, answers = vectors.split(share.relation.shape)
-    loss = loss_of_kinds(queries, answers, share.relation, share.kinds, temperature, settings, log_chances=log_chances)
+    loss = loss_of_kinds(queries, answers, share.relation, share.kinds, temperature, settings, weights=share.weights, log_chances=log_chances)
     (gradient,) = torch.autograd.grad(loss, vectors)
     for each in passes:
-        again = each.vectors if keeps_graphs else _second_pass(encoder, share, each, accelerator)
+        again = each.vectors if each.vectors.requires_grad else _second_pass(encoder, share, each, accelerator)
         again.backward(gradient[each.rows])
     sum_gradients([each for each in encoder.model.parameters() if each.requires_grad], accelerator)
     return float(loss.item())
@@ -60,14 +72,14 @@ def fitting_temperature(encoder: Encoder, share: Share, accelerator: Accelerator
     encoder.model.eval()
     vectors = all_vectors(first_passes(encoder, share, False, accelerator), share, encoder.dimension, accelerator)
     queries, answers = vectors.split(share.relation.shape)
-    return min(SOFTEST, best_temperature(queries, answers, share.relation, share.kinds, settings))
+    return min(SOFTEST, best_temperature(queries, answers, share.relation, share.kinds, settings, weights=share.weights))
 
 
-def first_passes(encoder: Encoder, share: Share, keeps_graphs: bool, accelerator: Accelerator) -> list[Pass]:
-    """This process's micro-batches, each once through the model."""
+def first_passes(encoder: Encoder, share: Share, keeps_graphs: bool, accelerator: Accelerator, taken: int = 0) -> list[Pass]:
+    """This process's micro-batches but for the first `taken`, each once through the model."""
     passes = []
     with torch.set_grad_enabled(keeps_graphs):
-        for rows in share.own.rows:
+        for rows in share.own.rows[taken:]:
             states = random_states(accelerator.device)
             passes.append(Pass(rows, _vectors(encoder, share, rows, accelerator), states))
     return passes

@@ -33,8 +33,10 @@ from trainer.training.checkpoints import Checkpoints, Progress
 from trainer.training.frequency import Sightings
 from trainer.training.gradient_cache import add_gradients, fitting_temperature
 from trainer.training.loss import LossSettings
+from trainer.training.mining import Miner, MiningSettings
 from trainer.training.negatives import negatives_by_nearness
 from trainer.training.packing import choose_packing
+from trainer.training.pool import AnswerPool
 from trainer.training.step import Share, share_of_step
 
 NEAR_DAYS = 45
@@ -99,21 +101,31 @@ def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator:
     parameters = [each for each in model.parameters() if each.requires_grad]
     optimizer = AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     sightings = Sightings() if config.log_frequency else None
-    begun = checkpoints.resume(model, optimizer, sightings) if checkpoints else Progress(temperature=config.temperature)
+    pool = AnswerPool(config.mining_pool, encoder.dimension, accelerator) if config.mined_negatives else None
+    begun = checkpoints.resume(model, optimizer, sightings, pool) if checkpoints else Progress(temperature=config.temperature)
     temperature, began_at = begun.temperature, time.monotonic()
     for number, (batch, position) in enumerate(stream.batches(begun.position), begun.step + 1):
         share = share_of_step(encoder, batch, config.tokens_per_forward, accelerator)
         temperature = temperature or fitting_temperature(encoder, share, accelerator, loss_settings(config))
         log_chances = sightings.log_chances(share.answers) if sightings else None
-        loss = add_gradients(encoder, share, tokens_in_one_pass(config), accelerator, temperature, config.dropout, loss_settings(config), log_chances)
+        miner = miner_of_step(encoder, batch, share, pool, config, number) if pool else None
+        loss = add_gradients(encoder, share, tokens_in_one_pass(config), accelerator, temperature, config.dropout, loss_settings(config), log_chances, miner)
+        share = miner.share if miner else share
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
         check_finite(number, loss=loss, gradient=norm)
         rate = stream.learning_rate(number)
         _take_step(optimizer, rate)
         yield Step(number, loss, rate, norm, temperature, _counts(share, time.monotonic() - began_at))
         if checkpoints:
-            checkpoints.save_if_due(model, optimizer, Progress(number, temperature, position), sightings, is_last=number == stream.steps)
+            checkpoints.save_if_due(model, optimizer, Progress(number, temperature, position), sightings, pool, is_last=number == stream.steps)
         began_at = time.monotonic()
+
+
+def miner_of_step(encoder: Encoder, batch: TrainingBatch, share: Share, pool: AnswerPool, config: TrainingConfig, number: int) -> Miner:
+    """What looks for the hard negatives of a step, counted from 1; every `mining_steps` steps the pool's vectors are made anew before it."""
+    if number > 1 and (number - 1) % config.mining_steps == 0:
+        pool.refresh(encoder, config.tokens_per_forward)
+    return Miner(encoder, batch, share, pool, MiningSettings(config.mined_negatives, config.mining_threshold), config.tokens_per_forward)
 
 
 def tokens_in_one_pass(config: TrainingConfig) -> int:

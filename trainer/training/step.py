@@ -3,7 +3,7 @@
 Words and histories never travel. What does: the numbers of answers, the tokens of texts, and the pairs of queries and answers that are no negatives.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from lake.examples import KINDS
 from trainer.training.batches import TrainingBatch
 from trainer.training.masks import Numbers, Pairs, Relation, kinds_of, relation
 from trainer.training.packing import is_packing
-from trainer.training.shares import Part, encoders_of_answers
+from trainer.training.shares import Floats, Part, encoders_of_answers
 from trainer.training.towers import computed_tokens, token_batches, token_counts
 
 
@@ -33,16 +33,19 @@ class MicroBatches:
 class Share:
     """What this process encodes of a step, and what all know of it.
 
-    The step's vectors are those of the B queries in the order of processes, then those of its A distinct `answers`, ascending. `communities` and `times` (B,)
-    are those of the queries' cuts; `counts` are over all processes.
+    The step's vectors are those of the B queries in the order of processes, then those of its A distinct `answers`, ascending, then those of hard negatives that joined
+    it (`trainer.training.mining`). `encoders` (A,) are the processes that encode the answers; `communities` and `times` (B,) are those of the queries' cuts;
+    `counts` are over all processes; `weights` (P,) those of the pairs of `relation.positive`, None where all weigh alike.
     """
 
     own: MicroBatches
     relation: Relation
     answers: Numbers
+    encoders: Numbers
     communities: Numbers
     times: Numbers
     counts: dict[str, float]
+    weights: Floats | None = None
 
     @property
     def kinds(self) -> Numbers:
@@ -68,9 +71,19 @@ def share_of_step(encoder: Encoder, batch: TrainingBatch, tokens_per_forward: in
     tokens = dict(zip(rows, [*part.query_tokens.tolist(), *part.answer_tokens[places].tolist()], strict=True))
     own = micro_batches(texts, tokens, first_answer, tokens_per_forward, is_packing(encoder.model))
     of_own = relation(batch.positives, batch.done, step_answers)
-    found = gather_object([(of_own, batch.communities, batch.times, own.tokens, own.computed_tokens, len(own.rows))])
-    relations, communities, times, *counts = zip(*found, strict=True)
-    return Share(own, joined(relations), step_answers, np.concatenate(communities), np.concatenate(times), _counts(*(sum(each) for each in counts)))
+    found = gather_object([(of_own, batch.communities, batch.times, batch.grades, own.tokens, own.computed_tokens, len(own.rows))])
+    relations, communities, times, grades, *counts = zip(*found, strict=True)
+    return Share(
+        own, joined(relations), step_answers, encoders, np.concatenate(communities), np.concatenate(times), step_counts(*(sum(each) for each in counts)),
+        weights_of_pairs(grades),
+    )  # fmt: skip
+
+
+def weights_of_pairs(grades: Sequence[list[Floats] | None]) -> Floats | None:
+    """Of the positives of all queries, in the order of processes; pairs stand by query and answer, as grades do. None where all weigh alike."""
+    if all(each is None for each in grades):
+        return None
+    return np.concatenate([np.zeros(0), *(of_query for of_process in grades for of_query in of_process or ())])
 
 
 def query_texts(encoder: Encoder, batch: TrainingBatch) -> list[str]:
@@ -104,5 +117,6 @@ def _shifted(pairs: list[Pairs], firsts: Numbers) -> Pairs:
     return Pairs(np.concatenate(queries), np.concatenate([each.answers for each in pairs]))
 
 
-def _counts(tokens: int, padded: int, groups: int) -> dict[str, float]:
+def step_counts(tokens: int, padded: int, groups: int) -> dict[str, float]:
+    """Of texts with so many tokens, padded to so many, in so many micro-batches."""
     return {"tokens": tokens, "padding_share": 1 - tokens / max(1, padded), "micro_batches": groups}

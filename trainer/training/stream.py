@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from conf.errors import ContractError
+from conf.errors import ConfigError, ContractError
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from lake.rendering import NEWEST_FIRST, READS_LABELS
@@ -33,7 +33,7 @@ from trainer.training.cuts_table import SOURCES, Cuts, Numbers, RowGroup, Source
 
 logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
-_COLUMNS = ["history", "labelled", "cuts", "did", "acted_on"]
+_COLUMNS = ["history", "labelled", "cuts", "did", "acted_on", "candidates"]
 _BATCHES_AHEAD = 2
 
 
@@ -83,6 +83,14 @@ class ExampleStream:
             )
         if len(self.cuts.groups) < self.processes:
             logger.warning("examples: %d row groups for %d processes: some have nobody to train on", len(self.cuts.groups), self.processes)
+
+    def check_processes(self) -> None:
+        """Raise ConfigError where a process would have less than two people in a step: some of its parts would be empty, and a step might have nobody."""
+        if self.processes > 1 and self.config.people_per_batch < 2 * self.processes:
+            raise ConfigError(
+                f"trainer.people_per_batch {self.config.people_per_batch}: on {self.processes} processes expected {2 * self.processes} at least, two people for "
+                "each in a step; raise it, or start fewer processes"
+            )
 
     @cached_property
     def people(self) -> dict[Source, int]:
@@ -142,7 +150,7 @@ class ExampleStream:
         for number in range(position.get("phase", 0), len(self.config.phases)):
             taken = position.get("step", 0) if number == position.get("phase", 0) else 0
             order = self._sources_in_turn(number)
-            of_sources = {source: self._source_batches(number, source, sum(each == source for each in order[:taken])) for source in set(order)}
+            of_sources = {source: self._source_batches(number, source, sum(each == source for each in order[:taken]), len(set(order))) for source in set(order)}
             for step in range(taken, len(order)):
                 yield replace(next(of_sources[order[step]]), max_tokens=self.config.phases[number].max_tokens), {"phase": number, "step": step + 1}
 
@@ -153,28 +161,31 @@ class ExampleStream:
         places = sorted(((step + 0.5) / count, SOURCES.index(source)) for source, count in steps.items() for step in range(count))
         return [SOURCES[source] for _, source in places]
 
-    def _source_batches(self, number: int, source: Source, taken: int) -> Iterator[TrainingBatch]:
-        """This process's parts of the steps of a source in a phase, from the one after `taken` on."""
+    def _source_batches(self, number: int, source: Source, taken: int, sources: int) -> Iterator[TrainingBatch]:
+        """This process's parts of the steps of a source in a phase of so many sources, from the one after `taken` on."""
         steps = self.source_steps(source)
         for epoch in range(taken // steps if steps else 0, self.config.phases[number].epochs[source]):
             seed = [self.config.seed, number, SOURCES.index(source), epoch]
             skipped = taken - epoch * steps if epoch == taken // steps else 0
-            for place, window in enumerate(self.windows(source, np.random.default_rng(seed))):
+            for place, window in enumerate(self.windows(source, np.random.default_rng(seed), sources)):
                 if skipped >= window.steps:
                     skipped -= window.steps
                     continue
                 yield from self._window_batches(window, source, [*seed, place], skipped)
                 skipped = 0
 
-    def windows(self, source: Source, generator: np.random.Generator) -> Iterator[Window]:
-        """One epoch of this process: its row groups of those that hold somebody to visit, in random order, and one cut of each. All windows together have the epoch's steps."""
+    def windows(self, source: Source, generator: np.random.Generator, sources: int = 1) -> Iterator[Window]:
+        """One epoch of this process: its row groups of those that hold somebody to visit, in random order, and one cut of each. All windows together have the epoch's steps.
+
+        Where the steps of so many sources are mixed, each holds a window, of its part of `window_mb`.
+        """
         chosen = _one_a_person(self.cuts.person, self.asked[source], generator)
         counts = np.bincount(self.cuts.group[chosen], minlength=len(self.cuts.groups))
         ends = np.cumsum(counts)  # people, and so what is chosen of them, stand in the order of row groups
         order = generator.permutation(np.flatnonzero(counts))
         dealt = _dealt(order, counts, self.processes)[self.process]
         mine = int(counts[dealt].sum())
-        steps, limit = self.source_steps(source), self.config.window_mb * 2**20
+        steps, limit = self.source_steps(source), self.config.window_mb * 2**20 / sources
         done, taken, groups, cuts, size = 0, 0, [], [], 0.0
         for place, group in enumerate(dealt):
             groups.append(group)

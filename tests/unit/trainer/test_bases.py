@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from conf.errors import ConfigError
+from conf.errors import ConfigError, EncoderError
 from lake.encoder import Encoder, EncoderCard, load_encoder, save_encoder
 from lake.examples import KINDS, Side
 from lake.rendering import RENDERING_VERSION
@@ -133,6 +133,25 @@ def test_attention_computes_as_it_is_set_and_the_vectors_are_the_same(tmp_path: 
     assert usual.model[0].auto_model.config._attn_implementation == "sdpa"
     assert np.allclose(eager.encode_texts(TEXTS, "query"), usual.encode_texts(TEXTS, "query"), atol=1e-5)
     assert eager.version == usual.version
+
+
+def test_the_card_names_the_sizes_that_are_trained_and_one_too_many_is_told_before_training(tmp_path: Path) -> None:
+    folder = str(modernbert_folder(tmp_path / "base"))  # 64 numbers a vector
+    assert student_encoder(TrainingConfig(base_model=folder, max_tokens=64, matryoshka=[32, 16]), "cpu").card.dimensions == [16, 32, 64]
+    assert student_encoder(TrainingConfig(base_model=folder, max_tokens=64), "cpu").card.dimensions == []
+    with pytest.raises(ConfigError, match=r"trainer\.matryoshka: 65 is more than the 64 numbers of the vectors"):
+        student_encoder(TrainingConfig(base_model=folder, max_tokens=64, matryoshka=[65]), "cpu")
+
+
+def test_vectors_of_a_size_that_the_card_does_not_name_are_refused(tmp_path: Path) -> None:
+    encoder = student_encoder(TrainingConfig(base_model=str(modernbert_folder(tmp_path)), max_tokens=64, matryoshka=[16]), "cpu")
+    encoder.model.truncate_dim = 16
+    cut = Encoder(encoder.model, encoder.card, "v").encode_texts(TEXTS, "query")
+    assert cut.shape == (2, 16)
+    assert np.allclose(np.linalg.norm(cut, axis=1), 1, atol=1e-6)
+    encoder.model.truncate_dim = 20
+    with pytest.raises(EncoderError, match=r"encoder v gives vectors of 20 numbers, and its card says 16, 64"):
+        Encoder(encoder.model, encoder.card, "v")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what is said where there is no GPU")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from conf.errors import EncoderError
 from lake.encoder import CARD_FILE, Encoder, EncoderCard, content_files, encoder_version, load_encoder, save_encoder
 from lake.examples import HeldOut
+from tests.encoder_folders import modernbert_folder
 from trainer.config import TrainingConfig
 from trainer.merging import Part, merge, merged_card, shares_of
 from trainer.student import base_encoder, base_of, content_version
@@ -58,7 +60,7 @@ def test_the_merge_of_two_is_their_mean(a: Encoder, b: Encoder) -> None:
 
 
 def test_shares_follow_weights_and_leave_the_rest_to_the_base(a: Encoder, b: Encoder) -> None:
-    base = base_of(a.card)
+    base = base_of(a)
     tensors = [weights(encoder) for encoder in (a, b, base)]
     shares = [*shares_of([3, 1], 0.2), 0.2]
     assert shares == pytest.approx([0.6, 0.2, 0.2])
@@ -76,8 +78,28 @@ def test_the_merge_of_one_is_that_one(a: Encoder, tmp_path: Path) -> None:
 
 def test_the_base_of_an_encoder_is_the_one_that_it_was_trained_from(a: Encoder) -> None:
     base = base_encoder(TrainingConfig(max_tokens=64), "cpu")
-    assert base_of(a.card, "cpu").version == base.version
+    assert base_of(a, "cpu").version == base.version
     assert merge([part("base", base, 1)]).version == base.version
+
+
+def test_the_base_of_an_encoder_makes_one_vector_of_tokens_as_it_does(tmp_path: Path) -> None:
+    folder = modernbert_folder(tmp_path)  # which pools by its first token
+    base = base_encoder(TrainingConfig(base_model=str(folder), max_tokens=64, pooling="mean", prompts={"query": "q: "}), "cpu")
+    save_encoder(base.model, base.card.model_copy(update={"trained_on": {"examples": 1}, "held_out": SHARES}), tmp_path / "tuned")
+    found = base_of(load_encoder(tmp_path / "tuned", "cpu"), "cpu")
+    assert found.version == base.version
+    assert np.allclose(found.encode_texts(["Rye loaf with caraway"], "query"), base.encode_texts(["Rye loaf with caraway"], "query"), atol=1e-6)
+
+
+def test_a_merge_may_be_cut_to_what_all_of_it_may(a: Encoder) -> None:
+    def card(*dimensions: int) -> EncoderCard:
+        return a.card.model_copy(update={"dimensions": list(dimensions)})
+
+    def merged(*cards: EncoderCard) -> list[int]:
+        return merged_card([Part("", "", 0.5, card, NEVER) for card in cards]).dimensions
+
+    assert merged(card(64, 128, 384), card(128, 384)) == [128, 384]
+    assert merged(card(64, 384), base_of(Encoder(a.model, card(64, 384), "v")).card) == []
 
 
 def test_of_each_table_the_newest_version_is_named_and_a_base_adds_none() -> None:

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from lake.examples import EXAMPLES, KINDS, answer_key
 from lake.schema import rows_table
 from tests.hand_streams import part_of
-from tests.planted_people import TOPICS, example, positive, reader
+from tests.planted_people import TOPICS, example, item, positive, reader
 from trainer.config import Source, TrainingConfig
-from trainer.training.batches import TrainingBatch, batch_of, drawn_labels
+from trainer.training.batches import LEAST_GRADE, TrainingBatch, batch_of, drawn_labels
 from trainer.training.masks import MASKED, NEGATIVE, POSITIVE, answer_numbers, keys_of, kinds_of, relation
 
 F1, BREAD = TOPICS["Formula 1"], TOPICS["Bread"]
@@ -193,3 +193,37 @@ def test_single_units_are_of_labels_alone_and_those_without_keep_their_history()
 def test_a_single_unit_whose_text_is_its_answer_is_refused() -> None:
     with pytest.raises(ValidationError, match="single_unit_share asks for the labels of a unit"):
         TrainingConfig(single_unit_share=0.1, query_format="labels")
+
+
+def graded(person: str, labels: list[tuple[str, str]], grades: dict[str, float], negatives: list[tuple[str, str]]) -> dict[str, Any]:
+    """A person whose positives have these grades by their words, and these (level, text) as hard negatives."""
+    row = example(person, labels, 1)
+    by_item = {positive(text, level, "after")["item_id"]: grade for text, grade in grades.items() for level in ("specific", "broad")}
+    cut = row["cuts"][0]
+    positives = [each | {"grade": by_item.get(each["item_id"])} for each in cut["positives"]]
+    candidates = [{"item_id": item(level, text)["item_id"], "level": level, "text": text} for level, text in negatives]
+    return row | {"cuts": [cut | {"positives": positives, "hard_negatives": [each["item_id"] for each in candidates]}], "candidates": candidates}
+
+
+def test_judged_negatives_are_answers_of_nobody_and_never_of_who_did_them() -> None:
+    rows = [
+        graded("a", [(F1[0], "Formula 1"), (F1[1], "Formula 1")], {}, [("specific", BREAD[0]), ("broad", "Bread")]),
+        example("b", [(BREAD[0], "Cake")] * 2, 1),
+    ]
+    plain, batch = made(rows), made(rows, judged_negatives=5)
+    assert set(batch.texts) == {*plain.texts, "Bread"}
+    assert [each.tolist() for each in batch.positives] == [each.tolist() for each in plain.positives]
+    of_a, of_b = (dict(zip(batch.texts, row.tolist(), strict=True)) for row in relation(batch.positives, batch.done, batch.answers).dense())
+    assert (of_a["Bread"], of_a[BREAD[0]], of_b["Bread"], of_b[BREAD[0]]) == (NEGATIVE, NEGATIVE, NEGATIVE, POSITIVE)
+    assert len(made(rows, judged_negatives=1).texts) - len(plain.texts) in (0, 1)
+    assert made(rows, judged_negatives=5, shuffle_labels=True).texts == made(rows, shuffle_labels=True).texts
+
+
+def test_grades_stand_in_the_order_of_the_positives_and_are_never_nothing() -> None:
+    rows = [graded("a", [(F1[0], "Formula 1"), (F1[1], "Formula 1")], {F1[0]: 0.5, F1[1]: 0.0}, []), example("b", [(BREAD[0], "Bread")] * 2, 1)]
+    batch = made(rows, weigh_by_grade=True)
+    assert made(rows).grades is None
+    assert batch.grades is not None
+    of_a = dict(zip([batch.texts[place] for place in np.searchsorted(batch.answers, batch.positives[0])], batch.grades[0].tolist(), strict=True))
+    assert of_a == {F1[0]: 0.5, F1[1]: LEAST_GRADE, "Formula 1": 1.0}
+    assert batch.grades[1].tolist() == [1.0] * len(batch.positives[1])
