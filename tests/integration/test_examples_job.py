@@ -100,7 +100,7 @@ def test_labels_are_those_that_this_run_wrote(lake: LakeConfig, monkeypatch: pyt
 
     made = examples.people_of
     monkeypatch.setattr(arrow_tables, "overwrite_stream", while_another_writes)
-    monkeypatch.setattr(examples, "people_of", lambda chunks, labels: read.append(len(labels)) or made(chunks, labels))
+    monkeypatch.setattr(examples, "people_of", lambda chunks, labels, *rest: read.append(len(labels)) or made(chunks, labels, *rest))
     build_examples(lake, CONFIG)
     assert set(read) == {0}
     assert arrow_tables.count_rows(lake, PERSON_LABELS) == 10

@@ -134,12 +134,11 @@ def examples_of(
         if isinstance(cuts, str):
             dropped[f"people: {cuts}"] += 1
             continue
-        row = _example(people, person, history, cuts, labels, split_at, config) | {"person_id": person_id}
+        row = _example(people, person, history, cuts, labels, split_at, config) | {"person_id": person_id, "candidates": []}
         row["split"] = shares.split_of(person_id, row["communities"])
-        unit_ids = pc.struct_field(
-            people.units.slice(people.offsets[person] + history.kept_from, len(history.times) - history.kept_from), "unit_id"
-        ).to_pylist()
-        row = with_judgements(row, unit_ids, judged or {}, config.hard_negative_grade)
+        if judged:
+            kept_units = people.units.slice(people.offsets[person] + history.kept_from, len(history.times) - history.kept_from)
+            row = with_judgements(row, pc.struct_field(kept_units, "unit_id").to_pylist(), judged, config.hard_negative_grade)
         counts["people"] += 1
         counts["cuts"] += len(cuts)
         counts["people with labels"] += bool(row["labelled"])
