@@ -106,8 +106,8 @@ def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], tr
 
 def _add_later_columns(table: DeltaTable, spec: TableSpec) -> None:
     """Give a table the later columns that it lacks; its rows have none of their values. A field inside a column comes to stand last there."""
-    if missing := missing_fields(spec, _type_names(pa.schema(table.schema()))):
-        table.alter.add_columns([Field.from_arrow(field) for field in missing])
+    for field in missing_fields(spec, _type_names(pa.schema(table.schema()))):
+        table.alter.add_columns([Field.from_arrow(field)])  # one by one: of two fields inside one column delta-rs takes the second for the first again
 
 
 def is_committed(table: DeltaTable, transaction: tuple[str, int]) -> bool:

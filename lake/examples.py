@@ -144,7 +144,7 @@ class Example(Row):
 
 PERSON_LABELS = TableSpec(
     name="person_labels", row=PersonLabel, key=("bucket", "person_id", "unit_id"), partition_by=("bucket",), write_mode="overwrite",
-    written_by=("trainer examples",),
+    written_by=("trainer examples",), stats_columns=("person_id",),
 )  # fmt: skip
 EXAMPLES = TableSpec(
     name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),

@@ -130,7 +130,7 @@ def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, acceler
 def words_of_training(config: TrainerConfig, people: Mapping[Source, int]) -> str:
     """What is trained on whose answers, in the order of the phases; `people` is how many have some, by source."""
     sources = dict.fromkeys(source for phase in config.phases for source in phase.epochs if people[source])
-    answers = " and ".join(f"{source} of {people[source]} people" for source in sources)
+    answers = " and ".join(f"{'catalogue items' if source == 'catalogue' else source} of {people[source]} people" for source in sources)
     return f"{public_name(config.base_model)} on {answers}" + (", shuffled" if config.shuffle_labels else "")
 
 

@@ -34,7 +34,7 @@ def chunk(person: str, number: int, bucket: int = 0) -> dict[str, Any]:
     context = [{"role": "root", "unit_id": "x", "speaker": "self", "speaker_id": None, "title": "Hi", "text": "hi", "created_at": NOW}]
     unit = {
         "unit_id": f"{person}{number}", "unit_hash": "h", "duplicate_group": None, "starts_session": False, "created_at": NOW, "platform": "reddit", "thread_id": None,
-        "action": "comment", "community": None, "title": None, "text": "words", "context": context,
+        "action": "comment", "community": None, "title": None, "text": "words", "context": context, "source_text": None,
     }  # fmt: skip
     return {"person_id": person, "chunk": number, "units": [unit], "user_ids": [person], "first_at": NOW, "last_at": NOW, "bucket": bucket}
 
