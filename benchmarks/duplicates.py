@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def main() -> None:
     sets = [_sets(batch) for batch in some]
     for name, way in WAYS.items():
         if name == "numpy" or importlib.util.find_spec(name):
-            _say(f"MinHash alone: {name}", _seconds(lambda way=way: [way(*of_batch) for of_batch in sets]) / sum(batch.num_rows for batch in some))
+            _say(f"MinHash alone: {name}", _seconds(partial(_signed, way, sets)) / sum(batch.num_rows for batch in some))
             print(f"    error of a similarity (root of the mean square): {np.mean([_error(way, *of_batch) for of_batch in sets[:3]]):.4f}")
     _whole_job(lake)
 
@@ -87,6 +88,10 @@ def _sets(units: pa.RecordBatch) -> Sets:
     words, counts = word_hashes(units["text"])
     has_enough = counts >= CONFIG.duplicate_min_words
     return pairs_of_words(words[np.repeat(has_enough, counts)], counts[has_enough])
+
+
+def _signed(way: Callable[..., np.ndarray], sets: list[Sets]) -> list[np.ndarray]:
+    return [way(*of_batch) for of_batch in sets]
 
 
 def _error(way: Callable[..., np.ndarray], values: np.ndarray, starts: np.ndarray) -> float:

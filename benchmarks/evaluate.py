@@ -8,12 +8,14 @@ The encoding itself is left out (it is a model's, not the evaluation's); vectors
 import argparse
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from lake.encoder import Encoder
+from lake.examples import Kind, Side
 from trainer.config import EvaluationConfig
 from trainer.evaluation.comparison import item_scores
 from trainer.evaluation.questions import SECONDS_OF_A_COMMUNITY, FutureLabels, LevelAnswers, Questions
@@ -21,19 +23,24 @@ from trainer.evaluation.questions import SECONDS_OF_A_COMMUNITY, FutureLabels, L
 QUERIES_OF_A_PERSON, LABELS_OF_A_QUERY, BROAD_ITEMS, COMMUNITIES, YEARS = 4, 20, 1000, 200, 5
 
 
-class RandomVectors:
-    """In the place of an encoder: other vectors for each version."""
+class RandomVectors(Encoder):
+    """In the place of an encoder: other vectors for each version, and no model."""
 
     def __init__(self, version: int, dimension: int) -> None:
-        self.version, self.dimension, self.random = str(version), dimension, np.random.default_rng(version)
+        self.version, self.numbers, self.random = str(version), dimension, np.random.default_rng(version)
 
-    def encode_histories(self, histories: Sequence[Any]) -> np.ndarray:
-        """Vectors (N, D)."""
-        return self.random.standard_normal((len(histories), self.dimension), np.float32)
+    @property
+    def dimension(self) -> int:
+        """Length D of a vector."""
+        return self.numbers
 
-    def encode_items(self, texts: Sequence[str], level: str) -> np.ndarray:
+    def encode_texts(self, texts: Sequence[str], side: Side, batch_size: int = 32, progress: bool = False) -> np.ndarray:
         """Vectors (N, D)."""
         return self.random.standard_normal((len(texts), self.dimension), np.float32)
+
+    def encode_histories(self, histories: Iterable[Sequence[Mapping[str, Any]]], batch_size: int = 8, progress: bool = False) -> np.ndarray:
+        """Vectors (N, D)."""
+        return self.random.standard_normal((len([*histories]), self.dimension), np.float32)
 
 
 def invented(queries: int, items: int, seed: int = 0) -> Questions:
@@ -51,8 +58,8 @@ def invented(queries: int, items: int, seed: int = 0) -> Questions:
 
     person = np.arange(queries) // QUERIES_OF_A_PERSON
     periods = np.where(np.arange(queries) % 5 == 4, "future", "past").astype(object)
-    levels = {"specific": answers(items), "broad": answers(BROAD_ITEMS)}
-    return Questions([f"person {number}" for number in range(person.max() + 1)], person, [[] for _ in range(queries)], periods, levels)  # type: ignore[arg-type]
+    levels: dict[Kind, LevelAnswers] = {"specific": answers(items), "broad": answers(BROAD_ITEMS)}
+    return Questions([f"person {number}" for number in range(person.max() + 1)], person, [[] for _ in range(queries)], periods, levels)
 
 
 def main() -> None:
@@ -62,10 +69,10 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     sizes = parser.parse_args()
     questions = invented(sizes.queries, sizes.items)
-    counts = {"specific": np.random.default_rng(1).random(sizes.items), "broad": np.random.default_rng(1).random(BROAD_ITEMS)}
+    counts: dict[Kind, np.ndarray] = {"specific": np.random.default_rng(1).random(sizes.items), "broad": np.random.default_rng(1).random(BROAD_ITEMS)}
     start = SimpleNamespace(cpu=time.process_time(), peak=_peak_bytes())
     tuned, base = RandomVectors(1, sizes.dimension), RandomVectors(2, sizes.dimension)
-    scores = item_scores(tuned, base, questions, counts, EvaluationConfig())  # type: ignore[arg-type]
+    scores = item_scores(tuned, base, questions, counts, EvaluationConfig())
     found = next(score for score in scores if (score.scorer, score.metric) == ("tuned", "personal_auc"))
     print(
         f"{sizes.queries:,} queries of {questions.people:,} people, {sizes.items:,} items: {time.process_time() - start.cpu:,.0f} CPU seconds, "

@@ -10,15 +10,17 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pyarrow as pa
 
 from benchmarks.cpu import cost_of, cost_of_spark_start
 from etl.config import UnitFilters
+from etl.platforms.mentions import without_mentions
 from etl.units.bots import listed_names
 from etl.units.filters import filtered_out
 from etl.units.languages import with_languages
-from etl.units.masking import cleaned, without_control_characters, without_names
+from etl.units.masking import cleaned, without_control_characters
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
@@ -80,10 +82,10 @@ def _acts(lake: LakeConfig) -> pa.Table:
 
 
 def _works() -> dict[str, Work]:
-    works: dict[str, Work] = {name: lambda acts, filters=filters: filtered_out(acts, filters, BOTS) for name, filters in FILTERS.items()}
+    works: dict[str, Work] = {name: partial(filtered_out, filters=filters, bots=BOTS) for name, filters in FILTERS.items()}
     return works | {
         "languages identified": with_languages,
-        "control characters and names, every text worked on": lambda acts: without_names(without_control_characters(acts["text"])),
+        "control characters and names, every text worked on": lambda acts: without_mentions(without_control_characters(acts["text"])),
         "control characters and names": lambda acts: cleaned(acts["text"], mask_contacts=False),
         "control characters, names and contacts": lambda acts: cleaned(acts["text"], mask_contacts=True),
     }

@@ -31,7 +31,10 @@ def made_batch(generator: np.random.Generator) -> TrainingBatch:
     texts = {answer_key(text): text for text in (" ".join(generator.choice(WORDS, 5)) for _ in range(HISTORIES * ANSWERS_EACH))}
     keys = np.array(sorted(texts), np.int64)
     positives = np.array_split(answer_numbers(keys, 0), HISTORIES)
-    return TrainingBatch(histories, answer_numbers(keys, 0), [texts[key] for key in keys.tolist()], positives, [keys_of(each) for each in positives])
+    return TrainingBatch(
+        histories, answer_numbers(keys, 0), [texts[key] for key in keys.tolist()], positives, [keys_of(each) for each in positives],
+        communities=np.arange(HISTORIES), times=np.zeros(HISTORIES, np.int64),
+    )  # fmt: skip
 
 
 def made_unit(number: int, text: str) -> Unit:

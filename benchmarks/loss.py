@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +52,9 @@ def _dense_of_one(queries: Tensor, answers: Tensor, relation: Tensor) -> Tensor:
     return (-log_chances.masked_fill(~positive, 0.0).sum(dim=1) / positive.sum(dim=1)).mean()
 
 
-def strips(**settings: float) -> Loss:
+def strips(margin: float | None = None, near_duplicate: float | None = None) -> Loss:
     """`loss_of_kinds` with some settings."""
-    return lambda *step: loss_of_kinds(*step, TEMPERATURE, LossSettings(**settings))  # type: ignore[arg-type]
+    return partial(loss_of_kinds, temperature=TEMPERATURE, settings=LossSettings(margin, near_duplicate))
 
 
 WAYS: dict[str, Loss] = {"dense": dense, "strips": strips(), "strips, margin 0.1": strips(margin=0.1), "strips, near_duplicate 0.9": strips(near_duplicate=0.9)}
@@ -68,17 +69,17 @@ def main() -> None:
         print(json.dumps(_cost(STEPS[one[0]], WAYS[one[1]])))
         return
     for step in STEPS:
-        seconds = {}
+        seconds: dict[str, float] = {}
         for way in WAYS:
             if way != "dense" or STEPS[step][0] <= DENSE_UP_TO:
                 found = subprocess.run([sys.executable, "-m", "benchmarks.loss", step, way], check=True, capture_output=True, text=True)
                 seconds[way], peak_bytes, loss = json.loads(found.stdout)
                 ratio = f"{seconds[way] / seconds['dense']:>6.2f}" if "dense" in seconds else "     -"
                 print(f"{step:<18}{way:<28}{seconds[way]:>12.5f} CPU s{ratio} of dense{peak_bytes / 1e6:>9,.0f} MB  loss {loss:.5f}", flush=True)
-    step, relation, kinds = _random_step(*STEPS["65,536 x 65,536"])
+    vectors, relation, kinds = _random_step(*STEPS["65,536 x 65,536"])
     generator = np.random.default_rng(2)
     before = time.process_time()
-    negatives_by_nearness(relation, kinds, generator.integers(0, 1_000, len(step) // 2), generator.integers(0, 10**14, len(step) // 2), days=45)
+    negatives_by_nearness(relation, kinds, generator.integers(0, 1_000, len(vectors) // 2), generator.integers(0, 10**14, len(vectors) // 2), days=45)
     print(f"negatives_by_nearness, 65,536 queries: {time.process_time() - before:.2f} CPU s")
 
 
@@ -103,7 +104,7 @@ def _cost(size: tuple[int, int, int], loss: Loss) -> tuple[float, int, float]:
     step = _random_step(*size)
     before = _bytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    seconds = []
+    seconds: list[float] = []
     while not seconds or sum(seconds) < SECONDS_OF_RUNS:
         began = time.process_time()
         found = _run(step, size[0], loss)

@@ -4,7 +4,7 @@
 
 Theirs is `SentenceTransformerTrainer` as its documentation has it, with `CachedMultipleNegativesRankingLoss` (scale 20, `mini_batch_num_tokens`, and
 `gather_across_devices` with several processes, which torchrun starts) and, for who has the memory, `MultipleNegativesRankingLoss`, which goes through the model once with
-all of a step. Theirs needs `datasets`. Both: MiniLM, float32, sdpa, fused AdamW at 3e-5 without decay or schedule, gradients clipped to 1, dropout off (theirs by
+all of a step. Theirs needs `datasets`, of the extra `dev`. Both: MiniLM, float32, sdpa, fused AdamW at 3e-5 without decay or schedule, gradients clipped to 1, dropout off (theirs by
 setting its probability to 0), one thread a process, pairs in the order in which they were made, the same ones on the same process. `--tokens-at-once` is our
 `tokens_per_forward` and their `mini_batch_num_tokens`, which does not count padding. The losses of all steps are printed: where they are the same, both did the same.
 

@@ -16,8 +16,8 @@ from lake.encoder import Encoder
 from trainer.config import TrainingConfig
 from trainer.student import base_encoder
 from trainer.training.loop import make_accelerator
-from trainer.training.packing import start_packing
-from trainer.training.towers import TokenBatches, embed, token_batches
+from trainer.training.packing import is_packing, start_packing
+from trainer.training.towers import computed_tokens, embed, token_batches, token_counts
 
 WORDS = ["bread", "garden", "telescope", "starter", "qualifying", "roses", "nebula", "worms", "lettuce", "sprint", "dough", "moon"]
 """Of one to three tokens each."""
@@ -65,17 +65,19 @@ def _print_row(config: TrainingConfig, skew: Skew, people: int, rounds: int) -> 
     texts = step_texts(people, config.max_tokens, skew, np.random.default_rng(0))
     whole, quarter = config.tokens_per_forward, config.tokens_per_forward // 4
     ways = {f"padded {whole}": (padded, whole), f"padded {quarter}": (padded, quarter), f"packed {whole}": (packed, whole)}
-    groups = {way: token_batches(encoder, texts, tokens) for way, (encoder, tokens) in ways.items()}
+    lengths = dict(zip(texts, token_counts(padded, [*texts.values()]).tolist(), strict=True))
+    groups = {way: token_batches(lengths, tokens, is_packing(encoder.model)) for way, (encoder, tokens) in ways.items()}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for way in [*ways] * (rounds + 1):
         seconds[way].append(_cpu_seconds(partial(_step, ways[way][0], texts, groups[way], accelerator)))
     costs = {way: float(np.median(found[1:])) for way, found in seconds.items()}  # the first round warms up
     for way, batches in groups.items():
-        facts = f"{config.max_tokens:>8}  {skew.name:<16}{len(texts):>6}{batches.real_tokens:>13,}"
-        print(f"{facts}{way:>14}{batches.computed_tokens:>17,}{costs[way]:>8.2f}{costs[way] / costs[f'padded {whole}']:>11.2f}", flush=True)
+        computed = sum(computed_tokens([lengths[row] for row in rows], is_packing(ways[way][0].model)) for rows in batches)
+        facts = f"{config.max_tokens:>8}  {skew.name:<16}{len(texts):>6}{sum(lengths.values()):>13,}"
+        print(f"{facts}{way:>14}{computed:>17,}{costs[way]:>8.2f}{costs[way] / costs[f'padded {whole}']:>11.2f}", flush=True)
 
 
-def _step(encoder: Encoder, texts: dict[int, str], groups: TokenBatches, accelerator: Accelerator) -> None:
+def _step(encoder: Encoder, texts: dict[int, str], groups: list[list[int]], accelerator: Accelerator) -> None:
     """Forward and backward of all texts, as the second pass of a training step does them."""
     for rows in groups:
         embed(encoder.model, [texts[row] for row in rows], accelerator).sum().backward()

@@ -55,12 +55,13 @@ def write_people(lake: LakeConfig, people: int) -> int:
 
 
 def _person(number: int, words: np.ndarray, generator: np.random.Generator) -> dict[str, Any]:
-    """A person of 512 units of some 25 words, each in a thread with a title, and four cuts."""
+    """A person of 512 units of some 25 words, each in a thread with a title, in one place of fifty, and four cuts."""
+    place_name = f"place{number % 50}"
     texts = [" ".join(each) for each in generator.choice(words, (UNITS, 25))]
     units = [
         {
             "unit_id": f"reddit:t1_{number:06}{place:04}", "unit_hash": f"{number:032}{place:032}", "duplicate_group": None, "created_at": START + timedelta(hours=place * 7),
-            "platform": "reddit", "thread_id": f"reddit:t3_{number:06}{place:04}", "action": "comment", "community": f"place{number % 50}", "title": None, "text": text,
+            "platform": "reddit", "thread_id": f"reddit:t3_{number:06}{place:04}", "action": "comment", "community": place_name, "title": None, "text": text,
             "context": [{"role": "root", "unit_id": None, "speaker": "other-1", "speaker_id": None, "title": text[:60], "text": text[:120], "created_at": None}],
             "starts_session": False,
         }
@@ -68,14 +69,15 @@ def _person(number: int, words: np.ndarray, generator: np.random.Generator) -> d
     ]  # fmt: skip
     cuts = [
         {
-            "cut_at": units[length - 1]["created_at"], "history_length": length, "community": f"place{number % 50}", "positives": [],
+            "cut_at": units[length - 1]["created_at"], "history_length": length, "community": place_name, "positives": [],
             "entered": [*range(length, length + 20)], "hard_negatives": [], "period": "past",
+            "labelled": 0, "acted_on": [],
         }
         for length in (100, 200, 300, 400)
     ]  # fmt: skip
     return {
-        "person_id": f"{number:032}", "history": units, "labelled": [], "cuts": cuts, "did": sorted(generator.integers(0, 2**60, UNITS).tolist()), "label_set": [],
-        "split": "train",
+        "person_id": f"{number:032}", "history": units, "labelled": [], "cuts": cuts, "did": sorted(generator.integers(0, 2**60, UNITS).tolist()), "communities": [place_name],
+        "label_set": [], "split": "train",
     }  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from trainer.student import base_encoder
 
 
 def test_both_trainers_have_the_same_tokens_and_the_same_losses_on_two_processes() -> None:
-    pytest.importorskip("datasets", reason="their trainer needs datasets, which Kindred does not")
     ours, theirs = (cost_of_run(trainer, "tiny", tokens_at_once=128, steps=3) for trainer in ("kindred", "cached"))
     assert ours.tokens == theirs.tokens > 0
     assert len(ours.losses) == 3
