@@ -1,10 +1,11 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
+import math
 from collections.abc import Iterator, Mapping
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lake.encoder import Encoder
 from lake.examples import Kind
@@ -20,6 +21,10 @@ Place = tuple[Slice, Futures, Metric]
 DIFFERENCE = "tuned - base"
 
 
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+"""JSON has no NaN: it is written as null, and read back."""
+
+
 class Score(BaseModel):
     """One number of the evaluation: a mean over people with its interval, NaN where they are too few to tell."""
 
@@ -32,9 +37,9 @@ class Score(BaseModel):
         description="matched_personal_auc, personal_auc, recall_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr."
     )
     scorer: str = Field(description="tuned, base, a baseline, or 'tuned - base': the mean paired difference.")
-    mean: float
-    low: float
-    high: float
+    mean: Number
+    low: Number
+    high: Number
     people: int = Field(description="People with such a future.")
     share_matched: float | None = Field(None, description="Of the futures, for the matched personal AUC: those that have enough other people's near them.")
 

@@ -6,9 +6,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from conf.arguments import JobArguments
 from conf.errors import ContractError
@@ -41,7 +40,7 @@ def run_job(arguments: JobArguments) -> None:
     file, launch = arguments.values.file, shlex.split(arguments.values.launch or "") or [sys.executable, "-m"]
     outcomes, failed = outcomes_of(variants_of(read_mappings(Path(file)), arguments.settings, file), launch)
     if arguments.values.json:
-        print(json.dumps([{"variant": outcome.name, **outcome.result.model_dump()} for outcome in outcomes], indent=2))
+        print(json.dumps([{"variant": outcome.name, **json.loads(outcome.result.model_dump_json())} for outcome in outcomes], indent=2))
     elif outcomes:
         print(ablation_table(outcomes))
     if failed:
@@ -72,8 +71,8 @@ def _outcome(variant: Variant, launch: Sequence[str]) -> Outcome | None:
         logger.error("variant %r: %s ended with status %d", variant.name, error.cmd[-3:], error.returncode)
         return None
     with tracking.ablation_run(variant.name, tags):
-        tracking.log_evaluation(result)
-    return Outcome(variant.name, EvaluationResult(**result))
+        tracking.log_evaluation(result.model_dump())
+    return Outcome(variant.name, result)
 
 
 def _fingerprint(variant: Variant) -> str:
@@ -88,7 +87,7 @@ def _fingerprint(variant: Variant) -> str:
     return inputs_now(lake, reads=reads, settings=settings, code=code).fingerprint
 
 
-def _made(variant: Variant, launch: Sequence[str]) -> Mapping[str, Any]:
+def _made(variant: Variant, launch: Sequence[str]) -> EvaluationResult:
     """The evaluation of a variant, each job in a process of its own, so that none leaves memory or settings to the next."""
     settings = variant.settings.with_value("lake.registered_model", variant.lake.registered_model)
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +102,7 @@ def _made(variant: Variant, launch: Sequence[str]) -> Mapping[str, Any]:
             stdout=subprocess.PIPE,
             text=True,
         )
-    return dict(json.loads(printed.stdout))
+    return EvaluationResult.model_validate_json(printed.stdout)
 
 
 if __name__ == "__main__":
