@@ -62,8 +62,12 @@ def render_history_unit(unit: Mapping[str, Any], own_chars: int = 480, context_c
 
 
 def render_brief_unit(unit: Mapping[str, Any], own_chars: int, title_chars: int) -> str:
-    """A unit as one line of a history: community, what opened the thread (or was acted on) by its title, own text. Half as long as `render_history_unit`, about."""
-    parts = (plain(unit["community"], 60) or unit["platform"], plain(thread_title(unit), title_chars), plain(unit["text"], own_chars))
+    """A unit as one line of a history: community, what opened the thread (or was acted on) by its title, or where it has none by its text, own text.
+
+    About half as long as `render_history_unit`.
+    """
+    opening = next((entry["text"] for entry in unit["context"] if entry["role"] in OPENING), None)
+    parts = (plain(unit["community"], 60) or unit["platform"], plain(thread_title(unit) or opening, title_chars), plain(unit["text"], own_chars))
     return " | ".join(part for part in parts if part)
 
 

@@ -1,10 +1,12 @@
 """What fits an encoder is counted as it is encoded: the newest units are never cut off, whatever the tokenizer."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -13,6 +15,8 @@ from transformers import PreTrainedTokenizerFast
 from lake.encoder import Encoder, EncoderCard
 from lake.rendering import RENDERING_VERSION, QueryFormat, history_line
 from trainer.student import load_base
+from trainer.training.batches import TrainingBatch
+from trainer.training.step import query_texts
 
 WORDS = [
     "rye",
@@ -77,7 +81,17 @@ def model(request: pytest.FixtureRequest, word_piece: SentenceTransformer, tmp_p
     return word_piece
 
 
-@pytest.mark.parametrize("query_format", ["units", "labels", "mixed", "raw"])
+def test_a_batch_may_read_less_of_a_history_than_the_encoder(word_piece: SentenceTransformer) -> None:
+    encoder = Encoder(word_piece, EncoderCard(base_model="m", rendering_version=RENDERING_VERSION, max_tokens=512), "v")
+    none = np.zeros(0, np.int64)
+    whole = TrainingBatch([units(100)], none, [], [none], [none], none, none)
+    (text,), (less,) = query_texts(encoder, whole), query_texts(encoder, replace(whole, max_tokens=64))
+    assert text == encoder.history_text(units(100))[0]
+    assert text.endswith("\n" + less)
+    assert encoder.token_count(less) <= 64 < encoder.token_count(text) <= 512
+
+
+@pytest.mark.parametrize("query_format", ["units", "brief", "labels", "mixed", "raw"])
 @pytest.mark.parametrize("prompt", ["", "What somebody did, oldest first:\n"])
 @pytest.mark.parametrize("max_tokens", [16, 64, 512, 4096])
 def test_as_many_of_the_newest_units_as_fit_are_encoded_to_their_end(

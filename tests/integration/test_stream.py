@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from pydantic import ValidationError
 
 from conf.errors import ConfigError, ContractError
 from lake import arrow_tables
@@ -240,6 +241,14 @@ def test_formats_that_read_labels_need_some_and_a_table_that_tells_of_them(title
     make_older(titled, EXAMPLES)
     with pytest.raises(ContractError, match="an older Kindred made them"):
         stream(titled, query_format=query_format).check_labels()
+
+
+def test_a_phase_says_how_much_of_histories_is_read_and_never_more_than_the_encoder_reads(titled: LakeConfig) -> None:
+    short = Phase(epochs={"titles": 1}, max_tokens=64)
+    batches = taken(stream(titled, phases=[short, TITLES]))
+    assert [batch.max_tokens for batch in batches] == [64] * (len(batches) // 2) + [None] * (len(batches) // 2)
+    with pytest.raises(ValidationError, match="a phase of max_tokens 64 is longer than max_tokens 32"):
+        TrainingConfig(phases=[short], max_tokens=32)
 
 
 def test_more_processes_than_row_groups_give_empty_parts(tmp_path: Path) -> None:

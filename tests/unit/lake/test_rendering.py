@@ -50,6 +50,16 @@ def test_titles_of_a_context_change_no_rendering_since_its_texts_have_them() -> 
     assert RENDERING_VERSION == "1"
 
 
+def test_a_brief_line_has_the_title_of_the_thread_and_the_own_text_alone() -> None:
+    context = [entry("My starter died\n\nIt smells.", "root") | {"title": "My starter died"}, entry("Why?") | {"title": None}]
+    assert history_line(unit(context=context), "brief") == "bread | My starter died | Feed it twice a day."
+    assert history_line(unit(context=context), "brief", own_chars=8, context_chars=9) == "bread | My starte… | Feed it…"
+    assert history_line(unit(title="Look at this loaf", text=""), "brief") == "bread | Look at this loaf"
+    untitled = [entry("It smells.", "root") | {"title": None}]
+    assert history_line(unit(context=untitled), "brief") == "bread | It smells. | Feed it twice a day."
+    assert is_readable([unit()], "brief")
+
+
 def test_link_post_is_its_title() -> None:
     assert own_words(unit(title="Look at this loaf", text=""), 100) == "Look at this loaf"
 
