@@ -245,8 +245,8 @@ def test_formats_that_read_labels_need_some_and_a_table_that_tells_of_them(title
 
 def test_a_phase_says_how_much_of_histories_is_read_and_never_more_than_the_encoder_reads(titled: LakeConfig) -> None:
     short = Phase(epochs={"titles": 1}, max_tokens=64)
-    batches = taken(stream(titled, phases=[short, TITLES]))
-    assert [batch.max_tokens for batch in batches] == [64] * (len(batches) // 2) + [None] * (len(batches) // 2)
+    of = stream(titled, phases=[short, TITLES])
+    assert [batch.max_tokens for batch in taken(of)] == [64] * of.phase_steps[0] + [None] * of.phase_steps[1]
     with pytest.raises(ValidationError, match="a phase of max_tokens 64 is longer than max_tokens 32"):
         TrainingConfig(phases=[short], max_tokens=32)
 
