@@ -33,7 +33,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_archive(folder / "dump", PEOPLE, MONTHS, ACTS_PER_MONTH)
     shared = ["--config", str(files("conf") / "demo.yaml"), "--lake", str(folder / "lake")]
     run.main(["--dump", str(folder / "dump"), *shared])
+    show_answers(shared)
     show_person(LakeConfig(path=str(folder / "lake")), shared)
+
+
+def show_answers(shared: list[str]) -> None:
+    """Print what titles and what labels bring by themselves: two more trainings, judged like the first."""
+    print("\nWhat titles of threads alone, and the teacher's labels alone, bring (in brackets: the paired difference to the base, with its interval)\n")
+    found = find_command(("trainer", "ablate"))
+    assert found is not None
+    found[0].run([str(files("conf") / "demo_answers.yaml"), *shared])
 
 
 def show_person(lake: LakeConfig, shared: list[str]) -> None:
