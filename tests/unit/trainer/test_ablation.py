@@ -1,15 +1,17 @@
 """Variants of a training: what a file asks for, and the table of what was found."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conf.errors import ConfigError
-from conf.settings import Settings
+from conf.settings import Settings, load_settings, read_mappings
 from trainer.ablation import Outcome, ablation_table, variants_of
 from trainer.config import Phase
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
 
+ROOT = Path(__file__).parents[3]
 SETTINGS = Settings({"lake": {"path": "somewhere"}, "trainer": {"max_tokens": 64, "examples": {"test_share": 0.3}}})
 
 
@@ -62,6 +64,19 @@ def test_variants_that_are_judged_otherwise_are_trained_once() -> None:
 def test_a_wrong_file_is_told_before_anything_is_trained(content: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         variants_of(content, SETTINGS, "file")
+
+
+@pytest.mark.parametrize(
+    ("file", "config"),
+    [
+        ("benchmarks/reddit_college_places.yaml", "benchmarks/reddit_college.yaml"),
+        ("benchmarks/reddit_college_learning_curve.yaml", "benchmarks/reddit_college.yaml"),
+        ("conf/demo_answers.yaml", "conf/demo.yaml"),
+    ],
+)
+def test_the_files_of_variants_that_ship_are_right(file: str, config: str) -> None:
+    found = variants_of(read_mappings(ROOT / file), load_settings(str(ROOT / config)).with_value("lake.path", "somewhere"), file)
+    assert len(found) > 1
 
 
 def test_the_table_has_a_row_a_variant_and_a_column_for_what_was_asked() -> None:
