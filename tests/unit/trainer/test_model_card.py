@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import nan
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import mlflow
 import pytest
@@ -12,7 +13,7 @@ import yaml
 from lake.encoder import Encoder, EncoderCard
 from lake.examples import HeldOut
 from lake.models import public_name
-from lake.rendering import RENDERING_VERSION
+from lake.rendering import RENDERING_VERSION, QueryFormat
 from trainer.champion import Comparison, Lead
 from trainer.evaluation.metrics import Estimate
 from trainer.evaluation.probe import ProbeScores
@@ -81,6 +82,11 @@ def test_scores_of_nobody_are_no_numbers() -> None:
     assert "0 validation people | - | - |" in text(encoder(), lonely)
     assert "AUC" not in version_description(encoder(), lonely)
     assert "None are noted." in text(encoder(), Provenance())
+
+
+@pytest.mark.parametrize("query_format", get_args(QueryFormat))
+def test_every_format_of_histories_has_words(query_format: QueryFormat) -> None:
+    assert f"| query format | {query_format}, rendering 1: a" in text(encoder(query_format=query_format), TRAINED).replace("the labels", "a label")
 
 
 def test_places_that_were_held_out_are_named() -> None:
