@@ -42,7 +42,7 @@ def show_answers(shared: list[str]) -> None:
     print("\nWhat titles of threads alone, and the teacher's labels alone, bring (in brackets: the paired difference to the base, with its interval)\n")
     found = find_command(("trainer", "ablate"))
     assert found is not None
-    found[0].run([str(files("conf") / "demo_answers.yaml"), *shared])
+    found[0].run([str(files("pipeline") / "demo_answers.yaml"), *shared])
 
 
 def show_person(lake: LakeConfig, shared: list[str]) -> None:

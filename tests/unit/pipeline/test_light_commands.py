@@ -26,6 +26,7 @@ REQUIRED = {
     "teacher import-labels": ["labels.jsonl"],
     "teacher import-items": ["labels.jsonl"],
     "trainer merge": ["1"],
+    "trainer ablate": ["variants.yaml"],
     "serving similar-users": ["--user", "somebody"],
     "serving recommend": ["--user", "somebody"],
     "serving audience": ["words"],

@@ -71,7 +71,7 @@ def test_a_wrong_file_is_told_before_anything_is_trained(content: dict[str, Any]
     [
         ("benchmarks/reddit_college_places.yaml", "benchmarks/reddit_college.yaml"),
         ("benchmarks/reddit_college_learning_curve.yaml", "benchmarks/reddit_college.yaml"),
-        ("conf/demo_answers.yaml", "conf/demo.yaml"),
+        ("pipeline/demo_answers.yaml", "conf/demo.yaml"),
     ],
 )
 def test_the_files_of_variants_that_ship_are_right(file: str, config: str) -> None:
