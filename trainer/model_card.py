@@ -26,6 +26,7 @@ _SAMPLE = (
 )  # fmt: skip
 _FORMATS: Mapping[rendering.QueryFormat, str] = {
     "units": "a line a unit, oldest first",
+    "brief": "a line a unit, of its context the thread's title alone, oldest first",
     "labels": "the labels of a unit a line, newest first, units without one left out",
     "mixed": "a line a unit, oldest first, its labels behind it where it has some",
     "raw": "a unit a line as its platform writes it, where that is kept, oldest first",
