@@ -19,7 +19,7 @@ FOLDER = "model.sentence_transformer"
 """Where below its artifacts MLflow puts the encoder; the card lies in it."""
 _SAMPLE = (
     {"platform": "reddit", "community": "Breadit", "title": None, "text": "Mine went flat as well, colder dough helped.",
-     "context": [{"role": "root", "speaker": "other-1", "text": "Why does my loaf not rise?"}],
+     "context": [{"role": "root", "speaker": "other-1", "title": "A flat loaf", "text": "Why does my loaf not rise?"}],
      "label": {"specific": "Reviving a flat loaf with colder dough", "broad": "Bread"}},
     {"platform": "reddit", "community": "tea", "title": "Cold brew overnight", "text": "Eight hours, then strained.", "context": [],
      "label": {"specific": "Cold brewing tea overnight", "broad": "Tea"}, "source_text": "# Cold brew overnight\n\nEight hours, *then* strained."},
