@@ -116,9 +116,14 @@ def is_committed(table: DeltaTable, transaction: tuple[str, int]) -> bool:
     return committed is not None and committed >= transaction[1]
 
 
-def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:
-    """Replace all rows in one commit and return the table's version. Raises ContractError where another replaces them meanwhile."""
+def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], since: int | None = None) -> int:
+    """Replace all rows in one commit and return the table's version. Raises ContractError where another replaces them meanwhile.
+
+    `since` is the version that rows of others were read at which stay: whatever was written after it would be lost, and is an error too.
+    """
     table, rows = create_table(lake, spec), _as_table(spec, rows)
+    if since not in (None, table.version()):
+        raise ContractError(f"{spec.name}: somebody else has written the table meanwhile, and nothing of this run stands in it; run it again")
     _add_later_columns(table, spec)
     with _one_alone_replaces(spec):
         write_deltalake(table, rows, mode="overwrite", commit_properties=_replacing(table))
