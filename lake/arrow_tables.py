@@ -136,11 +136,16 @@ def overwrite_stream(lake: LakeConfig, spec: TableSpec, parts: Iterable[pa.Table
     Files are written here and not by delta-rs: it would ask for the parts from inside its own runtime, which with one processor has nobody left to read a table with,
     and the parts may come out of tables. Raises ContractError where another replaces them meanwhile.
     """
-    made_anew(lake, spec)
     files = TableFiles(lake, spec, uuid.uuid4().hex, name_is_unique=True)
-    for part in parts:
-        files.write(part)
-    return replace_by_files(lake, spec, files.finish())
+    try:
+        for part in parts:
+            files.write(part)
+    except BaseException:
+        files.discard()
+        raise
+    written = files.finish()
+    made_anew(lake, spec)  # not before: it takes an older program's rows away
+    return replace_by_files(lake, spec, written)
 
 
 def _replacing(table: DeltaTable) -> CommitProperties:
