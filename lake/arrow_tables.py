@@ -116,9 +116,14 @@ def is_committed(table: DeltaTable, transaction: tuple[str, int]) -> bool:
     return committed is not None and committed >= transaction[1]
 
 
-def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> int:
-    """Replace all rows in one commit and return the table's version. Raises ContractError where another replaces them meanwhile."""
+def overwrite(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], since: int | None = None) -> int:
+    """Replace all rows in one commit and return the table's version. Raises ContractError where another replaces them meanwhile.
+
+    `since` is the version that rows of others were read at which stay: whatever was written after it would be lost, and is an error too.
+    """
     table, rows = create_table(lake, spec), _as_table(spec, rows)
+    if since not in (None, table.version()):
+        raise ContractError(f"{spec.name}: somebody else has written the table meanwhile, and nothing of this run stands in it; run it again")
     _add_later_columns(table, spec)
     with _one_alone_replaces(spec):
         write_deltalake(table, rows, mode="overwrite", commit_properties=_replacing(table))
@@ -131,11 +136,16 @@ def overwrite_stream(lake: LakeConfig, spec: TableSpec, parts: Iterable[pa.Table
     Files are written here and not by delta-rs: it would ask for the parts from inside its own runtime, which with one processor has nobody left to read a table with,
     and the parts may come out of tables. Raises ContractError where another replaces them meanwhile.
     """
-    made_anew(lake, spec)
     files = TableFiles(lake, spec, uuid.uuid4().hex, name_is_unique=True)
-    for part in parts:
-        files.write(part)
-    return replace_by_files(lake, spec, files.finish())
+    try:
+        for part in parts:
+            files.write(part)
+    except BaseException:
+        files.discard()
+        raise
+    written = files.finish()
+    made_anew(lake, spec)  # not before: it takes an older program's rows away
+    return replace_by_files(lake, spec, written)
 
 
 def _replacing(table: DeltaTable) -> CommitProperties:

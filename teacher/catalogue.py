@@ -2,11 +2,12 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TextIO, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +23,8 @@ ITEM_CHARS = 500
 ID_CHARS = 500
 RAW_CHARS = 500
 _SUFFIXES: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
+_HALF_SIGN = re.compile("[\ud800-\udfff]")
+"""What JSON can escape and no table can hold; in texts it is left out as any control character."""
 _TRUE = {"1", "true", "yes"}
 
 
@@ -69,9 +72,11 @@ def _item(values: Mapping[str, Any], config: CatalogueConfig) -> Item | str:
     """The item of a row, or why there is none."""
     found = {column: _words(values.get(column), config.inner_delimiter) for column in config.columns()}
     unreadable = [column for column, words in found.items() if words is None]
-    external_id = str(values.get(config.id) if values.get(config.id) is not None else "").strip()
+    external_id = _words(values.get(config.id), None) or ""
     if unreadable:
         return f"{min(unreadable)}: not a text"
+    if _HALF_SIGN.search(external_id):
+        return "id with half of a sign"
     if not external_id or len(external_id) > ID_CHARS:
         return "id too long" if external_id else "no id"
     flags = {name: ", ".join(column for column in columns if str(found[column]).lower() in _TRUE) for name, columns in config.flags.items()}
@@ -83,7 +88,9 @@ def _item(values: Mapping[str, Any], config: CatalogueConfig) -> Item | str:
 
 
 def _words(value: Any, delimiter: str | None) -> str | None:
-    """A value, or a list of them, as one text; None where it is neither."""
+    """A value, or a list of them, as one text; None where it is neither. No number (NaN) is no value, and a whole one is written as such: pandas makes both of gaps."""
+    if isinstance(value, float):
+        value = None if value != value else int(value) if value.is_integer() else value
     if isinstance(value, list):
         parts = [_words(each, delimiter) for each in value]
         return None if None in parts else ", ".join(part for part in parts if part)
@@ -98,7 +105,7 @@ def rows_of_file(file: Path, config: CatalogueConfig) -> Iterator[CatalogueRow]:
     readers = {"csv": _csv_rows, "jsonl": _json_rows, "parquet": _parquet_rows}
     try:
         yield from readers[_format_of(file, config)](file, config)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeError, pa.ArrowException) as error:
         raise TeacherError(f"{file}: cannot read the items: {error}", public=f"the items of {config.name} cannot be read") from None
 
 
@@ -128,7 +135,7 @@ class _Lines:
 
 def _csv_rows(file: Path, config: CatalogueConfig) -> Iterator[CatalogueRow]:
     delimiter = config.delimiter or ("\t" if file.suffix.lower() == ".tsv" else ",")
-    with file.open(encoding="utf-8-sig" if config.encoding == "utf-8" else config.encoding, errors="surrogateescape", newline="") as stream:
+    with _opened(file, config, newline="") as stream:
         lines = _Lines(stream)
         cells = csv.reader(lines, delimiter=delimiter, strict=True) if config.quotes and len(delimiter) == 1 else _parted(lines, delimiter)
         header = list(config.header or next(cells, []))
@@ -146,6 +153,11 @@ def _csv_rows(file: Path, config: CatalogueConfig) -> Iterator[CatalogueRow]:
             if row is None:
                 return
             yield CatalogueRow(number, dict(zip(header, row, strict=False)), raw, _fault_of_cells(row, header, raw, config))
+
+
+def _opened(file: Path, config: CatalogueConfig, newline: str) -> TextIO:
+    """The file's text; the mark that some programs put before UTF-8 is none of it."""
+    return file.open(encoding="utf-8-sig" if config.encoding == "utf-8" else config.encoding, errors="surrogateescape", newline=newline)
 
 
 def _parted(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
@@ -170,7 +182,7 @@ def _is_decoded(text: str) -> bool:
 def _json_rows(file: Path, config: CatalogueConfig) -> Iterator[CatalogueRow]:
     """Rows of JSON lines, which leave out what they do not have: a column that none of them has is told at the end."""
     missing, names, number = config.columns(), dict[str, None](), 0
-    with file.open(encoding=config.encoding, errors="surrogateescape", newline="\n") as stream:
+    with _opened(file, config, newline="\n") as stream:
         for number, line in enumerate(stream, 1):
             row = _json_row(number, line, config)
             missing -= {column for column in missing if row.values.get(column) is not None}

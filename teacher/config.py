@@ -1,6 +1,7 @@
 """Settings of the teacher: which model, which prompt, how much to label, what counts as too many rejects, and what an app's catalogue looks like."""
 
 import codecs
+import io
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -40,6 +41,7 @@ class CatalogueConfig(StageConfig):
     @classmethod
     def _is_encoding(cls, given: str) -> str:
         try:
+            io.TextIOWrapper(io.BytesIO(), given)  # some that codecs know ('rot13', 'hex') are of no text
             return codecs.lookup(given).name
         except LookupError:
             raise ValueError("no encoding; expected a name such as 'utf-8', 'latin-1', 'cp1252'") from None

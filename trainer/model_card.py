@@ -19,14 +19,14 @@ FOLDER = "model.sentence_transformer"
 """Where below its artifacts MLflow puts the encoder; the card lies in it."""
 _SAMPLE = (
     {"platform": "reddit", "community": "Breadit", "title": None, "text": "Mine went flat as well, colder dough helped.",
-     "context": [{"role": "root", "speaker": "other-1", "title": "Why does my loaf not rise?", "text": "Why does my loaf not rise?"}],
+     "context": [{"role": "root", "speaker": "other-1", "title": "A flat loaf", "text": "Why does my loaf not rise?"}],
      "label": {"specific": "Reviving a flat loaf with colder dough", "broad": "Bread"}},
     {"platform": "reddit", "community": "tea", "title": "Cold brew overnight", "text": "Eight hours, then strained.", "context": [],
      "label": {"specific": "Cold brewing tea overnight", "broad": "Tea"}, "source_text": "# Cold brew overnight\n\nEight hours, *then* strained."},
 )  # fmt: skip
 _FORMATS: Mapping[rendering.QueryFormat, str] = {
     "units": "a line a unit, oldest first",
-    "brief": "a line a unit, oldest first: its community, the title of its thread and its own text alone",
+    "brief": "a line a unit, of its context the thread's title alone, oldest first",
     "labels": "the labels of a unit a line, newest first, units without one left out",
     "mixed": "a line a unit, oldest first, its labels behind it where it has some",
     "raw": "a unit a line as its platform writes it, where that is kept, oldest first",

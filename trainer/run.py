@@ -39,6 +39,8 @@ from trainer.training.loop import train
 from trainer.training.stream import ExampleStream
 
 logger = logging.getLogger(__name__)
+HELD_OUT_OF = {"train": ("validation", "test"), "validation": ("test",)}
+"""Split of a row of `examples` -> those in which its person may not be."""
 
 
 def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accelerator: Accelerator) -> None:
@@ -75,14 +77,17 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
 
 
 def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
-    """Raise ContractError where somebody would be trained on whom the settings hold out: the registry would say of the encoder what is not so."""
+    """Raise ContractError where somebody would be trained on whom the settings hold out, or an encoder chosen by whom it is to be judged by: the registry would
+    say of the encoder what is not so."""
     shares, people, wrong = held_out(config.examples), 0, 0
-    for batch in arrow_tables.read_batches(lake, EXAMPLES, ("person_id", "communities"), ds.field("split") == "train", plan.versions["examples"]):
+    columns = ("person_id", "communities", "split")
+    for batch in arrow_tables.read_batches(lake, EXAMPLES, columns, ds.field("split") != "test", plan.versions["examples"]):
         people += batch.num_rows
-        wrong += sum(shares.split_of(*person) != "train" for person in zip(batch["person_id"].to_pylist(), batch["communities"].to_pylist(), strict=True))
+        rows = zip(*(batch[name].to_pylist() for name in columns), strict=True)
+        wrong += sum(shares.split_of(person_id, communities) in HELD_OUT_OF[split] for person_id, communities, split in rows)
     if wrong:
         raise ContractError(
-            f"examples: {wrong} of {people} people to train on are held out by trainer.examples.validation_share {shares.validation_share:g}, "
+            f"examples: {wrong} of {people} people to train on or to choose by are held out by trainer.examples.validation_share {shares.validation_share:g}, "
             f"test_share {shares.test_share:g} and held_out_communities {list(shares.communities)}; run 'kindred trainer examples' with these settings"
         )
 

@@ -51,14 +51,14 @@ def import_catalogue(lake: LakeConfig, config: TeacherConfig, file: Path) -> Non
 
 def replace_source(lake: LakeConfig, spec: TableSpec, source: str, rows: Sequence[Row]) -> int:
     """Let these be the rows of a source, the others' staying as they are, in one commit and where they differ; the table's version."""
-    arrow_tables.create_table(lake, spec)
+    version = arrow_tables.create_table(lake, spec).version()
     in_order = [(name, "ascending") for name in spec.key]
-    written, new = arrow_tables.read(lake, spec), rows_table(spec, list(rows)).sort_by(in_order)
+    written, new = arrow_tables.read(lake, spec, version=version), rows_table(spec, list(rows)).sort_by(in_order)
     own = pc.equal(written["source"], source)
     if written.filter(own).sort_by(in_order).equals(new):
         logger.info("%s: the %d rows of %s are as they were", spec.name, len(new), source)
-        return int(arrow_tables.table_version(lake, spec) or 0)
-    return arrow_tables.overwrite(lake, spec, pa.concat_tables([written.filter(pc.invert(own)), new]))
+        return version
+    return arrow_tables.overwrite(lake, spec, pa.concat_tables([written.filter(pc.invert(own)), new]), since=version)
 
 
 def _check_share(file: Path, made: CatalogueRows, max_share: float) -> None:

@@ -34,15 +34,15 @@ def collect_items(lake: LakeConfig) -> None:
     with job_run(lake, JOB, {"inputs": inputs}) as record:
         record.versions_read.update(inputs.versions)
         spellings = count_spellings(arrow_tables.read_batches(lake, LABELS, ("unit_hash", *LEVELS), version=inputs.version(LABELS)))
-        arrow_tables.create_table(lake, ITEMS)
-        written = arrow_tables.read(lake, ITEMS)
+        version = arrow_tables.create_table(lake, ITEMS).version()
+        written = arrow_tables.read(lake, ITEMS, version=version)
         of_labels = items_of(spellings)
         items = with_other_sources(of_labels, written)
         record.rows["items"] += len(items)
         record.dropped["other spellings of an item"] += len(spellings) - len(of_labels)
         if not items.equals(with_other_sources(only_labels(written), written)):
-            arrow_tables.overwrite(lake, ITEMS, items)
-        record.wrote(ITEMS, arrow_tables.table_version(lake, ITEMS))
+            version = arrow_tables.overwrite(lake, ITEMS, items, since=version)
+        record.wrote(ITEMS, version)
 
 
 if __name__ == "__main__":

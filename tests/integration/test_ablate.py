@@ -7,13 +7,17 @@ import mlflow
 import pytest
 
 from conf.errors import ContractError
+from conf.settings import Settings
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
-from lake.labels import ITEMS, LABELS
+from lake.judgements import JUDGEMENTS, Judgement
+from lake.labels import ITEMS, LABELS, Item
 from lake.schema import rows_table
 from lake.units import SEQUENCES
 from tests.integration.test_evaluate import write_people
+from trainer.ablation import variants_of
 from trainer.jobs import ablate
+from trainer.jobs.ablate import _fingerprint
 
 VARIANTS = """
 variants:
@@ -64,3 +68,21 @@ def test_variants_are_trained_and_judged_once_and_move_no_alias(lake: LakeConfig
     with pytest.raises(ContractError, match="1 of 2 variants failed: nowhere"):
         ablate.main(given)
     assert "half of the people" in capsys.readouterr().out
+
+
+def test_a_variant_is_made_again_where_any_table_that_decides_it_changed(lake: LakeConfig) -> None:
+    titled_people(lake)
+    (variant,) = variants_of({"variants": {"as it is": None}}, Settings({"lake": {"path": lake.path}}), "file")
+    known = [_fingerprint(variant)]
+    judged = Judgement(
+        query_id="history:u", person_id="p", item_id="i", level="broad", text="Tea", grade=0.1, encoder_version=None, teacher_model="hand", prompt_version="1",
+        judged_at=None,
+    )  # fmt: skip
+    item = Item(item_id="i", source="labels", level="broad", text="Tea", external_id=None, label_count=1)
+    for write in (
+        lambda: arrow_tables.merge(lake, JUDGEMENTS, [judged]),
+        lambda: arrow_tables.overwrite(lake, ITEMS, [item]),
+    ):
+        write()
+        known.append(_fingerprint(variant))
+    assert (len(set(known)), _fingerprint(variant)) == (3, known[-1])

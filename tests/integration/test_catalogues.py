@@ -7,16 +7,18 @@ import pyarrow.dataset as ds
 import pytest
 from pyspark.sql import SparkSession
 
-from conf.errors import TeacherError
+from conf.errors import ContractError, TeacherError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, answer_key
 from lake.job_runs import JOB_RUNS, last_done_run
-from lake.labels import ITEM_REJECTS, ITEMS, catalogue_item_id, label_item_id
+from lake.labels import ITEM_REJECTS, ITEMS, LABELS, Label, catalogue_item_id, label_item_id
 from lake.schema import rows_table
+from lake.tables import TableSpec
 from pipeline import cli
 from teacher.config import CatalogueConfig, TeacherConfig
 from teacher.jobs.import_items import import_catalogue
+from teacher.jobs.items import collect_items
 from tests.pages import files_of, section_of, write_files
 
 PEOPLE = 14
@@ -145,3 +147,29 @@ def test_a_file_of_mostly_bad_rows_changes_nothing(lake: LakeConfig, tmp_path: P
     with pytest.raises(TeacherError, match=r"2 of 3 rows would be rejects, more than teacher.max_reject_share=0.5: no id \(2\); nothing was imported"):
         import_catalogue(lake, CONFIG, file)
     assert of_films(lake) == {"1": "Heat"}
+
+
+@pytest.mark.parametrize("who", ["teacher import-items", "teacher items"])
+def test_items_that_another_job_writes_meanwhile_are_not_lost(lake: LakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    label = Label(
+        unit_hash="1", teacher_version="hand", specific="Green tea", broad="Tea", teacher_model="hand", prompt_version="1", rendering_version="1", decoding="",
+        prompt_tokens=None, completion_tokens=None, batch=None, labelled_at=None,
+    )  # fmt: skip
+    arrow_tables.append(lake, LABELS, [label])
+    file = tmp_path / "films.csv"
+    file.write_text("id,title\n1,Heat\n")
+    jobs = {"teacher items": lambda: collect_items(lake), "teacher import-items": lambda: import_catalogue(lake, CONFIG, file)}
+    read = arrow_tables.read
+
+    def while_another_writes(lake: LakeConfig, spec: TableSpec, *of: Any, **how: Any) -> Any:
+        found = read(lake, spec, *of, **how)
+        if spec is ITEMS:
+            monkeypatch.setattr(arrow_tables, "read", read)
+            next(job for name, job in jobs.items() if name != who)()
+        return found
+
+    monkeypatch.setattr(arrow_tables, "read", while_another_writes)
+    with pytest.raises(ContractError, match="items: somebody else has written the table meanwhile"):
+        jobs[who]()
+    jobs[who]()
+    assert sorted(read(lake, ITEMS)["text"].to_pylist()) == ["Green tea", "Heat", "Tea"]

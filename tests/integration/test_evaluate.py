@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pytest
 import torch
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from conf.errors import ConfigError, ContractError, EncoderError
 from lake import arrow_tables, registry
@@ -25,6 +25,7 @@ from lake.schema import rows_table
 from lake.units import SEQUENCES
 from trainer import publishing
 from trainer.config import EvaluationConfig, TrainerConfig
+from trainer.evaluation.people import never_met
 from trainer.jobs import evaluate, examples
 from trainer.student import base_encoder, content_version
 
@@ -313,6 +314,32 @@ def test_a_community_that_is_held_out_is_judged_on_alone_and_must_exist(lake: La
     register(lake, Encoder(base.model, card, content_version(base.model, card)))
     result = evaluate.evaluate(lake, TrainerConfig(max_tokens=64, evaluation=EvaluationConfig(communities=["elsewhere"], bootstrap_samples=10)))
     assert (result.people, result.title_people) == (2, 2)
+
+
+def test_who_came_to_a_held_out_community_after_the_training_is_not_asked(lake: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:
+    write_people(lake)
+    shares = HeldOut(validation_share=0, test_share=0.2, communities=("elsewhere",))
+    newcomer = next(f"person{number:02}" for number in range(PEOPLE) if shares.split_of(f"person{number:02}") == "train")
+    settings = ("examples.validation_share=0", "examples.test_share=0.2")
+    examples.main(arguments(lake, *settings))
+    trained_on = arrow_tables.table_version(lake, EXAMPLES)
+    assert trained_on is not None
+    found = arrow_tables.read(lake, SEQUENCES).to_pylist()
+    for each in (each for row in found if row["person_id"] == newcomer for each in row["units"][-1:]):
+        each["community"] = "elsewhere"
+    arrow_tables.overwrite(lake, SEQUENCES, rows_table(SEQUENCES, found))
+    examples.main(arguments(lake, *settings, 'examples.held_out_communities=["elsewhere"]'))
+    test = {row["person_id"] for row in rows(lake) if row["split"] == "test"}
+    version = arrow_tables.table_version(lake, EXAMPLES)
+    card = base_encoder(TrainerConfig(max_tokens=64)).card.model_copy(update={"held_out": shares})
+    assert newcomer in test
+    for met_at, strangers in ((None, test), (version, test), (trained_on, test - {newcomer})):
+        known = {} if met_at is None else {"examples": met_at}
+        assert never_met(lake, version, card.model_copy(update={"trained_on": known})) == strangers
+    for file in DeltaTable(f"{lake.path}/examples", version=trained_on).file_uris():
+        Path(file).unlink()
+    assert never_met(lake, version, card.model_copy(update={"trained_on": {"examples": trained_on}})) == test - {newcomer}
+    assert "may have been met" in caplog.text
 
 
 def test_without_labels_titles_are_asked_about(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:

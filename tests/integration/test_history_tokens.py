@@ -89,6 +89,9 @@ def test_a_batch_may_read_less_of_a_history_than_the_encoder(word_piece: Sentenc
     assert text == encoder.history_text(units(100))[0]
     assert text.endswith("\n" + less)
     assert encoder.token_count(less) <= 64 < encoder.token_count(text) <= 512
+    (one,) = query_texts(encoder, replace(whole, max_tokens=12))  # fewer than the newest unit has
+    assert less.endswith(one + less.rpartition(one)[2])
+    assert encoder.token_count(one) <= 12 < encoder.token_count(encoder.history_text(units(100)[-1:])[0])
 
 
 @pytest.mark.parametrize("query_format", ["units", "brief", "labels", "mixed", "raw"])

@@ -67,6 +67,21 @@ def test_of_two_who_stream_all_rows_at_once_the_rows_of_one_stand_there(lake: La
     assert arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist() == ["slow"]
 
 
+def test_rows_of_an_older_program_stay_where_the_new_ones_fail(lake: LakeConfig) -> None:
+    uri = table_uri(lake.path, IDENTITIES)
+    write_deltalake(uri, pa.table({"user_id": ["before"], "person_id": ["p"], "gone": ["x"]}))
+
+    def parts() -> Iterator[pa.Table]:
+        yield rows_table(IDENTITIES, [{"user_id": "new", "person_id": "p"}])
+        raise ArchiveError("no more", public="no more")
+
+    with pytest.raises(ArchiveError):
+        arrow_tables.overwrite_stream(lake, IDENTITIES, parts())
+    assert DeltaTable(uri).to_pyarrow_table()["user_id"].to_pylist() == ["before"]
+    arrow_tables.overwrite_stream(lake, IDENTITIES, [rows_table(IDENTITIES, [{"user_id": "new", "person_id": "p"}])])
+    assert arrow_tables.read(lake, IDENTITIES)["user_id"].to_pylist() == ["new"]
+
+
 def test_of_two_who_overwrite_at_once_one_alone_does(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     created, calls = arrow_tables.create_table, iter([True])
 

@@ -18,7 +18,8 @@ from lake.encoder import load_registered, registered_folder
 from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS
-from tests.planted_people import write_planted
+from lake.schema import rows_table
+from tests.planted_people import planted_examples, write_planted
 from trainer import publishing, tracking
 from trainer.config import TrainerConfig
 from trainer.jobs.train import main
@@ -185,8 +186,19 @@ def test_without_people_to_train_on_the_job_says_so_and_registers_nothing(lake: 
     assert versions_of(lake) == []
 
 
+def test_nobody_of_a_held_out_community_helps_to_choose_the_encoder(lake: LakeConfig) -> None:
+    people = planted_examples(train=8, validation=2)
+    people[-1]["communities"] = ["talk", "tea"]
+    arrow_tables.overwrite(lake, EXAMPLES, rows_table(EXAMPLES, people))
+    with pytest.raises(ContractError, match=r"examples: 1 of 10 people to train on or to choose by are held out by .*held_out_communities \['tea'\]"):
+        main([*arguments(lake), "--set", "trainer.examples.held_out_communities=[tea]"])
+
+
 def test_examples_that_were_cut_with_other_shares_are_not_trained_on(lake: LakeConfig) -> None:
     write_planted(lake, train=8, validation=2)
-    with pytest.raises(ContractError, match=r"examples: \d of 8 people to train on are held out by .*test_share 0\.7; run 'kindred trainer examples'"):
+    with pytest.raises(
+        ContractError,
+        match=r"examples: \d of 10 people to train on or to choose by are held out by .*test_share 0\.7 and held_out_communities \[\]; run 'kindred trainer examples'",
+    ):
         main([*arguments(lake), "--set", "trainer.examples.test_share=0.7"])
     assert versions_of(lake) == []

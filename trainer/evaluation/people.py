@@ -1,16 +1,21 @@
 """Who can be asked, and what stands in `examples` of them (edge)."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+from deltalake.exceptions import DeltaError
 
+from conf.errors import ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.examples import EXAMPLES, HeldOut, Split
+from lake.encoder import EncoderCard
+from lake.examples import EXAMPLES, Split
 from lake.labels import ITEMS
 from trainer.evaluation.questions import people_to_ask, people_who_enter
 
+logger = logging.getLogger(__name__)
 BATCH_ROWS = 64
 """Histories and cuts in memory at once where a table is gone through."""
 
@@ -33,12 +38,31 @@ def entering_people(lake: LakeConfig, version: int, split: Split, communities: S
     return people_who_enter(_cuts(lake, version, split), communities)
 
 
-def never_met(lake: LakeConfig, version: int, held_out: HeldOut | None) -> set[str]:
-    """`person_id`s of split test whom an encoder that held these out never met; everybody where it met nobody at all."""
-    columns = ("person_id", "communities")
+def never_met(lake: LakeConfig, version: int, card: EncoderCard) -> set[str]:
+    """`person_id`s of split test whom an encoder that held these out never met; everybody where it met nobody at all.
+
+    Who acts in a community that it held out may have come there later than its training, and been trained on before.
+    """
+    columns, held_out, trained_on = ("person_id", "communities"), card.held_out, card.trained_on.get(EXAMPLES.name)
     batches = arrow_tables.read_batches(lake, EXAMPLES, columns, ds.field("split") == "test", version)
-    people = (person for batch in batches for person in zip(*(batch[name].to_pylist() for name in columns), strict=True))
-    return {person_id for person_id, communities in people if held_out is None or held_out.split_of(person_id, communities) == "test"}
+    people = [person for batch in batches for person in zip(*(batch[name].to_pylist() for name in columns), strict=True)]
+    if held_out is None:
+        return {person_id for person_id, _ in people}
+    by_hash = {person_id for person_id, _ in people if held_out.split_of(person_id) == "test"}
+    by_place = {person_id for person_id, communities in people if held_out.split_of(person_id, communities) == "test"} - by_hash
+    return by_hash | (by_place if trained_on in (None, version) or not by_place else by_place - _met(lake, trained_on, by_place))
+
+
+def _met(lake: LakeConfig, trained_on: int, people: set[str]) -> set[str]:
+    """Those of the people whom a version of `examples` had to train on or to choose by; all of them where it can be read no more."""
+    try:
+        met = arrow_tables.read(lake, EXAMPLES, ("person_id",), ds.field("split") != "test", trained_on)
+    except (ContractError, DeltaError, OSError) as error:
+        logger.warning(
+            "examples: version %d, which the encoder was trained on, cannot be read (%s): who is held out by a place may have been met", trained_on, error
+        )
+        return people
+    return people & set(met["person_id"].to_pylist())
 
 
 def _cuts(lake: LakeConfig, version: int, split: Split) -> Iterator[pa.RecordBatch]:

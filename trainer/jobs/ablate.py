@@ -14,8 +14,8 @@ from conf.errors import ContractError
 from conf.settings import read_mappings
 from lake import registry
 from lake.job_runs import inputs_now
-from lake.labels import LABELS
-from lake.presence import has_table
+from lake.judgements import JUDGEMENTS
+from lake.labels import ITEMS, LABELS, NORMALISING_VERSION
 from lake.rendering import RENDERING_VERSION
 from lake.units import SEQUENCES
 from trainer import arguments as trainer_arguments
@@ -82,9 +82,8 @@ def _fingerprint(variant: Variant) -> str:
     settings = training_settings(config) | {
         "examples": config.examples.model_dump(exclude={"memory_mb", "labels_at_once"}), "evaluation": config.evaluation.model_dump()
     }  # fmt: skip
-    code = " ".join((EXAMPLES_VERSION, TRAINING_VERSION, RENDERING_VERSION, EVALUATION_VERSION))
-    reads = (SEQUENCES, LABELS) if has_table(lake, LABELS) else (SEQUENCES,)
-    return inputs_now(lake, reads=reads, settings=settings, code=code).fingerprint
+    code = " ".join((EXAMPLES_VERSION, NORMALISING_VERSION, TRAINING_VERSION, RENDERING_VERSION, EVALUATION_VERSION))
+    return inputs_now(lake, reads=(SEQUENCES,), optional=(LABELS, ITEMS, JUDGEMENTS), settings=settings, code=code).fingerprint
 
 
 def _made(variant: Variant, launch: Sequence[str]) -> EvaluationResult:

@@ -12,8 +12,8 @@ from conf.arguments import JobArguments
 from conf.errors import ContractError, EncoderError
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.encoder import Encoder, encoder_version, load_encoder, registered_folder
-from lake.examples import EXAMPLES, HeldOut
+from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
+from lake.examples import EXAMPLES
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
 from lake.presence import has_table
@@ -72,7 +72,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     base = base_of(tuned)
     items = label_items(lake, read.versions)
     version, settings, query_format = read.version(EXAMPLES), config.evaluation, tuned.card.query_format
-    people = people_to_judge(lake, version, items, tuned.card.held_out, settings, query_format in READS_LABELS)
+    people = people_to_judge(lake, version, items, tuned.card, settings)
     questions = questions_of(people.labelled, items, settings.communities, [query_format])
     titles = title_questions(people.entering, settings.communities, [query_format])
     check_read(questions, titles)
@@ -120,12 +120,12 @@ class PeopleToJudge:
     others: list[Sequence[Mapping[str, Any]]]
 
 
-def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, held_out: HeldOut | None, settings: EvaluationConfig, reads_labels: bool) -> PeopleToJudge:
+def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: EncoderCard, settings: EvaluationConfig) -> PeopleToJudge:
     """The people of split test who can be asked and whom the encoder never met, and others; all in the order of their ids, as many as the settings take.
 
-    `held_out` is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Units have their labels where it reads them. Raises ContractError where nobody is left.
+    The card is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Units have their labels where it reads them. Raises ContractError where nobody is left.
     """
-    strangers = never_met(lake, version, held_out)
+    strangers = never_met(lake, version, card)
     test, entering = (
         askable_people(lake, version, "test", items, settings.communities),
         entering_people(lake, version, "test", settings.communities),
@@ -146,7 +146,7 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, held_out: H
 
     def read(person_ids: list[str]) -> list[Example]:
         found = examples_of(lake, version, person_ids, ("person_id", "history", "labelled", "cuts")).to_pylist()
-        return list(map(with_labels, found)) if reads_labels else found
+        return list(map(with_labels, found)) if card.query_format in READS_LABELS else found
 
     return PeopleToJudge(labelled=read(asked), entering=read(about_titles), others=[example["history"] for example in read(others)])
 

@@ -114,7 +114,6 @@ def write_examples(
     buckets: Counter[int] = Counter()
     for file in arrow_tables.live_files(arrow_tables.open_table(lake, SEQUENCES, version)):
         buckets[int(file["partition.bucket"])] += file["size_bytes"]
-    arrow_tables.made_anew(lake, EXAMPLES)
     files = TableFiles(lake.model_copy(update={"write_buffer_mb": ROW_GROUP_MB}), EXAMPLES, uuid.uuid4().hex, name_is_unique=True)
     for bucket in sorted(buckets):
         for where, chunks in chunks_in_parts(lake, version, bucket, buckets[bucket], config.memory_mb * 2**20):
@@ -126,7 +125,9 @@ def write_examples(
         if not record.rows[people_of_place(community)]:
             files.discard()
             raise ConfigError(f"trainer.examples.held_out_communities: nobody with an example ever acted in {community!r}; names are as in `sequences`")
-    return arrow_tables.replace_by_files(lake, EXAMPLES, files.finish())
+    written = files.finish()
+    arrow_tables.made_anew(lake, EXAMPLES)  # not before: it takes an older program's rows away
+    return arrow_tables.replace_by_files(lake, EXAMPLES, written)
 
 
 def read_judgements(lake: LakeConfig, person_ids: Sequence[str], version: int | None) -> Judged:

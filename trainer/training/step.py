@@ -89,7 +89,16 @@ def weights_of_pairs(grades: Sequence[list[Floats] | None]) -> Floats | None:
 def query_texts(encoder: Encoder, batch: TrainingBatch) -> list[str]:
     """The histories as they are encoded, up to the tokens of the batch."""
     card = encoder.card if batch.max_tokens is None else encoder.card.model_copy(update={"max_tokens": batch.max_tokens})
-    return [card.prompt("query") + history_text(history, card, encoder.token_starts)[0] for history in batch.histories]
+    texts = [card.prompt("query") + history_text(history, card, encoder.token_starts)[0] for history in batch.histories]
+    return texts if batch.max_tokens is None else [_beginning(text, batch.max_tokens, encoder) for text in texts]
+
+
+def _beginning(text: str, max_tokens: int, encoder: Encoder) -> str:
+    """As much of a text as has so many tokens: a history has one unit at least, and the model itself cuts at the most that the encoder reads."""
+    while len(starts := encoder.token_starts(text)) > max_tokens:
+        of_words = starts[starts >= 0]
+        text = text[: of_words[max_tokens - (len(starts) - len(of_words))]]
+    return text
 
 
 def answer_texts(encoder: Encoder, batch: TrainingBatch) -> list[str]:

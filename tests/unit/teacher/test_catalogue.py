@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from conf.errors import ConfigError, TeacherError
-from lake.labels import catalogue_item_id, label_item_id
+from lake.labels import ITEM_REJECTS, catalogue_item_id, label_item_id
+from lake.schema import rows_table
 from teacher.catalogue import ITEM_CHARS, CatalogueRows, items_of_rows, rows_of_file
 from teacher.config import CatalogueConfig
 
@@ -119,3 +120,28 @@ def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> Non
 def test_an_item_of_an_app_is_never_one_of_a_label() -> None:
     assert catalogue_item_id("films", "1") != catalogue_item_id("films", "2") != catalogue_item_id("books", "2")
     assert catalogue_item_id("films", "x") != label_item_id("specific", "x")
+
+
+def test_gaps_that_pandas_fills_are_no_words_and_no_ids(tmp_path: Path) -> None:
+    lines = '{"film": 1.0, "title": "Heat", "genres": NaN}\n{"film": NaN, "title": "Nobody", "genres": "x"}\n{"film": 2.0, "title": NaN, "genres": [NaN]}\n'
+    rows = made(tmp_path, "films.jsonl", lines)
+    assert (texts(rows), reasons(rows)) == ({"1": "Heat"}, [(2, "no id"), (3, "no words")])
+    gaps = {"film": [1.0, float("nan"), 2.5], "title": ["Heat", "Nobody", "Spa"], "genres": [1995.0, 1.0, float("inf")]}
+    pq.write_table(pa.table(gaps), tmp_path / "films.parquet")
+    of_parquet = made(tmp_path, "films.parquet", (tmp_path / "films.parquet").read_bytes())
+    assert (texts(of_parquet), reasons(of_parquet)) == ({"1": "Heat, 1995", "2.5": "Spa, inf"}, [(2, "no id")])
+
+
+def test_json_lines_may_begin_with_a_mark_and_escape_half_of_a_sign(tmp_path: Path) -> None:
+    lines = '\ufeff{"film": 1, "title": "Heat", "genres": "a\\ud83d"}\n{"film": "2\\ud83d", "title": "Spa", "genres": "x"}\n'
+    rows = made(tmp_path, "films.jsonl", lines)
+    assert (texts(rows), reasons(rows)) == ({"1": "Heat, a"}, [(2, "id with half of a sign")])
+    assert rows_table(ITEM_REJECTS, rows.rejects).num_rows == 1
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("films.csv", "utf-16"), ("films.jsonl", "utf-16"), ("films.csv", "idna")])
+def test_a_file_that_is_not_of_its_encoding_at_all_is_told(tmp_path: Path, name: str, encoding: str) -> None:
+    with pytest.raises(TeacherError, match=f"{name}: cannot read the items"):
+        made(tmp_path, name, "film,title,genres\n1,Heat,x\n".encode("utf-16") + b"\0", encoding=encoding)
+    with pytest.raises(ValidationError, match="no encoding"):
+        CatalogueConfig(**FILMS, encoding="rot13")

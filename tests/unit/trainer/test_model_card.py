@@ -154,6 +154,7 @@ def test_the_licence_of_a_base_that_is_not_here_is_not_fetched(monkeypatch: pyte
     ("query_format", "line"),
     [
         ("units", "    tea | Cold brew overnight"), ("labels", "    Cold brewing tea overnight / Tea\n    Reviving a flat loaf with colder dough / Bread"),
+        ("brief", "    tea | Cold brew overnight | Eight hours, then strained."),
         ("mixed", "then strained. -> Cold brewing tea overnight / Tea"), ("raw", "    # Cold brew overnight Eight hours, *then* strained."),
     ],
 )  # fmt: skip
@@ -161,3 +162,8 @@ def test_the_card_shows_a_history_as_the_encoder_reads_it(query_format: str, lin
     found = text(encoder(query_format=query_format), TRAINED)
     assert line in found
     assert f"| {query_format}, rendering " in found
+
+
+def test_every_format_of_histories_is_said_in_words() -> None:
+    for query_format in get_args(QueryFormat):
+        assert f"| {query_format}, rendering " in text(encoder(query_format=query_format), TRAINED)
