@@ -197,7 +197,8 @@ def test_nobody_of_a_held_out_community_helps_to_choose_the_encoder(lake: LakeCo
 def test_examples_that_were_cut_with_other_shares_are_not_trained_on(lake: LakeConfig) -> None:
     write_planted(lake, train=8, validation=2)
     with pytest.raises(
-        ContractError, match=r"examples: \d of 10 people to train on or to choose by are held out by .*test_share 0\.7 and held_out_communities \[\]; run 'kindred trainer examples'"
+        ContractError,
+        match=r"examples: \d of 10 people to train on or to choose by are held out by .*test_share 0\.7 and held_out_communities \[\]; run 'kindred trainer examples'",
     ):
         main([*arguments(lake), "--set", "trainer.examples.test_share=0.7"])
     assert versions_of(lake) == []
