@@ -331,6 +331,7 @@ def test_who_came_to_a_held_out_community_after_the_training_is_not_asked(lake: 
     examples.main(arguments(lake, *settings, 'examples.held_out_communities=["elsewhere"]'))
     test = {row["person_id"] for row in rows(lake) if row["split"] == "test"}
     version = arrow_tables.table_version(lake, EXAMPLES)
+    assert version is not None
     card = base_encoder(TrainerConfig(max_tokens=64)).card.model_copy(update={"held_out": shares})
     assert newcomer in test
     for met_at, strangers in ((None, test), (version, test), (trained_on, test - {newcomer})):
