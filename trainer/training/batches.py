@@ -37,8 +37,8 @@ class TrainingBatch:
     done: list[Numbers]
     communities: Numbers
     times: Numbers
-    max_tokens: int | None = None
     grades: list[NDArray[np.float64]] | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)
