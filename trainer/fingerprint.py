@@ -5,7 +5,7 @@ from typing import Any
 
 from lake.encoder import encoder_version
 from lake.models import model_folder
-from trainer.config import TrainingConfig
+from trainer.config import ExamplesConfig, TrainingConfig
 
 TRAIN, MERGE, EVALUATE, ABLATE = "trainer train", "trainer merge", "trainer evaluate", "trainer ablate"
 """The jobs, as runs of theirs are known in `job_runs` and in MLflow."""
@@ -29,6 +29,11 @@ def training_settings(config: TrainingConfig) -> dict[str, Any]:
     """All that decides an encoder beside tables and code: the base by its content, since a name says nothing of it, and the arithmetic as it comes out here."""
     settings = {name: getattr(config, name) for name in TrainingConfig.model_fields}
     return settings | {"base_model": encoder_version(model_folder(config.base_model)), "precision": "bf16" if uses_bf16(config) else "full"}
+
+
+def examples_settings(config: ExamplesConfig) -> dict[str, Any]:
+    """All settings that decide what stands in `examples`; what bounds memory does not."""
+    return config.model_dump(exclude={"memory_mb", "labels_at_once"})
 
 
 def uses_bf16(config: TrainingConfig) -> bool:

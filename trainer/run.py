@@ -20,14 +20,14 @@ from lake.examples import EXAMPLES, HeldOut, Kind
 from lake.job_runs import job_run
 from lake.labels import ITEMS
 from lake.models import public_name
-from lake.rendering import READS_LABELS, QueryFormat
+from lake.rendering import QueryFormat
 from trainer import publishing, tracking
 from trainer.champion import Choice, Comparison, Lead, choose_champion
 from trainer.config import Source, TrainerConfig, TrainingConfig
 from trainer.evaluation.metrics import pairs_mean
-from trainer.evaluation.people import askable_people, entering_people, examples_of, label_items
+from trainer.evaluation.people import askable_people, asked_examples, entering_people, label_items
 from trainer.evaluation.probe import probe_scores
-from trainer.evaluation.questions import FUTURES, Example, Questions, questions_of, title_questions, with_labels
+from trainer.evaluation.questions import FUTURES, Questions, questions_of, title_questions
 from trainer.evaluation.scores import encoder_wins, plain_contest
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import TRAIN, Plan
@@ -96,15 +96,11 @@ def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Pla
     """The cuts of people of split validation, as many people as the settings take, and their labels; where nobody has one, the titles that they enter next."""
     version, labels = plan.versions["examples"], label_items(lake, plan.versions)
     formats = {config.query_format, *served_formats(lake)}
-
-    def read(person_ids: list[str]) -> list[Example]:
-        people = examples_of(lake, version, person_ids, ("person_id", "history", "labelled", "cuts")).to_pylist()
-        return list(map(with_labels, people)) if READS_LABELS & formats else people
-
     if asked := askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people]:
-        return questions_of(read(asked), labels, None, formats)
+        return questions_of(asked_examples(lake, version, asked, formats), labels, None, formats)
     logger.info("examples: no person of split 'validation' has a label after a cut: encoders are compared by titles of what people enter next")
-    return title_questions(read(entering_people(lake, version, "validation", None)[: config.evaluation.max_title_people]), None, formats)
+    entering = entering_people(lake, version, "validation", None)[: config.evaluation.max_title_people]
+    return title_questions(asked_examples(lake, version, entering, formats), None, formats)
 
 
 def served_formats(lake: LakeConfig) -> list[QueryFormat]:

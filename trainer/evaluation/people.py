@@ -1,7 +1,7 @@
 """Who can be asked, and what stands in `examples` of them (edge)."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -13,7 +13,8 @@ from lake.config import LakeConfig
 from lake.encoder import EncoderCard
 from lake.examples import EXAMPLES, Split
 from lake.labels import ITEMS
-from trainer.evaluation.questions import people_to_ask, people_who_enter
+from lake.rendering import READS_LABELS, QueryFormat
+from trainer.evaluation.questions import Example, people_to_ask, people_who_enter, with_labels
 
 logger = logging.getLogger(__name__)
 BATCH_ROWS = 64
@@ -67,6 +68,12 @@ def _met(lake: LakeConfig, trained_on: int, people: set[str]) -> set[str]:
 
 def _cuts(lake: LakeConfig, version: int, split: Split) -> Iterator[pa.RecordBatch]:
     return arrow_tables.read_batches(lake, EXAMPLES, ("person_id", "cuts"), ds.field("split") == split, version, BATCH_ROWS)
+
+
+def asked_examples(lake: LakeConfig, version: int, person_ids: Sequence[str], formats: Collection[QueryFormat]) -> list[Example]:
+    """Examples of these people, in the order of their ids, as questions are made of them; units have their labels where one of the formats reads them."""
+    found = examples_of(lake, version, person_ids, ("person_id", "history", "labelled", "cuts")).to_pylist()
+    return list(map(with_labels, found)) if READS_LABELS.intersection(formats) else found
 
 
 def examples_of(lake: LakeConfig, version: int, person_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:

@@ -22,7 +22,7 @@ from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.ablation import Outcome, Variant, ablation_table, variants_of
 from trainer.evaluation.comparison import EvaluationResult
-from trainer.fingerprint import ABLATE, EVALUATION_VERSION, EXAMPLES_VERSION, TRAINING_VERSION, training_settings
+from trainer.fingerprint import ABLATE, EVALUATION_VERSION, EXAMPLES_VERSION, TRAINING_VERSION, examples_settings, training_settings
 from trainer.publishing import TRAINED
 
 logger = logging.getLogger(__name__)
@@ -79,9 +79,7 @@ def _fingerprint(variant: Variant) -> str:
     """What decides an outcome. Not the version of `examples`, which another variant may have cut otherwise since."""
     lake, config = variant.lake, variant.trainer
     registry.connect(lake)
-    settings = training_settings(config) | {
-        "examples": config.examples.model_dump(exclude={"memory_mb", "labels_at_once"}), "evaluation": config.evaluation.model_dump()
-    }  # fmt: skip
+    settings = training_settings(config) | {"examples": examples_settings(config.examples), "evaluation": config.evaluation.model_dump()}
     code = " ".join((EXAMPLES_VERSION, NORMALISING_VERSION, TRAINING_VERSION, RENDERING_VERSION, EVALUATION_VERSION))
     return inputs_now(lake, reads=(SEQUENCES,), optional=(LABELS, ITEMS, JUDGEMENTS), settings=settings, code=code).fingerprint
 

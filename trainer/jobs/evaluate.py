@@ -17,15 +17,14 @@ from lake.examples import EXAMPLES
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
 from lake.presence import has_table
-from lake.rendering import READS_LABELS
 from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.baselines import label_counts
 from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
 from trainer.evaluation.halves import split_halves
-from trainer.evaluation.people import BATCH_ROWS, askable_people, entering_people, examples_of, label_items, never_met
-from trainer.evaluation.questions import Example, Questions, questions_of, title_questions, with_labels
+from trainer.evaluation.people import BATCH_ROWS, askable_people, asked_examples, entering_people, label_items, never_met
+from trainer.evaluation.questions import Example, Questions, questions_of, title_questions
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
 from trainer.student import base_of
@@ -126,10 +125,8 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: Encod
     The card is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Units have their labels where it reads them. Raises ContractError where nobody is left.
     """
     strangers = never_met(lake, version, card)
-    test, entering = (
-        askable_people(lake, version, "test", items, settings.communities),
-        entering_people(lake, version, "test", settings.communities),
-    )
+    test = askable_people(lake, version, "test", items, settings.communities)
+    entering = entering_people(lake, version, "test", settings.communities)
     everybody = set(test) | set(entering)
     if met := everybody - strangers:
         logger.warning("%d of %d people of split 'test' are not asked: this encoder was trained or chosen on them", len(met), len(everybody))
@@ -143,12 +140,8 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: Encod
     about_titles = [person_id for person_id in entering if person_id in strangers][: settings.max_title_people]
     known = arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()
     others = sorted(set(known) - set(asked or about_titles))[: settings.max_other_people]
-
-    def read(person_ids: list[str]) -> list[Example]:
-        found = examples_of(lake, version, person_ids, ("person_id", "history", "labelled", "cuts")).to_pylist()
-        return list(map(with_labels, found)) if card.query_format in READS_LABELS else found
-
-    return PeopleToJudge(labelled=read(asked), entering=read(about_titles), others=[example["history"] for example in read(others)])
+    labelled, entering_examples, other_examples = (asked_examples(lake, version, each, [card.query_format]) for each in (asked, about_titles, others))
+    return PeopleToJudge(labelled, entering_examples, [example["history"] for example in other_examples])
 
 
 def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:

@@ -26,7 +26,7 @@ from trainer.examples.catalogue import NO_CATALOGUE, Catalogue, catalogue_of
 from trainer.examples.judgements import Judged, judged_by_query
 from trainer.examples.people import LEAF_BYTES, examples_of, people_of, people_of_place, ranges_of_ids
 from trainer.examples.person_labels import Times, label_index, labelled_units
-from trainer.fingerprint import EXAMPLES_VERSION
+from trainer.fingerprint import EXAMPLES_VERSION, examples_settings
 
 logger = logging.getLogger(__name__)
 JOB = "trainer examples"
@@ -51,7 +51,7 @@ def run_job(arguments: JobArguments) -> None:
 def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
     """Write who labelled what, and an example of everybody with enough units. Raises ContractError, and ConfigError for a label set that is not there."""
     reads = (SEQUENCES, *(spec for spec in (LABELS, JUDGEMENTS) if has_table(lake, spec)), *((ITEMS,) if has_catalogue(lake) else ()))
-    settings = config.model_dump(exclude={"memory_mb", "labels_at_once"})
+    settings = examples_settings(config)
     inputs = inputs_now(lake, reads=reads, settings=settings, code=f"{EXAMPLES_VERSION} {NORMALISING_VERSION}")
     if last_run_of(lake, JOB, inputs, writes=(PERSON_LABELS, EXAMPLES)):
         logger.info("%s: nothing changed since the last run, nothing to do", JOB)
