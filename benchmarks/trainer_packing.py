@@ -1,6 +1,6 @@
 """What a step's texts cost in training, packed or padded: CPU seconds of forward and backward, both in one run, in turns.
 
-python -m benchmarks.trainer_packing [--base-model NAME] [--max-tokens N ...] [--people N] [--rounds N]
+python -m benchmarks.trainer_packing [--base-model NAME] [--max-tokens N ...] [--people N] [--rounds N] [--precision bf16]
 """
 
 import argparse
@@ -43,10 +43,11 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--people", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precision", choices=["full", "bf16"], default="full")
     asked = parser.parse_args()
     print(f"{'tokens':>8}  {'histories':<16}{'texts':>6}{'real tokens':>13}{'way':>14}{'computed tokens':>17}{'CPU s':>8}{'of padded':>11}")
     for max_tokens in asked.max_tokens:
-        config = TrainingConfig(base_model=asked.base_model, max_tokens=max_tokens)
+        config = TrainingConfig(base_model=asked.base_model, max_tokens=max_tokens, precision=asked.precision)
         for skew in SKEWS:
             _print_row(config, skew, asked.people, asked.rounds)
 

@@ -7,6 +7,7 @@ up there hand through to it where texts begin and end. With FlashAttention the m
 import inspect
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from itertools import groupby
 from typing import Any
 
@@ -187,14 +188,18 @@ def _is_after_pooling(module: nn.Module) -> bool:
 
 
 def _difference(model: SentenceTransformer, accelerator: Accelerator) -> str | None:
-    """What is found where short texts, and one longer than a local window, are embedded packed and padded; None where they have the same vectors."""
+    """What is found where short texts, and one longer than a local window, are embedded packed and padded; None where they have the same vectors.
+
+    In float32, where the two ways differ by rounding alone; FlashAttention cannot compute in it.
+    """
     before, modes = _attention(model), [(module, module.training) for module in model.modules()]
     model.eval()  # dropout would draw other numbers for a row
     window = getattr(model[0].config, "sliding_window", None) or 0
     texts = ["word " * count for count in (3, min(2 * window + 40, model.max_seq_length or 40), 12)]
     features = {name: value.to(accelerator.device) for name, value in model.preprocess(texts).items() if isinstance(value, Tensor)}
+    arithmetic = accelerator.autocast() if uses_flash(model) else nullcontext()
     try:
-        with torch.no_grad(), accelerator.autocast():
+        with torch.no_grad(), arithmetic:
             padded = model(dict(features))["sentence_embedding"]
             start_packing(model)
             packed = packed_vectors(model, features)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,6 +63,18 @@ def test_packed_texts_have_the_vectors_and_gradients_of_padded_ones(shape: str, 
     assert found.keys() == expected.keys()
     assert all(torch.allclose(found[name], expected[name], atol=1e-5, rtol=1e-4) for name in expected)
     assert torch.allclose(embed(model, texts, ACCELERATOR, packed=False), padded, atol=1e-6)  # padded texts keep their vectors in a model that packs
+
+
+def test_rounding_in_bf16_is_no_obstacle(tmp_path: Path) -> None:
+    in_bf16: Any = SimpleNamespace(device=torch.device("cpu"), autocast=lambda: torch.autocast("cpu", torch.bfloat16))
+    for name in ("all-MiniLM-L6-v2", str(modernbert_folder(tmp_path))):
+        model = base_encoder(TrainingConfig(base_model=name, max_tokens=256), "cpu").model
+        padded = embed(model, TEXTS, in_bf16)
+        assert not torch.allclose(padded, embed(model, TEXTS, ACCELERATOR), atol=1e-5)  # it is bf16 that is asked about
+        assert obstacle(model, in_bf16) is None
+        start_packing(model)
+        packed = embed(model, TEXTS, in_bf16)
+        assert torch.allclose(torch.nn.functional.cosine_similarity(packed.float(), padded.float()), torch.ones(len(TEXTS)), atol=1e-3)
 
 
 def test_a_prompt_that_does_not_count_is_left_out_of_the_vector(tmp_path: Path) -> None:
