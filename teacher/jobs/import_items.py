@@ -62,6 +62,9 @@ def replace_source(lake: LakeConfig, spec: TableSpec, source: str, rows: Sequenc
 
 
 def _check_share(file: Path, made: CatalogueRows, max_share: float) -> None:
+    if not len(made):
+        found = "no row; nothing was imported, and the items of an earlier import stay"
+        raise TeacherError(f"{file}: {found}", public=found)
     if len(made.rejects) > max_share * len(made):
         reasons = ", ".join(f"{reason} ({count})" for reason, count in Counter(reject.reason for reject in made.rejects).most_common(3))
         found = f"{len(made.rejects)} of {len(made)} rows would be rejects, more than teacher.max_reject_share={max_share}: {reasons}; nothing was imported"

@@ -147,6 +147,10 @@ def test_a_file_of_mostly_bad_rows_changes_nothing(lake: LakeConfig, tmp_path: P
     with pytest.raises(TeacherError, match=r"2 of 3 rows would be rejects, more than teacher.max_reject_share=0.5: no id \(2\); nothing was imported"):
         import_catalogue(lake, CONFIG, file)
     assert of_films(lake) == {"1": "Heat"}
+    file.write_text("id,title\n")
+    with pytest.raises(TeacherError, match="no row; nothing was imported, and the items of an earlier import stay"):
+        import_catalogue(lake, CONFIG, file)
+    assert of_films(lake) == {"1": "Heat"}
 
 
 @pytest.mark.parametrize("who", ["teacher import-items", "teacher items"])
