@@ -10,6 +10,7 @@ from conf.errors import ContractError
 from conf.settings import Settings
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
+from lake.examples import EXAMPLES, HeldOut
 from lake.judgements import JUDGEMENTS, Judgement
 from lake.labels import ITEMS, LABELS, Item
 from lake.schema import rows_table
@@ -68,6 +69,10 @@ def test_variants_are_trained_and_judged_once_and_move_no_alias(lake: LakeConfig
     with pytest.raises(ContractError, match="1 of 2 variants failed: nowhere"):
         ablate.main(given)
     assert "half of the people" in capsys.readouterr().out
+    splits = arrow_tables.read(lake, EXAMPLES, ["person_id", "split"]).to_pylist()
+    own = HeldOut(validation_share=0.1, test_share=0.4)  # as the configuration has it, though a variant was the last to cut them
+    assert splits
+    assert all(row["split"] == own.split_of(row["person_id"]) for row in splits)
 
 
 def test_a_variant_is_made_again_where_any_table_that_decides_it_changed(lake: LakeConfig) -> None:

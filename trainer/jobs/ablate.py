@@ -11,7 +11,7 @@ from pathlib import Path
 
 from conf.arguments import JobArguments
 from conf.errors import ContractError
-from conf.settings import read_mappings
+from conf.settings import Settings, read_mappings
 from lake import registry
 from lake.job_runs import inputs_now
 from lake.judgements import JUDGEMENTS
@@ -21,6 +21,7 @@ from lake.units import SEQUENCES
 from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.ablation import Outcome, Variant, ablation_table, variants_of
+from trainer.config import TrainerConfig
 from trainer.evaluation.comparison import EvaluationResult
 from trainer.fingerprint import ABLATE, EVALUATION_VERSION, EXAMPLES_VERSION, TRAINING_VERSION, examples_settings, training_settings
 from trainer.publishing import TRAINED
@@ -38,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run_job(arguments: JobArguments) -> None:
     """Train and evaluate each variant that was not yet, and print what all of them found."""
     file, launch = arguments.values.file, shlex.split(arguments.values.launch or "") or [sys.executable, "-m"]
-    outcomes, failed = outcomes_of(variants_of(read_mappings(Path(file)), arguments.settings, file), launch)
+    variants = variants_of(read_mappings(Path(file)), arguments.settings, file)
+    outcomes, failed = outcomes_of(variants, launch)
+    cut_examples_anew(arguments.settings, variants)
     if arguments.values.json:
         print(json.dumps([{"variant": outcome.name, **json.loads(outcome.result.model_dump_json())} for outcome in outcomes], indent=2))
     elif outcomes:
@@ -75,6 +78,17 @@ def _outcome(variant: Variant, launch: Sequence[str]) -> Outcome | None:
     return Outcome(variant.name, result)
 
 
+def cut_examples_anew(settings: Settings, variants: Sequence[Variant]) -> None:
+    """Leave `examples` as the configuration itself, without a variant's changes, has them: the next training is not to be of a variant's people."""
+    own = settings.section("trainer", TrainerConfig).examples
+    if all(variant.trainer.examples == own for variant in variants):
+        return
+    try:
+        _run_with(settings, [sys.executable, "-m", "trainer.jobs.examples"])
+    except subprocess.CalledProcessError:
+        logger.error("examples: left as a variant has them; run 'kindred trainer examples' before the next training")
+
+
 def _fingerprint(variant: Variant) -> str:
     """What decides an outcome. Not the version of `examples`, which another variant may have cut otherwise since."""
     lake, config = variant.lake, variant.trainer
@@ -87,19 +101,18 @@ def _fingerprint(variant: Variant) -> str:
 def _made(variant: Variant, launch: Sequence[str]) -> EvaluationResult:
     """The evaluation of a variant, each job in a process of its own, so that none leaves memory or settings to the next."""
     settings = variant.settings.with_value("lake.registered_model", variant.lake.registered_model)
+    _run_with(settings, [sys.executable, "-m", "trainer.jobs.examples"])
+    _run_with(settings, [*launch, "trainer.jobs.train"])
+    evaluation = [sys.executable, "-m", "trainer.jobs.evaluate", "--json", "--set", f"lake.encoder_alias={TRAINED}"]
+    return EvaluationResult.model_validate_json(_run_with(settings, evaluation, subprocess.PIPE))
+
+
+def _run_with(settings: Settings, command: Sequence[str], stdout: int = STDERR) -> str:
+    """Run a job with these settings; what it printed where `stdout` is a pipe."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "variant.yaml"
         config.write_text(settings.as_yaml(), encoding="utf-8")
-        given = ["--config", str(config)]
-        subprocess.run([sys.executable, "-m", "trainer.jobs.examples", *given], check=True, stdout=STDERR)
-        subprocess.run([*launch, "trainer.jobs.train", *given], check=True, stdout=STDERR)
-        printed = subprocess.run(
-            [sys.executable, "-m", "trainer.jobs.evaluate", "--json", "--set", f"lake.encoder_alias={TRAINED}", *given],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-    return EvaluationResult.model_validate_json(printed.stdout)
+        return subprocess.run([*command, "--config", str(config)], check=True, stdout=stdout, text=True).stdout
 
 
 if __name__ == "__main__":
