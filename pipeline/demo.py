@@ -21,6 +21,8 @@ from pipeline import run
 from pipeline.archive_generator import write_archive
 from pipeline.cli import report_errors
 from pipeline.commands import find_command
+from trainer.ablation import Outcome, ablation_table
+from trainer.evaluation.comparison import EvaluationResult
 
 PEOPLE, MONTHS, ACTS_PER_MONTH = 124, 6, 1.5
 
@@ -38,11 +40,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def show_answers(shared: list[str]) -> None:
-    """Print what titles and what labels bring by themselves: two more trainings, judged like the first."""
-    print("\nWhat titles of threads alone, and the teacher's labels alone, bring (in brackets: the paired difference to the base, with its interval)\n")
-    found = find_command(("trainer", "ablate"))
-    assert found is not None
-    found[0].run([str(files("pipeline") / "demo_answers.yaml"), *shared])
+    """Print what titles bring by themselves, one more training judged like the first, and what labels after them add."""
+    print("\nWhat titles of threads alone bring, and labels after them (in brackets: the paired difference to the base, with its interval)\n")
+    alone = [Outcome(found.pop("variant"), EvaluationResult(**found)) for found in ask("trainer ablate", str(files("pipeline") / "demo_answers.yaml"), *shared)]
+    both: Any = ask("trainer evaluate", *shared)  # of the run above: nothing changed since, so that it is only looked up
+    print(ablation_table([*alone, Outcome("titles, then labels", EvaluationResult(**both))]))
 
 
 def show_person(lake: LakeConfig, shared: list[str]) -> None:
@@ -71,7 +73,7 @@ def held_out_person(lake: LakeConfig) -> dict[str, Any]:
 
 
 def ask(*words: str) -> list[dict[str, Any]]:
-    """The answer of a query command, as a program gets it: with --json, from stdout."""
+    """The answer of a command, as a program gets it: with --json, from stdout."""
     found = find_command(words)
     if found is None:
         raise ValueError(f"no command {words}")
