@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from conf.errors import ConfigError
 from trainer.training.masks import Numbers, Pairs, Relation
-
-Floats = NDArray[np.float64]
+from trainer.training.popularity import Floats, Offsets
 
 TEMPERATURES = [float(each) for each in np.geomspace(0.5, 0.01, 40)]
 """Those that are tried, softest first: a tenth apart."""
@@ -46,7 +44,7 @@ PLAIN = LossSettings()
 
 def loss_of_kinds(
     queries: Tensor, answers: Tensor, relation: Relation, kinds: Numbers, temperature: float, settings: LossSettings = PLAIN,
-    *, weights: Floats | None = None, log_chances: Floats | None = None,
+    *, weights: Floats | None = None, offsets: Offsets | None = None,
 ) -> Tensor:  # fmt: skip
     """Mean over kinds of the multi-positive InfoNCE loss of each query against all answers of that kind, a scalar.
 
@@ -57,10 +55,7 @@ def loss_of_kinds(
     https://arxiv.org/abs/2004.04906. Source of the loss: Khosla et al. 2020, eq. 2 (L_out), https://arxiv.org/abs/2004.11362.
 
     `weights` (P,), above 0, are grades of the pairs of `relation.positive` in their order; they count within a query and a kind, where they are made to
-    sum to 1. `log_chances` (A,) are natural logarithms of the chance that an answer stands in such a step. They are taken from the scores (over the temperature) of
-    negatives alone: each negative then stands for 1 / chance answers, so that the sum of exponentials estimates that over all answers there
-    are. A positive is there whatever its chance, so it stands for itself. Sources: Yi et al. 2019, https://doi.org/10.1145/3298689.3346996; positives left as
-    they are: Khrylchenko et al. 2025, https://arxiv.org/abs/2507.09331 (without its weights of queries).
+    sum to 1. `offsets` (A,) are added to the scores over the temperature (`trainer.training.popularity` says why), after scores have said what is masked.
 
     With `settings.sizes` it is the mean over those prefixes, brought to unit length, and the whole vectors; each prefix is masked by its own cosines. Source:
     Kusupati et al. 2022, https://arxiv.org/abs/2205.13147. Raises ConfigError on a size that the vectors do not have.
@@ -68,7 +63,7 @@ def loss_of_kinds(
     whole = queries.shape[1]
     if max(settings.sizes, default=0) > whole:
         raise ConfigError(f"trainer.matryoshka: {max(settings.sizes)} is more than the {whole} numbers of this encoder's vectors")
-    parts = _parts(relation, kinds, weights, log_chances)
+    parts = _parts(relation, kinds, weights, offsets)
     sizes = sorted({*settings.sizes, whole})
     losses = [_Contrast.apply(_prefix(queries, size), _prefix(answers, size), parts, temperature, settings) for size in sizes]
     return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
@@ -76,7 +71,7 @@ def loss_of_kinds(
 
 def best_temperature(
     queries: Tensor, answers: Tensor, relation: Relation, kinds: Numbers, settings: LossSettings = PLAIN,
-    *, weights: Floats | None = None, log_chances: Floats | None = None,
+    *, weights: Floats | None = None, offsets: Offsets | None = None,
 ) -> float:  # fmt: skip
     """The temperature of TEMPERATURES at which these vectors have the lowest loss; on ties the softest. Arguments as in `loss_of_kinds`.
 
@@ -87,7 +82,7 @@ def best_temperature(
 
     def loss(temperature: float) -> float:
         with torch.no_grad():
-            return float(loss_of_kinds(queries, answers, relation, kinds, temperature, settings, weights=weights, log_chances=log_chances))
+            return float(loss_of_kinds(queries, answers, relation, kinds, temperature, settings, weights=weights, offsets=offsets))
 
     return min(TEMPERATURES, key=loss)
 
@@ -104,7 +99,7 @@ class _Part:
     positive: Pairs
     weights: Floats
     masked: Pairs
-    log_chances: Floats | None
+    offsets: Offsets | None
 
 
 @dataclass(frozen=True)
@@ -117,7 +112,7 @@ class _Strip:
     masked: tuple[Tensor, Tensor]
 
 
-def _parts(relation: Relation, kinds: Numbers, weights: Floats | None, log_chances: Floats | None) -> list[_Part]:
+def _parts(relation: Relation, kinds: Numbers, weights: Floats | None, offsets: Offsets | None) -> list[_Part]:
     """The kinds that have a positive."""
     kinds_of_positives = kinds[relation.positive.answers]
     weights = np.ones(len(kinds_of_positives)) if weights is None else weights
@@ -127,7 +122,8 @@ def _parts(relation: Relation, kinds: Numbers, weights: Floats | None, log_chanc
         queries, answers = np.unique(relation.positive.queries[of_kind]), np.flatnonzero(kinds == kind)
         positive, masked = (_among(pairs, queries, answers, relation.shape) for pairs in (relation.positive, relation.masked))
         shares = weights[of_kind] / np.bincount(positive.queries, weights[of_kind])[positive.queries]
-        parts.append(_Part(queries, answers, positive, shares, masked, None if log_chances is None else log_chances[answers]))
+        of_answers = None if offsets is None else Offsets(offsets.negatives[answers], offsets.positives[answers])
+        parts.append(_Part(queries, answers, positive, shares, masked, of_answers))
     return parts
 
 
@@ -185,11 +181,13 @@ def _add_part(
     of_kind = torch.from_numpy(part.answers).to(queries.device)
     own_answers = answers[of_kind]
     own_gradients = torch.zeros_like(own_answers)
-    log_chances = None if part.log_chances is None else torch.from_numpy(part.log_chances).to(queries)
+    offsets = None
+    if part.offsets is not None:
+        offsets = torch.from_numpy(part.offsets.negatives).to(queries), torch.from_numpy(part.offsets.positives).to(queries)
     loss, of_each = queries.new_zeros(()), share / len(part.queries)
     for strip in _strips(part, queries):
         sharp_queries = queries[strip.queries] / temperature
-        scores, own_scores = _scores(sharp_queries, own_answers, strip, log_chances, temperature, settings)
+        scores, own_scores = _scores(sharp_queries, own_answers, strip, offsets, temperature, settings)
         highest = scores.amax(dim=1, keepdim=True)
         sums = scores.sub_(highest).exp_().sum(dim=1, keepdim=True)
         log_sums = (highest + sums.log()).squeeze(1)
@@ -205,14 +203,15 @@ def _add_part(
 
 
 def _scores(
-    sharp_queries: Tensor, answers: Tensor, strip: _Strip, log_chances: Tensor | None, temperature: float, settings: LossSettings,
+    sharp_queries: Tensor, answers: Tensor, strip: _Strip, offsets: tuple[Tensor, Tensor] | None, temperature: float, settings: LossSettings,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Scores of a strip over the temperature (b, a), -inf where an answer is masked, and those of the positives. `sharp_queries` are over the temperature."""
+    """Scores of a strip over the temperature (b, a), -inf where an answer is masked, and those of the positives; offsets of both counted in. `sharp_queries` are over the temperature."""
     scores = sharp_queries @ answers.T
     own_scores = scores[strip.positive]
     _mask_false_negatives(scores, own_scores, answers, strip, temperature, settings)
-    if log_chances is not None:
-        scores -= log_chances
+    if offsets is not None:
+        scores += offsets[0]
+        own_scores = own_scores + offsets[1][strip.positive[1]]
     scores[strip.masked] = -torch.inf
     scores[strip.positive] = own_scores
     return scores, own_scores

@@ -11,6 +11,7 @@ from conf.errors import ConfigError
 from trainer.training import loss as loss_module
 from trainer.training.loss import PLAIN, TEMPERATURES, LossSettings, best_temperature, loss_of_kinds
 from trainer.training.masks import MASKED, NEGATIVE, POSITIVE, Numbers, Pairs, Relation
+from trainer.training.popularity import Offsets
 
 SPECIFIC, BROAD = 0, 1
 
@@ -30,7 +31,7 @@ def one_kind(relation: Relation) -> Numbers:
 
 def slow_loss(
     queries: torch.Tensor, answers: torch.Tensor, relation: Relation, kinds: Numbers, temperature: float, settings: LossSettings = PLAIN,
-    weights: np.ndarray | None = None, log_chances: np.ndarray | None = None,
+    weights: np.ndarray | None = None, offsets: Offsets | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """One query and one answer at a time."""
     dense, cosines = relation.dense(), queries @ answers.T
@@ -48,14 +49,17 @@ def slow_loss(
             for answer in same_kind:
                 score = cosines[query, answer] / temperature
                 if dense[query, answer] == NEGATIVE:
+                    score = score if offsets is None else score + offsets.negatives[answer]
                     if settings.margin is not None and cosines[query, answer] > max(cosines[query, each] for each in own) + settings.margin:
                         continue
                     if settings.near_duplicate is not None and any(answers[answer] @ answers[each] >= settings.near_duplicate for each in own):
                         continue
-                    score = score if log_chances is None else score - log_chances[answer]
+                if dense[query, answer] == POSITIVE and offsets is not None:
+                    score = score + offsets.positives[answer]
                 if dense[query, answer] != MASKED:
                     below.append(score.exp())
-            chances = [(cosines[query, each] / temperature).exp() / sum(below) for each in own]
+            raised = np.zeros(relation.shape[1]) if offsets is None else offsets.positives
+            chances = [(cosines[query, each] / temperature + raised[each]).exp() / sum(below) for each in own]
             graded = sum(grades[query, each] * -chance.log() for each, chance in zip(own, chances, strict=True))
             losses.append(graded / sum(grades[query, each] for each in own))
         if losses:
@@ -85,7 +89,7 @@ def random_step(seed: int, queries: int = 7, answers: int = 19, size: int = 6) -
         "kinds": generator.choice([SPECIFIC, BROAD], answers, p=[0.7, 0.3]),
         "temperature": 0.07,
         "weights": generator.uniform(0.2, 3, len(relation.positive.queries)),
-        "log_chances": np.log(generator.uniform(0.01, 1, answers)),
+        "offsets": Offsets(-np.log(generator.uniform(0.01, 1, answers)), generator.uniform(-1, 3, answers)),
     }
 
 
@@ -100,11 +104,11 @@ def with_gradients(loss: torch.Tensor, step: dict[str, Any]) -> list[torch.Tenso
 def test_loss_and_gradients_equal_the_slow_formula(monkeypatch: pytest.MonkeyPatch, settings: LossSettings, strip_scores: int, graded: bool, seed: int) -> None:
     """Strips of one query, of a few with a shorter one at the end, and of all."""
     monkeypatch.setattr(loss_module, "STRIP_SCORES", strip_scores)
-    step = random_step(seed) if graded else random_step(seed) | {"weights": None, "log_chances": None}
+    step = random_step(seed) if graded else random_step(seed) | {"weights": None, "offsets": None}
     found, expected = (with_gradients(formula(**step, settings=settings), step) for formula in (loss_of_kinds, slow_loss))
     for one, other in zip(found, expected, strict=True):
         assert torch.allclose(one, other, rtol=0, atol=1e-10)
-    plain = slow_loss(**step | {"weights": None, "log_chances": None})
+    plain = slow_loss(**step | {"weights": None, "offsets": None})
     assert (float(plain.detach()) == pytest.approx(float(found[0]))) == (settings == PLAIN and not graded)
 
 
@@ -226,7 +230,7 @@ def test_a_positive_near_a_better_one_stays_a_positive() -> None:
 def test_a_negative_of_half_the_chance_counts_twice_and_a_positive_once() -> None:
     relation = sparse([[POSITIVE, NEGATIVE]])
     step = directions(0), directions(0, 90), relation, one_kind(relation), 1.0
-    found = loss_of_kinds(*step, log_chances=np.log([0.25, 0.5]))
+    found = loss_of_kinds(*step, offsets=Offsets(-np.log([0.25, 0.5]), np.zeros(2)))
     assert float(found) == pytest.approx(np.log((np.e + 2) / np.e))
 
 
@@ -275,7 +279,7 @@ def test_best_temperature_is_the_one_of_the_lowest_loss(settings: LossSettings) 
     assert (found == best_temperature(*step)) == (settings == PLAIN)
 
 
-def test_best_temperature_counts_grades_and_chances() -> None:
+def test_best_temperature_counts_grades_and_offsets() -> None:
     queries, answers, relation, kinds = noisy_pairs(2.0)
     with_far_ones = sparse(relation.dense() + np.roll(relation.dense(), 1, axis=1))
     step = queries, answers, with_far_ones, kinds
@@ -283,7 +287,7 @@ def test_best_temperature_counts_grades_and_chances() -> None:
     softest_first = [best_temperature(*step, weights=weights) for weights in graded]
     assert softest_first == sorted({*softest_first}, reverse=True)
     assert softest_first[0] == best_temperature(*step)
-    assert best_temperature(*step, weights=graded[2], log_chances=np.full(8, np.log(0.01))) != softest_first[2]
+    assert best_temperature(*step, weights=graded[2], offsets=Offsets(np.full(8, np.log(100)), np.zeros(8))) != softest_first[2]
 
 
 def test_scores_that_say_little_get_a_softer_temperature() -> None:
