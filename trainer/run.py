@@ -93,14 +93,20 @@ def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
 
 
 def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> Questions:
-    """The cuts of people of split validation, as many people as the settings take, and their labels; where nobody has one, the titles that they enter next."""
+    """The cuts of people of split validation, as many people as the settings take, and their labels; where too few have one, the titles that they enter next."""
     version, labels = plan.versions["examples"], label_items(lake, plan.versions)
     formats = {config.query_format, *served_formats(lake)}
-    if asked := askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people]:
-        return questions_of(asked_examples(lake, version, asked, formats), labels, None, formats)
-    logger.info("examples: no person of split 'validation' has a label after a cut: encoders are compared by titles of what people enter next")
+    asked = askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people]
     entering = entering_people(lake, version, "validation", None)[: config.evaluation.max_title_people]
+    if is_chosen_by_labels(len(asked), len(entering), config.evaluation.min_people_to_choose):
+        return questions_of(asked_examples(lake, version, asked, formats), labels, None, formats)
+    logger.info("examples: %d people of split 'validation' have a label after a cut: encoders are compared by titles of what people enter next", len(asked))
     return title_questions(asked_examples(lake, version, entering, formats), None, formats)
+
+
+def is_chosen_by_labels(labelled: int, entering: int, enough: int) -> bool:
+    """Whether encoders are compared by labels, which so many validation people have, or by titles of what so many enter."""
+    return labelled >= enough or 0 < labelled >= entering
 
 
 def served_formats(lake: LakeConfig) -> list[QueryFormat]:

@@ -9,6 +9,7 @@ from lake.examples import HeldOut
 from trainer import run
 from trainer.champion import Choice, Comparison, Lead, choose_champion
 from trainer.evaluation.metrics import NOBODY, Estimate
+from trainer.run import is_chosen_by_labels
 
 SHARES = HeldOut(validation_share=0.1, test_share=0.1)
 OTHER_SHARES = HeldOut(validation_share=0.1, test_share=0.2)
@@ -97,3 +98,12 @@ def test_the_numbers_are_named_for_the_record() -> None:
 def test_a_champion_that_may_know_who_is_asked_is_not_compared(trained_on: dict[str, int], held_out: HeldOut | None, comparable: bool) -> None:
     card = EncoderCard(base_model="m", rendering_version="1", max_tokens=64, trained_on=trained_on, held_out=held_out)
     assert run.is_comparable(SimpleNamespace(card=card, version="v"), SHARES) == comparable  # type: ignore[arg-type]
+
+
+def test_labels_choose_where_enough_people_have_one_and_titles_where_more_have_those() -> None:
+    enough = 10
+    assert is_chosen_by_labels(10, 500, enough)
+    assert not is_chosen_by_labels(1, 500, enough)
+    assert is_chosen_by_labels(5, 4, enough)
+    assert not is_chosen_by_labels(0, 0, enough)
+    assert is_chosen_by_labels(2, 0, enough)
