@@ -9,9 +9,6 @@ from conf.settings import StageConfig
 Source = Literal["titles", "labels", "catalogue"]
 """Where answers come from: titles of what a person enters next, the teacher's labels, or items of an app's catalogue that a person acts on next."""
 
-Popularity = Literal["sampled", "learned", "left_out"]
-"""What is learnt of how popular an answer is (`trainer.training.popularity`)."""
-
 
 class ExamplesConfig(StageConfig):
     """`trainer.examples`: everything that decides what stands in `examples`."""
@@ -140,10 +137,10 @@ class TrainingConfig(StageConfig):
     near_duplicate: float | None = Field(
         None, gt=0, le=1, description="An answer whose cosine with one of a query's positives is at least this is no negative of it; None: it is one."
     )
-    popularity: Popularity = Field(
+    popularity: Literal["sampled", "learned", "left_out"] = Field(
         "sampled",
-        description="What is learnt of how popular an answer is with everybody. sampled: what comes of answers as they stand in a step; learned: all of it, negatives weigh by "
-        "one over their chance to stand in a step; left_out: none of it, scores in the loss are raised by the logarithm of how often an answer was somebody's.",
+        description="What is learnt of how popular an answer is. sampled: what comes of each answer standing in a step once; learned: all of it, negatives weigh by one over their "
+        "chance to stand in a step, so that popular answers are not pushed away; left_out: none of it, an answer weighs as often as it is somebody's in the step.",
     )
     mined_negatives: int = Field(
         0, ge=0, description="Hard negatives of each kind that are looked for a query in each step, among the answers of the steps before; 0: none."

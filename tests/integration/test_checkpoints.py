@@ -15,8 +15,7 @@ from lake.config import LakeConfig
 from tests.torchrun import on_processes
 from trainer.config import TrainerConfig
 from trainer.training.checkpoints import OPTIMIZER, PROGRESS, SIGHTINGS, WEIGHTS, Checkpoints, Progress, checkpoints_of_run
-from trainer.training.masks import relation
-from trainer.training.popularity import Sightings
+from trainer.training.frequency import Sightings
 
 KILLED = Path(__file__).with_name("train_killed.py")
 
@@ -124,14 +123,14 @@ def test_a_broken_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, n
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_checkpoint_without_its_sightings_is_passed_over_too(tmp_path: Path, is_there: bool) -> None:
-    run, sightings = Run(tmp_path, popularity="learned"), Sightings("learned")
+    run, sightings = Run(tmp_path, popularity="learned"), Sightings()
     for step in (1, 2):
-        sightings.count(np.array([4 * step]), relation([], [], np.array([4 * step])))
+        sightings.log_chances(np.array([4 * step]))
         run.checkpoints.save(run.model, run.optimizer, Progress(step), sightings)
     run.end()
     broken = tmp_path / "1-processes" / "step-000000002" / SIGHTINGS
     broken.write_bytes(b"half of it") if is_there else broken.unlink()
-    again, found = Run(tmp_path, popularity="learned"), Sightings("learned")
+    again, found = Run(tmp_path, popularity="learned"), Sightings()
     assert again.checkpoints.resume(again.model, again.optimizer, found).step == 1
     assert found.steps == 1
 

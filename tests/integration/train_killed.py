@@ -24,7 +24,7 @@ from trainer.training.loop import make_accelerator, train
 
 CONFIG = TrainerConfig(
     max_tokens=32, tokens_per_forward=64, precision="full", dropout=True, learning_rate=1e-3, checkpoint_steps=2, keep_checkpoints=1,
-    people_per_batch=3, answers_per_query=2, popularity="left_out", mined_negatives=2, mining_steps=3,
+    people_per_batch=3, answers_per_query=2, popularity="learned", mined_negatives=2, mining_steps=3,
 )  # fmt: skip
 """Dropout, so that random states count, frequencies and a pool of answers, which are learnt on the way; six steps, with a checkpoint after every other one."""
 

@@ -4,7 +4,7 @@
     weights.safetensors     the model's parameters and buffers
     optimizer.safetensors   the optimizer's tensors, '<place of the parameter>.<name>'; its settings are the run's own
     process-<n>.safetensors random states of each process
-    sightings.safetensors   how often answers came, where `trainer.popularity` asks for it
+    sightings.safetensors   how often answers stood in a step, where `trainer.popularity` asks for it
     pool.safetensors        answers that hard negatives are mined from, and the words that each process holds, where `trainer.mined_negatives` asks for them
     progress.json           step, temperature, the position of each process in its stream; written last
 
@@ -38,8 +38,8 @@ from torch.optim import Optimizer
 from conf.errors import ConfigError, EncoderError
 from lake.config import LakeConfig
 from trainer.config import TrainerConfig
+from trainer.training.frequency import Sightings
 from trainer.training.pool import AnswerPool
-from trainer.training.popularity import Sightings
 from trainer.training.random_states import random_states, set_random_states
 
 logger = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ class Checkpoints:
     def _can_be_read(self, folder: Path) -> bool:
         try:
             record = _read_record(folder)
-            asked_for = [name for name, is_asked in ((SIGHTINGS, self.config.popularity != "sampled"), (POOL, self.config.mined_negatives)) if is_asked]
+            asked_for = [name for name, is_asked in ((SIGHTINGS, self.config.popularity == "learned"), (POOL, self.config.mined_negatives)) if is_asked]
             for name in (WEIGHTS, OPTIMIZER, *asked_for, *map(_states_file, range(record.processes))):
                 with safe_open(folder / name, framework="pt"):
                     pass

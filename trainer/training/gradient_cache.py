@@ -9,15 +9,15 @@ Source: Gao et al. 2021, https://arxiv.org/abs/2101.06983.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.nn import Parameter
 
 from lake.encoder import Encoder
-from trainer.training.loss import PLAIN, LossSettings, best_temperature, loss_of_kinds
+from trainer.training.loss import PLAIN, Floats, LossSettings, best_temperature, loss_of_kinds
 from trainer.training.mining import Miner
-from trainer.training.popularity import Sightings
 from trainer.training.random_states import RandomStates, random_states, replayed
 from trainer.training.step import Share
 from trainer.training.towers import embed
@@ -40,25 +40,25 @@ class Pass:
 
 def add_gradients(
     encoder: Encoder, share: Share, tokens_in_one_pass: int, accelerator: Accelerator, temperature: float, dropout: bool = False,
-    settings: LossSettings = PLAIN, sightings: Sightings | None = None, miner: Miner | None = None,
+    settings: LossSettings = PLAIN, log_chances: Floats | None = None, miner: Miner | None = None,
 ) -> float:  # fmt: skip
-    """The loss of a step; its gradient is set on each process's parameters alike. `settings` as in `loss_of_kinds`; `sightings` are those of the steps up to this one.
+    """The loss of a step; its gradient is set on each process's parameters alike. `settings` and `log_chances` as in `loss_of_kinds`.
 
-    With a miner hard negatives join the step between the passes.
+    With a miner hard negatives join the step between the passes; nothing is taken from their scores, since they are there by choice and not by chance.
     """
     encoder.model.train(dropout)
     passes = first_passes(encoder, share, share.own.computed_tokens <= tokens_in_one_pass, accelerator)
     vectors = all_vectors(passes, share, encoder.dimension, accelerator)
-    drawn = len(share.answers)
     if miner is not None:
+        answers_before = len(share.answers)
         share = miner.extend(vectors)
         passes += first_passes(encoder, share, share.own.computed_tokens <= tokens_in_one_pass, accelerator, len(passes))
         vectors = all_vectors(passes, share, encoder.dimension, accelerator)
-        share = miner.mask_too_near(vectors, drawn)
+        share = miner.mask_too_near(vectors, answers_before)
+        log_chances = None if log_chances is None else np.concatenate([log_chances, np.zeros(len(share.answers) - answers_before)])
     vectors.requires_grad_()
     queries, answers = vectors.split(share.relation.shape)
-    offsets = None if sightings is None else sightings.offsets(share.answers, drawn)
-    loss = loss_of_kinds(queries, answers, share.relation, share.kinds, temperature, settings, weights=share.weights, offsets=offsets)
+    loss = loss_of_kinds(queries, answers, share.relation, share.kinds, temperature, settings, weights=share.weights, log_chances=log_chances)
     (gradient,) = torch.autograd.grad(loss, vectors)
     for each in passes:
         again = each.vectors if each.vectors.requires_grad else _second_pass(encoder, share, each, accelerator)

@@ -30,13 +30,13 @@ from trainer.config import TrainingConfig
 from trainer.fingerprint import uses_bf16
 from trainer.training.batches import TrainingBatch
 from trainer.training.checkpoints import Checkpoints, Progress
+from trainer.training.frequency import Sightings
 from trainer.training.gradient_cache import add_gradients, fitting_temperature
 from trainer.training.loss import LossSettings
 from trainer.training.mining import Miner, MiningSettings
 from trainer.training.negatives import negatives_by_nearness
 from trainer.training.packing import choose_packing
 from trainer.training.pool import AnswerPool
-from trainer.training.popularity import Sightings
 from trainer.training.step import Share, share_of_step
 
 NEAR_DAYS = 45
@@ -100,17 +100,16 @@ def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator:
     choose_packing(model, config, accelerator)
     parameters = [each for each in model.parameters() if each.requires_grad]
     optimizer = AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)  # a sixth of the plain one's CPU seconds
-    sightings = None if config.popularity == "sampled" else Sightings(config.popularity)
+    sightings = Sightings() if config.popularity == "learned" else None
     pool = AnswerPool(config.mining_pool, encoder.dimension, accelerator) if config.mined_negatives else None
     begun = checkpoints.resume(model, optimizer, sightings, pool) if checkpoints else Progress(temperature=config.temperature)
     temperature, began_at = begun.temperature, time.monotonic()
     for number, (batch, position) in enumerate(stream.batches(begun.position), begun.step + 1):
         share = share_of_step(encoder, batch, config.tokens_per_forward, accelerator)
         temperature = temperature or fitting_temperature(encoder, share, accelerator, loss_settings(config))
-        if sightings:
-            sightings.count(share.answers, share.relation)
+        log_chances = sightings.log_chances(share.answers) if sightings else None
         miner = miner_of_step(encoder, batch, share, pool, config, number) if pool else None
-        loss = add_gradients(encoder, share, tokens_in_one_pass(config), accelerator, temperature, config.dropout, loss_settings(config), sightings, miner)
+        loss = add_gradients(encoder, share, tokens_in_one_pass(config), accelerator, temperature, config.dropout, loss_settings(config), log_chances, miner)
         share = miner.share if miner else share
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
         check_finite(number, loss=loss, gradient=norm)
@@ -145,8 +144,8 @@ def check_finite(step: int, **numbers: float) -> None:
 
 
 def loss_settings(config: TrainingConfig) -> LossSettings:
-    """What the loss takes for a false negative, and which sizes it trains."""
-    return LossSettings(config.margin, config.near_duplicate, tuple(config.matryoshka))
+    """What the loss takes for a false negative, what repeated answers weigh, and which sizes it trains."""
+    return LossSettings(config.margin, config.near_duplicate, config.popularity == "left_out", tuple(config.matryoshka))
 
 
 def _take_step(optimizer: Optimizer, rate: float) -> None:

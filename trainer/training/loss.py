@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from conf.errors import ConfigError
 from trainer.training.masks import Numbers, Pairs, Relation
-from trainer.training.popularity import Floats, Offsets
+
+Floats = NDArray[np.float64]
 
 TEMPERATURES = [float(each) for each in np.geomspace(0.5, 0.01, 40)]
 """Those that are tried, softest first: a tenth apart."""
@@ -26,16 +28,22 @@ STRIP_SCORES = 2**24
 
 @dataclass(frozen=True)
 class LossSettings:
-    """Which negatives are taken for false by their vectors, and which vectors are trained; by default none and the whole ones.
+    """Which negatives are taken for false by their vectors, what repeated answers weigh, and which vectors are trained; by default none, as others, and the whole ones.
 
     `margin`: an answer whose cosine with a query exceeds that of the query's best positive of its kind by more than this is no negative of it. Sources: the Qwen3
     Embedding report, https://arxiv.org/abs/2506.05176 (0.1), as a mask in the batch; NV-Retriever, https://arxiv.org/abs/2407.15831 (-0.05), when mining.
     `near_duplicate`: an answer whose cosine with one of a query's positives of its kind is at least this is no negative of it: other people's words for the same.
     Both look at the vectors of this step, and no gradient goes through what they decide. `sizes`: prefixes of a vector that are trained beside the whole.
+
+    `repeats`: an answer stands in the sum of all as often as it is a query's positive in the step, and not once. Where it stands once, whoever's it is, the encoder must learn how many people
+    have it in order to score its positives, and what nearly everybody has done, which is nobody's negative either, is drawn near to all. Where it stands as often as it comes, that needs not be
+    learnt: the score says how much likelier it is for this person than for anybody. Source: Menon et al. 2021, https://arxiv.org/abs/2007.07314, eq. 10 (logit adjustment), with
+    the step's own counts for priors, which is what a plain loss over pairs (an answer in a column for each query that has it) comes to.
     """
 
     margin: float | None = None
     near_duplicate: float | None = None
+    repeats: bool = False
     sizes: tuple[int, ...] = ()
 
 
@@ -44,7 +52,7 @@ PLAIN = LossSettings()
 
 def loss_of_kinds(
     queries: Tensor, answers: Tensor, relation: Relation, kinds: Numbers, temperature: float, settings: LossSettings = PLAIN,
-    *, weights: Floats | None = None, offsets: Offsets | None = None,
+    *, weights: Floats | None = None, log_chances: Floats | None = None,
 ) -> Tensor:  # fmt: skip
     """Mean over kinds of the multi-positive InfoNCE loss of each query against all answers of that kind, a scalar.
 
@@ -55,7 +63,10 @@ def loss_of_kinds(
     https://arxiv.org/abs/2004.04906. Source of the loss: Khosla et al. 2020, eq. 2 (L_out), https://arxiv.org/abs/2004.11362.
 
     `weights` (P,), above 0, are grades of the pairs of `relation.positive` in their order; they count within a query and a kind, where they are made to
-    sum to 1. `offsets` (A,) are added to the scores over the temperature (`trainer.training.popularity` says why), after scores have said what is masked.
+    sum to 1. `log_chances` (A,) are natural logarithms of the chance that an answer stands in such a step. They are taken from the scores (over the temperature) of
+    negatives alone: each negative then stands for 1 / chance answers, so that the sum of exponentials estimates that over all answers there
+    are. A positive is there whatever its chance, so it stands for itself. Sources: Yi et al. 2019, https://doi.org/10.1145/3298689.3346996; positives left as
+    they are: Khrylchenko et al. 2025, https://arxiv.org/abs/2507.09331 (without its weights of queries).
 
     With `settings.sizes` it is the mean over those prefixes, brought to unit length, and the whole vectors; each prefix is masked by its own cosines. Source:
     Kusupati et al. 2022, https://arxiv.org/abs/2205.13147. Raises ConfigError on a size that the vectors do not have.
@@ -63,7 +74,7 @@ def loss_of_kinds(
     whole = queries.shape[1]
     if max(settings.sizes, default=0) > whole:
         raise ConfigError(f"trainer.matryoshka: {max(settings.sizes)} is more than the {whole} numbers of this encoder's vectors")
-    parts = _parts(relation, kinds, weights, offsets)
+    parts = _parts(relation, kinds, weights, log_chances)
     sizes = sorted({*settings.sizes, whole})
     losses = [_Contrast.apply(_prefix(queries, size), _prefix(answers, size), parts, temperature, settings) for size in sizes]
     return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
@@ -71,7 +82,7 @@ def loss_of_kinds(
 
 def best_temperature(
     queries: Tensor, answers: Tensor, relation: Relation, kinds: Numbers, settings: LossSettings = PLAIN,
-    *, weights: Floats | None = None, offsets: Offsets | None = None,
+    *, weights: Floats | None = None, log_chances: Floats | None = None,
 ) -> float:  # fmt: skip
     """The temperature of TEMPERATURES at which these vectors have the lowest loss; on ties the softest. Arguments as in `loss_of_kinds`.
 
@@ -82,7 +93,7 @@ def best_temperature(
 
     def loss(temperature: float) -> float:
         with torch.no_grad():
-            return float(loss_of_kinds(queries, answers, relation, kinds, temperature, settings, weights=weights, offsets=offsets))
+            return float(loss_of_kinds(queries, answers, relation, kinds, temperature, settings, weights=weights, log_chances=log_chances))
 
     return min(TEMPERATURES, key=loss)
 
@@ -91,7 +102,7 @@ def best_temperature(
 class _Part:
     """One kind of a step: its b queries (those with a positive of it) and a answers by their places in the step, and the pairs of both by places among these.
 
-    `weights` (P,) of the positives sum to 1 in each query.
+    `weights` (P,) of the positives sum to 1 in each query; `counts` (a,): of how many queries of the step each answer is a positive, 1 for none.
     """
 
     queries: Numbers
@@ -99,7 +110,8 @@ class _Part:
     positive: Pairs
     weights: Floats
     masked: Pairs
-    offsets: Offsets | None
+    counts: Numbers
+    log_chances: Floats | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,7 @@ class _Strip:
     masked: tuple[Tensor, Tensor]
 
 
-def _parts(relation: Relation, kinds: Numbers, weights: Floats | None, offsets: Offsets | None) -> list[_Part]:
+def _parts(relation: Relation, kinds: Numbers, weights: Floats | None, log_chances: Floats | None) -> list[_Part]:
     """The kinds that have a positive."""
     kinds_of_positives = kinds[relation.positive.answers]
     weights = np.ones(len(kinds_of_positives)) if weights is None else weights
@@ -122,8 +134,8 @@ def _parts(relation: Relation, kinds: Numbers, weights: Floats | None, offsets: 
         queries, answers = np.unique(relation.positive.queries[of_kind]), np.flatnonzero(kinds == kind)
         positive, masked = (_among(pairs, queries, answers, relation.shape) for pairs in (relation.positive, relation.masked))
         shares = weights[of_kind] / np.bincount(positive.queries, weights[of_kind])[positive.queries]
-        of_answers = None if offsets is None else Offsets(offsets.negatives[answers], offsets.positives[answers])
-        parts.append(_Part(queries, answers, positive, shares, masked, of_answers))
+        counts = np.maximum(1, np.bincount(positive.answers, minlength=len(answers)))
+        parts.append(_Part(queries, answers, positive, shares, masked, counts, None if log_chances is None else log_chances[answers]))
     return parts
 
 
@@ -181,13 +193,12 @@ def _add_part(
     of_kind = torch.from_numpy(part.answers).to(queries.device)
     own_answers = answers[of_kind]
     own_gradients = torch.zeros_like(own_answers)
-    offsets = None
-    if part.offsets is not None:
-        offsets = torch.from_numpy(part.offsets.negatives).to(queries), torch.from_numpy(part.offsets.positives).to(queries)
+    log_chances = None if part.log_chances is None else torch.from_numpy(part.log_chances).to(queries)
+    log_counts = torch.from_numpy(np.log(part.counts)).to(queries) if settings.repeats else None
     loss, of_each = queries.new_zeros(()), share / len(part.queries)
     for strip in _strips(part, queries):
         sharp_queries = queries[strip.queries] / temperature
-        scores, own_scores = _scores(sharp_queries, own_answers, strip, offsets, temperature, settings)
+        scores, own_scores = _scores(sharp_queries, own_answers, strip, log_chances, log_counts, temperature, settings)
         highest = scores.amax(dim=1, keepdim=True)
         sums = scores.sub_(highest).exp_().sum(dim=1, keepdim=True)
         log_sums = (highest + sums.log()).squeeze(1)
@@ -203,15 +214,17 @@ def _add_part(
 
 
 def _scores(
-    sharp_queries: Tensor, answers: Tensor, strip: _Strip, offsets: tuple[Tensor, Tensor] | None, temperature: float, settings: LossSettings,
+    sharp_queries: Tensor, answers: Tensor, strip: _Strip, log_chances: Tensor | None, log_counts: Tensor | None, temperature: float, settings: LossSettings,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Scores of a strip over the temperature (b, a), -inf where an answer is masked, and those of the positives; offsets of both counted in. `sharp_queries` are over the temperature."""
+    """Scores of a strip over the temperature (b, a), -inf where an answer is masked, and those of the positives. `sharp_queries` are over the temperature."""
     scores = sharp_queries @ answers.T
     own_scores = scores[strip.positive]
     _mask_false_negatives(scores, own_scores, answers, strip, temperature, settings)
-    if offsets is not None:
-        scores += offsets[0]
-        own_scores = own_scores + offsets[1][strip.positive[1]]
+    if log_chances is not None:
+        scores -= log_chances
+    if log_counts is not None:
+        scores += log_counts
+        own_scores = own_scores + log_counts[strip.positive[1]]
     scores[strip.masked] = -torch.inf
     scores[strip.positive] = own_scores
     return scores, own_scores

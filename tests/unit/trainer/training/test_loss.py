@@ -11,7 +11,6 @@ from conf.errors import ConfigError
 from trainer.training import loss as loss_module
 from trainer.training.loss import PLAIN, TEMPERATURES, LossSettings, best_temperature, loss_of_kinds
 from trainer.training.masks import MASKED, NEGATIVE, POSITIVE, Numbers, Pairs, Relation
-from trainer.training.popularity import Offsets
 
 SPECIFIC, BROAD = 0, 1
 
@@ -31,10 +30,11 @@ def one_kind(relation: Relation) -> Numbers:
 
 def slow_loss(
     queries: torch.Tensor, answers: torch.Tensor, relation: Relation, kinds: Numbers, temperature: float, settings: LossSettings = PLAIN,
-    weights: np.ndarray | None = None, offsets: Offsets | None = None,
+    weights: np.ndarray | None = None, log_chances: np.ndarray | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """One query and one answer at a time."""
     dense, cosines = relation.dense(), queries @ answers.T
+    times = np.log([max(1, sum(dense[:, answer] == POSITIVE)) for answer in range(relation.shape[1])])
     grades = np.zeros(relation.shape)
     grades[relation.positive.queries, relation.positive.answers] = 1 if weights is None else weights
     of_kinds = []
@@ -49,17 +49,15 @@ def slow_loss(
             for answer in same_kind:
                 score = cosines[query, answer] / temperature
                 if dense[query, answer] == NEGATIVE:
-                    score = score if offsets is None else score + offsets.negatives[answer]
                     if settings.margin is not None and cosines[query, answer] > max(cosines[query, each] for each in own) + settings.margin:
                         continue
                     if settings.near_duplicate is not None and any(answers[answer] @ answers[each] >= settings.near_duplicate for each in own):
                         continue
-                if dense[query, answer] == POSITIVE and offsets is not None:
-                    score = score + offsets.positives[answer]
+                    score = score if log_chances is None else score - log_chances[answer]
+                score = score + times[answer] if settings.repeats else score
                 if dense[query, answer] != MASKED:
                     below.append(score.exp())
-            raised = np.zeros(relation.shape[1]) if offsets is None else offsets.positives
-            chances = [(cosines[query, each] / temperature + raised[each]).exp() / sum(below) for each in own]
+            chances = [(cosines[query, each] / temperature + (times[each] if settings.repeats else 0)).exp() / sum(below) for each in own]
             graded = sum(grades[query, each] * -chance.log() for each, chance in zip(own, chances, strict=True))
             losses.append(graded / sum(grades[query, each] for each in own))
         if losses:
@@ -75,7 +73,13 @@ RELATION = sparse(
         [POSITIVE, POSITIVE, POSITIVE, POSITIVE, POSITIVE],
     ]
 )
-BY_VECTORS = {"plain": PLAIN, "margin": LossSettings(margin=0.1), "tight": LossSettings(margin=-0.2), "near": LossSettings(near_duplicate=0.5)}
+BY_VECTORS = {
+    "plain": PLAIN,
+    "margin": LossSettings(margin=0.1),
+    "tight": LossSettings(margin=-0.2),
+    "near": LossSettings(near_duplicate=0.5),
+    "repeats": LossSettings(margin=0.1, repeats=True),
+}
 
 
 def random_step(seed: int, queries: int = 7, answers: int = 19, size: int = 6) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def random_step(seed: int, queries: int = 7, answers: int = 19, size: int = 6) -
         "kinds": generator.choice([SPECIFIC, BROAD], answers, p=[0.7, 0.3]),
         "temperature": 0.07,
         "weights": generator.uniform(0.2, 3, len(relation.positive.queries)),
-        "offsets": Offsets(-np.log(generator.uniform(0.01, 1, answers)), generator.uniform(-1, 3, answers)),
+        "log_chances": np.log(generator.uniform(0.01, 1, answers)),
     }
 
 
@@ -104,11 +108,11 @@ def with_gradients(loss: torch.Tensor, step: dict[str, Any]) -> list[torch.Tenso
 def test_loss_and_gradients_equal_the_slow_formula(monkeypatch: pytest.MonkeyPatch, settings: LossSettings, strip_scores: int, graded: bool, seed: int) -> None:
     """Strips of one query, of a few with a shorter one at the end, and of all."""
     monkeypatch.setattr(loss_module, "STRIP_SCORES", strip_scores)
-    step = random_step(seed) if graded else random_step(seed) | {"weights": None, "offsets": None}
+    step = random_step(seed) if graded else random_step(seed) | {"weights": None, "log_chances": None}
     found, expected = (with_gradients(formula(**step, settings=settings), step) for formula in (loss_of_kinds, slow_loss))
     for one, other in zip(found, expected, strict=True):
         assert torch.allclose(one, other, rtol=0, atol=1e-10)
-    plain = slow_loss(**step | {"weights": None, "offsets": None})
+    plain = slow_loss(**step | {"weights": None, "log_chances": None})
     assert (float(plain.detach()) == pytest.approx(float(found[0]))) == (settings == PLAIN and not graded)
 
 
@@ -230,7 +234,7 @@ def test_a_positive_near_a_better_one_stays_a_positive() -> None:
 def test_a_negative_of_half_the_chance_counts_twice_and_a_positive_once() -> None:
     relation = sparse([[POSITIVE, NEGATIVE]])
     step = directions(0), directions(0, 90), relation, one_kind(relation), 1.0
-    found = loss_of_kinds(*step, offsets=Offsets(-np.log([0.25, 0.5]), np.zeros(2)))
+    found = loss_of_kinds(*step, log_chances=np.log([0.25, 0.5]))
     assert float(found) == pytest.approx(np.log((np.e + 2) / np.e))
 
 
@@ -279,7 +283,7 @@ def test_best_temperature_is_the_one_of_the_lowest_loss(settings: LossSettings) 
     assert (found == best_temperature(*step)) == (settings == PLAIN)
 
 
-def test_best_temperature_counts_grades_and_offsets() -> None:
+def test_best_temperature_counts_grades_and_chances() -> None:
     queries, answers, relation, kinds = noisy_pairs(2.0)
     with_far_ones = sparse(relation.dense() + np.roll(relation.dense(), 1, axis=1))
     step = queries, answers, with_far_ones, kinds
@@ -287,7 +291,7 @@ def test_best_temperature_counts_grades_and_offsets() -> None:
     softest_first = [best_temperature(*step, weights=weights) for weights in graded]
     assert softest_first == sorted({*softest_first}, reverse=True)
     assert softest_first[0] == best_temperature(*step)
-    assert best_temperature(*step, weights=graded[2], offsets=Offsets(np.full(8, np.log(100)), np.zeros(8))) != softest_first[2]
+    assert best_temperature(*step, weights=graded[2], log_chances=np.full(8, np.log(0.01))) != softest_first[2]
 
 
 def test_scores_that_say_little_get_a_softer_temperature() -> None:
@@ -298,3 +302,24 @@ def test_scores_that_say_little_get_a_softer_temperature() -> None:
 def test_without_a_positive_the_temperature_is_the_softest() -> None:
     vectors, relation = unit_vectors(2, 3, seed=14), sparse(np.full((2, 2), MASKED))
     assert best_temperature(vectors, vectors, relation, one_kind(relation)) == max(TEMPERATURES)
+
+
+def learnt_scores(settings: LossSettings) -> np.ndarray:
+    """Scores that the loss is lowest at, (2, 3), of two people: both did what everybody does three times in four, and each has a taste besides."""
+    what = np.array([0] * 6 + [1] * 2 + [0] * 6 + [2] * 2)
+    step = Relation((16, 3), Pairs(np.arange(16), what), Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64)))
+    who = torch.eye(2, dtype=torch.float64).repeat_interleave(8, dim=0)
+    items = torch.zeros(3, 2, dtype=torch.float64, requires_grad=True)  # a person's score is a coordinate
+    optimizer = torch.optim.Adam([items], lr=0.05)
+    for _ in range(800):
+        optimizer.zero_grad()
+        loss_of_kinds(who, items, step, one_kind(step), 1.0, settings).backward()
+        optimizer.step()
+    return items.detach().numpy().T
+
+
+def test_with_repeats_scores_say_how_much_likelier_an_answer_is_for_this_person_than_for_anybody() -> None:
+    each, taste = np.array([0, 1]), np.array([1, 2])
+    once, repeated = learnt_scores(PLAIN), learnt_scores(LossSettings(repeats=True))
+    assert once[each, 0] - once[each, taste] == pytest.approx(np.log([3, 3]), abs=0.02)  # what everybody does stands above what is one's own
+    assert repeated[each, 0] - repeated[each, taste] == pytest.approx(np.log([0.5, 0.5]), abs=0.02)  # 6 of 12 against 2 of 2
