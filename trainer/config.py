@@ -49,6 +49,12 @@ class EvaluationConfig(StageConfig):
 
     matched_days: float = Field(45, gt=0, le=36_500, description="Two labels of one community meet in the matched personal AUC when no more days lie between.")
     matched_min_others: int = Field(5, gt=0, description="Other people who have a label near a label, at least, for it to count in the matched personal AUC.")
+    same_meaning_cosine: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Cosine to a true item, of the untouched base's vectors of their words, from which another item says the same, for recall by meaning.",
+    )
     min_people_to_choose: int = Field(10, gt=2, description="Validation people below which the encoder that is served stays what it is.")
     bootstrap_samples: int = Field(1000, gt=0, description="Resamples of people behind an interval of recall, MRR or halves.")
     interval: float = Field(0.9, gt=0, lt=1, description="Chance with which an interval holds the true mean.")

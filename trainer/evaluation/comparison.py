@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, get_args
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -11,11 +12,25 @@ from lake.encoder import Encoder
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
 from trainer.evaluation import baselines, halves, metrics
+from trainer.evaluation.parts import SLICES, Part, Slice, periods
 from trainer.evaluation.questions import FUTURES, Futures, Questions
-from trainer.evaluation.scores import Contest, Metric, Scorer, level_vectors, matched_contest, plain_contest, vector_scorer, wins_and_ranks
+from trainer.evaluation.scores import (
+    RANK_METRICS,
+    Contest,
+    Found,
+    Metric,
+    Scorer,
+    Targets,
+    found_by,
+    found_by_meaning,
+    level_vectors,
+    matched_contest,
+    plain_contest,
+    rank_metrics,
+    targets_of,
+    vector_scorer,
+)  # fmt: skip
 
-Slice = Literal["all cuts", "future period"]
-SLICES: tuple[Slice, ...] = get_args(Slice)
 Place = tuple[Slice, Futures, Metric]
 """Where a number of one level stands."""
 DIFFERENCE = "tuned - base"
@@ -34,7 +49,7 @@ class Score(BaseModel):
     level: Kind | None = Field(description="Kind of the answers: a level of labels, or titles; None for user-user retrieval.")
     futures: Futures | None = Field(description="All futures, or those in threads new to the person; None for user-user retrieval.")
     metric: str = Field(
-        description="matched_personal_auc, personal_auc, recall_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr."
+        description="matched_personal_auc, personal_auc, recall_at_10, recall_by_meaning_at_10, recall_at_50, ndcg_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr."
     )
     scorer: str = Field(description="tuned, base, a baseline, or 'tuned - base': the mean paired difference.")
     mean: Number
@@ -83,74 +98,80 @@ def item_scores(tuned: Encoder, base: Encoder, questions: Questions, counts: Map
     if not questions.people:
         return []
     queries = {encoder.version: encoder.encode_histories(questions.histories) for encoder in {tuned.version: tuned, base.version: base}.values()}
-    chosen = _slices(questions, config)
-    scores = []
-    for level in questions.levels:
-        contests = _contests(questions, level, chosen, config)
-        found: dict[str, dict[Place, np.ndarray]] = {}
-        estimates: dict[str, dict[Place, metrics.Estimate]] = {}
-        for name, scorer in _scorers(tuned, base, queries, questions, level, counts.get(level), config):
-            values = _values(questions, level, scorer, contests, chosen)
-            estimates[name] = {place: _estimate(value, config) for place, value in values.items()}
-            if name in ("tuned", "base"):
-                found[name] = values
-            del scorer  # and the vectors in it, before others are made
-        estimates[DIFFERENCE] = {place: _estimate(value - found["base"][place], config) for place, value in found["tuned"].items()}
-        scores += [
-            _score(place, level, name, estimate, contests.get(place))
-            for name, of_scorer in estimates.items()
-            for place, estimate in of_scorer.items()
-            if level != "title" or place[1] == "all"
-        ]
+    scores = [score for level in questions.levels for score in _level_scores(tuned, base, queries, questions, level, counts.get(level), config)]
     return sorted(scores, key=lambda score: SLICES.index(score.cuts))
 
 
-def _slices(questions: Questions, config: EvaluationConfig) -> dict[Slice, np.ndarray]:
-    """Which queries (B,) count in each slice; the future period only where it has enough of them, and not all."""
-    in_future = questions.periods == "future"
-    slices: dict[Slice, np.ndarray] = {"all cuts": np.ones(len(in_future), bool)}
-    return slices | ({"future period": in_future} if config.min_period_queries <= in_future.sum() < len(in_future) else {})
-
-
-def _contests(questions: Questions, level: Kind, chosen: Mapping[Slice, np.ndarray], config: EvaluationConfig) -> dict[Place, Contest]:
-    contests: dict[Place, Contest] = {}
-    for cuts, counted in chosen.items():
-        for futures in FUTURES:
-            matched = matched_contest(questions, level, futures, counted, config.matched_days, config.matched_min_others)
-            contests[cuts, futures, "matched_personal_auc"] = matched
-            contests[cuts, futures, "personal_auc"] = plain_contest(questions, level, futures, counted)
-    return contests
-
-
-def _scorers(
+def _level_scores(
     tuned: Encoder, base: Encoder, queries: Mapping[str, np.ndarray], questions: Questions, level: Kind, counts: np.ndarray | None, config: EvaluationConfig
-) -> Iterator[tuple[str, Scorer]]:  # fmt: skip
-    """One after the other, so that one encoder's vectors of the items are in memory at a time."""
+) -> list[Score]:  # fmt: skip
+    """One encoder's vectors of the items are in memory at a time."""
+    answers, asked = questions.levels[level], _asked(questions, level, config)
+
+    def found(encoder: Encoder, vectors: np.ndarray) -> Found[Place]:
+        return found_by(questions, level, vector_scorer(queries[encoder.version], vectors), asked.contests, asked.targets)
+
+    of_tuned = None if tuned.version == base.version else found(tuned, level_vectors(tuned, level, answers))
+    vectors = level_vectors(base, level, answers)
+    of_base = found(base, vectors)
+    values = {name: asked.values(each, vectors) for name, each in (("tuned", of_tuned or of_base), ("base", of_base))}
+    values[DIFFERENCE] = {place: value - values["base"][place] for place, value in values["tuned"].items()}
+    scores = [asked.score(place, name, value) for name, of_scorer in values.items() for place, value in of_scorer.items()]
+    del of_tuned, of_base, values
+    for name, scorer in _baselines(questions, level, vectors, counts, config):
+        of_baseline = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors)
+        scores += [asked.score(place, name, value) for place, value in of_baseline.items()]
+    return scores
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked at a level: which queries and items, the contests of their labels, and what must be found. Each contest and metric has its place."""
+
+    questions: Questions
+    level: Kind
+    config: EvaluationConfig
+    parts: dict[tuple[Slice, Futures], Part]
+    contests: dict[Place, Contest]
+    targets: Targets
+
+    def values(self, found: Found[Place], vectors: np.ndarray) -> dict[Place, np.ndarray]:
+        """Wins (P', P') of the contests, and the other metrics of each person (P,); `vectors` (A, D) are the frozen base's of the items."""
+        values = dict(found.wins)
+        by_meaning = found_by_meaning(found, self.targets, vectors, self.config.same_meaning_cosine)
+        for (cuts, futures), part in self.parts.items():
+            counted = self.targets.of(futures) & part.queries[self.targets.query] & part.items[self.targets.item]
+            of_queries = rank_metrics(found, self.targets, counted, by_meaning)
+            values |= {
+                (cuts, futures, metric): metrics.group_means(of_queries[metric], self.questions.person, self.questions.people) for metric in RANK_METRICS
+            }
+        return values
+
+    def score(self, place: Place, scorer: str, value: np.ndarray) -> Score:
+        """The mean of such values with its interval."""
+        return _score(place, self.level, scorer, _estimate(value, self.config), self.contests.get(place))
+
+
+def _asked(questions: Questions, level: Kind, config: EvaluationConfig) -> _Asked:
+    kinds = FUTURES[:1] if level == "title" else FUTURES
+    parts = {(name, futures): part for name, part in periods(questions, level, config.min_period_queries).items() for futures in kinds}
+    contests: dict[Place, Contest] = {}
+    for (cuts, futures), part in parts.items():
+        near = config.matched_days, config.matched_min_others
+        contests[cuts, futures, "matched_personal_auc"] = matched_contest(questions, level, futures, part.queries, *near, part.items)
+        contests[cuts, futures, "personal_auc"] = plain_contest(questions, level, futures, part.queries, part.items)
+    return _Asked(questions, level, config, parts, contests, targets_of(questions, level))
+
+
+def _baselines(questions: Questions, level: Kind, vectors: np.ndarray, counts: np.ndarray | None, config: EvaluationConfig) -> Iterator[tuple[str, Scorer]]:
+    """One after the other, so that what one holds is gone before the next; `vectors` (A, D) are the base's of the items."""
     answers = questions.levels[level]
-    if counts is not None:
-        yield "popular", baselines.most_popular(counts)
-        yield "own repeats, then popular", baselines.own_repeats(answers.pasts, counts)
-    if tuned.version != base.version:
-        yield "tuned", vector_scorer(queries[tuned.version], level_vectors(tuned, level, answers))
-    items = level_vectors(base, level, answers)
-    if tuned.version == base.version:
-        yield "tuned", vector_scorer(queries[base.version], items)
-    yield "base", vector_scorer(queries[base.version], items)
-    for newest in config.mean_label_counts if counts is not None else ():
-        yield "last label" if newest == 1 else f"mean of last {newest} labels", baselines.newest_labels(answers.pasts, items, newest)
-
-
-def _values(
-    questions: Questions, level: Kind, scorer: Scorer, contests: Mapping[Place, Contest], chosen: Mapping[Slice, np.ndarray]
-) -> dict[Place, np.ndarray]:  # fmt: skip
-    """Wins (P, P) of the contests, and the other metrics of each person (P,)."""
-    wins, ranked = wins_and_ranks(questions, level, scorer, contests)
-    of_people: dict[Place, np.ndarray] = {
-        (cuts, futures, metric): metrics.person_means(np.where(counted, found, np.nan), questions.person, questions.people)
-        for cuts, counted in chosen.items()
-        for (futures, metric), found in ranked.items()
-    }
-    return wins | of_people
+    if counts is None:
+        return
+    yield "popular", baselines.most_popular(counts)
+    yield "own repeats, then popular", baselines.own_repeats(answers.pasts, counts)
+    for newest in config.mean_label_counts:
+        yield "last label" if newest == 1 else f"mean of last {newest} labels", baselines.newest_labels(answers.pasts, vectors, newest)
 
 
 def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:

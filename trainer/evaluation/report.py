@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
 
 TITLES = {
-    "matched_personal_auc": "matched personal AUC", "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10", "mrr": "MRR",
+    "matched_personal_auc": "matched personal AUC", "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10",
+    "recall_by_meaning_at_10": "recall@10 by meaning", "recall_at_50": "recall@50", "ndcg_at_10": "NDCG@10", "mrr": "MRR",
 }  # fmt: skip
-NAME_WIDTH, CELL_WIDTH = 26, 26
+TABLES = (("matched_personal_auc", "personal_auc", "recall_at_10"), ("recall_by_meaning_at_10", "recall_at_50", "ndcg_at_10", "mrr"))
+"""Metrics that stand side by side, of the kinds that have them: no line is longer than a screen."""
+NAME_WIDTH, CELL_WIDTH = 28, 26
 
 
 def report_text(result: EvaluationResult) -> str:
@@ -23,7 +26,7 @@ def report_text(result: EvaluationResult) -> str:
     if result.encoder_version == result.base_version:
         lines.append("The registered encoder IS the untouched base: no training has beaten it yet.")
     for title, scores in _blocks(result):
-        lines += ["", title, *_table(scores)]
+        lines += ["", title, *_tables(scores)]
     return "\n".join(lines)
 
 
@@ -68,14 +71,23 @@ def _matched(scores: Sequence[Score]) -> str:
     return f"{score.share_matched:.0%} of the futures of {score.people} people matched"
 
 
-def _table(scores: Sequence[Score]) -> Iterator[str]:
-    metrics = list(dict.fromkeys(score.metric for score in scores))
-    scorers = [name for name in dict.fromkeys(score.scorer for score in scores) if name != DIFFERENCE]
+def _tables(scores: Sequence[Score]) -> Iterator[str]:
+    """Encoder, base and their difference first, then the baselines, best first by the first metric that tells them apart."""
     by_place = {(score.scorer, score.metric): score for score in scores}
-    yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
-    for scorer in ["tuned", "base", DIFFERENCE, *(name for name in scorers if name not in ("tuned", "base"))]:
-        signed = scorer == DIFFERENCE
-        yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{_cell(by_place[scorer, metric], signed):<{CELL_WIDTH}}" for metric in metrics).rstrip()
+    named = dict.fromkeys(score.metric for score in scores)
+    tables = [table for metrics in TABLES if (table := [metric for metric in metrics if metric in named])] if scores[0].level else [list(named)]
+    first = ["tuned", "base", DIFFERENCE]
+    others = {score.scorer for score in scores}.difference(first)
+    in_order = first + sorted(others, key=lambda scorer: ([_worse_last(by_place[scorer, metric]) for metric in named], scorer))
+    for metrics in tables:
+        yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
+        for scorer in in_order:
+            cells = [_cell(by_place[scorer, metric], signed=scorer == DIFFERENCE) for metric in metrics]
+            yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{cell:<{CELL_WIDTH}}" for cell in cells).rstrip()
+
+
+def _worse_last(score: Score) -> float:
+    return math.inf if math.isnan(score.mean) else -score.mean
 
 
 def _cell(score: Score, signed: bool) -> str:
