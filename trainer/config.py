@@ -65,7 +65,12 @@ class EvaluationConfig(StageConfig):
     )
     communities: list[str] | None = Field(None, description="Only cuts before an act in these communities are asked about; None takes all.")
     min_period_queries: int = Field(50, gt=0, description="Cuts of the future period from which they are reported apart.")
-    mean_label_counts: list[int] = Field([1, 5, 50], description="Newest labels whose mean vector is a baseline, one baseline a number.")
+    mean_label_counts: list[Annotated[int, Field(gt=0)] | None] = Field(
+        [1, 5, 20, None], description="Newest labels whose mean vector is a baseline, one baseline a number; None takes all."
+    )
+    mean_half_life_days: float = Field(
+        30, gt=0, description="Days by which a label must be older to weigh half as much in the mean of all labels, decayed in time, that is a baseline."
+    )
     min_half_units: int = Field(5, gt=0, description="Units in each half of a history for the user-user retrieval.")
     max_other_people: int | None = Field(200, ge=0, description="People beside the held-out ones among whom a second half is looked for; None takes all.")
 

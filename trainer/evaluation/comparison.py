@@ -1,7 +1,7 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,15 +11,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from lake.encoder import Encoder
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
-from trainer.evaluation import baselines, halves, metrics
+from trainer.evaluation import halves, metrics
 from trainer.evaluation.parts import SLICES, Part, Slice, periods
 from trainer.evaluation.questions import FUTURES, Futures, Questions
+from trainer.evaluation.rows import baseline_rows
 from trainer.evaluation.scores import (
     RANK_METRICS,
     Contest,
     Found,
     Metric,
-    Scorer,
     Targets,
     found_by,
     found_by_meaning,
@@ -90,26 +90,40 @@ class EvaluationResult(BaseModel):
         raise KeyError((scorer, metric, level, futures, cuts))
 
 
-def item_scores(tuned: Encoder, base: Encoder, questions: Questions, counts: Mapping[Kind, np.ndarray], config: EvaluationConfig) -> list[Score]:
-    """Scores of encoder, base and baselines on the questions, none where there are none; `counts` says how popular each item is among other people.
+def item_scores(
+    tuned: Encoder, base: Encoder, questions: Questions, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig
+) -> list[Score]:  # fmt: skip
+    """Scores of encoder, base and baselines on the questions, none where there are none; `training` are labels of each training person, in time, by level.
 
-    A kind without counts (titles: what is entered is new to everybody who enters it) has no baselines.
+    A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words.
     """
     if not questions.people:
         return []
-    queries = {encoder.version: encoder.encode_histories(questions.histories) for encoder in {tuned.version: tuned, base.version: base}.values()}
-    scores = [score for level in questions.levels for score in _level_scores(tuned, base, queries, questions, level, counts.get(level), config)]
+    encoders = {tuned.version: tuned, base.version: base}
+    read = _Read(
+        queries={version: encoder.encode_histories(questions.histories) for version, encoder in encoders.items()},
+        words=[tuned.history_text(history)[0] for history in questions.histories],
+    )
+    scores = [score for level in questions.levels for score in _level_scores(tuned, base, read, questions, level, training.get(level), config)]
     return sorted(scores, key=lambda score: SLICES.index(score.cuts))
 
 
+@dataclass(frozen=True)
+class _Read:
+    """The histories as each encoder reads them, (B, D) by its version, and as words."""
+
+    queries: dict[str, np.ndarray]
+    words: list[str]
+
+
 def _level_scores(
-    tuned: Encoder, base: Encoder, queries: Mapping[str, np.ndarray], questions: Questions, level: Kind, counts: np.ndarray | None, config: EvaluationConfig
+    tuned: Encoder, base: Encoder, read: _Read, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None, config: EvaluationConfig
 ) -> list[Score]:  # fmt: skip
     """One encoder's vectors of the items are in memory at a time."""
     answers, asked = questions.levels[level], _asked(questions, level, config)
 
     def found(encoder: Encoder, vectors: np.ndarray) -> Found[Place]:
-        return found_by(questions, level, vector_scorer(queries[encoder.version], vectors), asked.contests, asked.targets)
+        return found_by(questions, level, vector_scorer(read.queries[encoder.version], vectors), asked.contests, asked.targets)
 
     of_tuned = None if tuned.version == base.version else found(tuned, level_vectors(tuned, level, answers))
     vectors = level_vectors(base, level, answers)
@@ -118,7 +132,7 @@ def _level_scores(
     values[DIFFERENCE] = {place: value - values["base"][place] for place, value in values["tuned"].items()}
     scores = [asked.score(place, name, value) for name, of_scorer in values.items() for place, value in of_scorer.items()]
     del of_tuned, of_base, values
-    for name, scorer in _baselines(questions, level, vectors, counts, config):
+    for name, scorer in baseline_rows(questions, level, vectors, read.words, training, config):
         of_baseline = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors)
         scores += [asked.score(place, name, value) for place, value in of_baseline.items()]
     return scores
@@ -161,17 +175,6 @@ def _asked(questions: Questions, level: Kind, config: EvaluationConfig) -> _Aske
         contests[cuts, futures, "matched_personal_auc"] = matched_contest(questions, level, futures, part.queries, *near, part.items)
         contests[cuts, futures, "personal_auc"] = plain_contest(questions, level, futures, part.queries, part.items)
     return _Asked(questions, level, config, parts, contests, targets_of(questions, level))
-
-
-def _baselines(questions: Questions, level: Kind, vectors: np.ndarray, counts: np.ndarray | None, config: EvaluationConfig) -> Iterator[tuple[str, Scorer]]:
-    """One after the other, so that what one holds is gone before the next; `vectors` (A, D) are the base's of the items."""
-    answers = questions.levels[level]
-    if counts is None:
-        return
-    yield "popular", baselines.most_popular(counts)
-    yield "own repeats, then popular", baselines.own_repeats(answers.pasts, counts)
-    for newest in config.mean_label_counts:
-        yield "last label" if newest == 1 else f"mean of last {newest} labels", baselines.newest_labels(answers.pasts, vectors, newest)
 
 
 def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:

@@ -5,6 +5,7 @@ Shape letters: B queries (cuts), A items, P people, L labels of futures, T targe
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -41,7 +42,8 @@ def among_best(scores: np.ndarray, best: int) -> np.ndarray:
     top = np.argpartition(scores, len(scores) - nearly)[len(scores) - nearly :] if len(scores) else np.zeros(0, np.int64)
     top = top[np.argsort(-scores[top], kind="stable")]
     # Ties that reach beyond the 2 * best first have a mean rank over `best` already, wherever they begin.
-    return top[tied_ranks(scores[top], np.arange(len(top))) <= best]
+    found = scores[top]
+    return top[((found > found[:, None]).sum(axis=1) + (found >= found[:, None]).sum(axis=1) + 1) / 2 <= best]
 
 
 def ndcg_at(ranks: np.ndarray, query: np.ndarray, queries: int, best: int) -> np.ndarray:
@@ -91,10 +93,17 @@ def bootstrap_mean(values: np.ndarray, samples: int, interval: float, seed: int)
     counted = values[~np.isnan(values)]
     if not len(counted):
         return NOBODY
-    generator = np.random.default_rng(seed)
-    means = np.array([counted[generator.integers(0, len(counted), len(counted))].mean() for _ in range(samples)])
+    means = _resamples(len(counted), samples, seed) @ counted.astype(np.float64)
     low, high = np.quantile(means, [(1 - interval) / 2, (1 + interval) / 2])
     return Estimate(float(counted.mean()), float(low), float(high), len(counted))
+
+
+@lru_cache(maxsize=4)
+def _resamples(people: int, samples: int, seed: int) -> np.ndarray:
+    """What each person weighs in each resample (samples, people). All numbers of as many people are resampled alike."""
+    generator = np.random.default_rng(seed)
+    drawn = (np.bincount(generator.integers(0, people, people), minlength=people) for _ in range(samples))
+    return np.stack([counts / people for counts in drawn])
 
 
 def pairs_mean(values: np.ndarray, interval: float) -> Estimate:

@@ -11,7 +11,7 @@ from lake.examples import EXAMPLES
 from lake.schema import rows_table
 from tests.planted_people import all_items, example, positive, reader
 from trainer.evaluation import metrics
-from trainer.evaluation.baselines import label_counts, most_popular, newest_labels, own_repeats
+from trainer.evaluation.baselines import decayed_labels, label_counts, most_popular, newest_labels, own_repeats, pasts_of
 from trainer.evaluation.halves import halves_of, split_halves
 from trainer.evaluation.questions import Futures, Questions, people_to_ask, people_who_enter, questions_of, title_questions, with_labels
 from trainer.evaluation.scores import Contest, Scorer, found_by, found_by_meaning, matched_contest, plain_contest, rank_metrics, targets_of, vector_scorer
@@ -286,10 +286,15 @@ def test_an_item_is_found_by_meaning_when_one_of_the_ten_best_is_it_or_near_to_i
     assert rank_metrics(found, targets, targets.item > 20, by_meaning)["recall_by_meaning_at_10"].tolist() == [0]
 
 
-def test_popularity_counts_the_past_of_the_last_cut() -> None:
+def test_training_people_have_the_past_of_their_last_cut_in_time() -> None:
     asked = questions([cut(positives(0))])
-    train = [[cut(positives(0, where="inside"), length=2), cut(positives(0, 3, 3, where="inside"), positives(5), length=4)]]
-    assert label_counts(train, asked)["specific"].tolist() == [1, 0, 0, 2, 0, 0]
+    first = [cut(positives(0, where="inside"), length=2), cut(positives(3, 0, 3, where="inside"), positives(5), length=4)]
+    unknown = [cut([{**positives(0, where="inside")[0], "item_id": "app"}])]
+    pasts = pasts_of([first, unknown, [cut(positives(2))]], asked)
+    assert [past.tolist() for past in pasts["specific"]] == [[3, 0, 3]]
+    assert [past.tolist() for past in pasts["broad"]] == [[1, 0, 1]]
+    assert label_counts(pasts["specific"], 6).tolist() == [1, 0, 0, 2, 0, 0]
+    assert label_counts([], 2).tolist() == [0, 0]
 
 
 def test_own_repeats_come_first_and_popularity_orders_the_rest() -> None:
@@ -302,7 +307,21 @@ def test_newest_labels_are_averaged_and_a_past_without_labels_says_nothing() -> 
     asked = questions([cut(positives(0, 1, 1, where="inside"), positives(2))], [cut(positives(2))])
     pasts = asked.levels["specific"].pasts
     assert newest_labels(pasts, np.eye(6), 2)(slice(0, 2)).tolist() == [[0, 1, 0, 0, 0, 0], [0] * 6]
-    assert newest_labels(pasts, np.eye(6), 50)(slice(0, 1))[0] == pytest.approx([1 / 3, 2 / 3, 0, 0, 0, 0])
+    assert newest_labels(pasts, np.eye(6), 1)(slice(0, 1)).tolist() == [[0, 1, 0, 0, 0, 0]]
+    for newest in (50, None):
+        assert newest_labels(pasts, np.eye(6), newest)(slice(0, 1))[0] == pytest.approx([1 / 3, 2 / 3, 0, 0, 0, 0])
+
+
+def test_labels_weigh_half_as_much_a_half_life_earlier() -> None:
+    asked = questions(
+        [cut(positives(0, where="inside", at="talk 0"), positives(1, where="inside", at="news 20"), positives(2, where="inside", at="talk 30"), positives(3))],
+        [cut(positives(2))],
+    )
+    answers = asked.levels["specific"]
+    assert np.diff(answers.past_times[0]).tolist() == [20 * 86_400, 10 * 86_400]
+    found = decayed_labels(answers.pasts, answers.past_times, np.eye(6), 10)(slice(0, 2))
+    assert found[0] == pytest.approx(np.array([1 / 8, 1 / 2, 1, 0, 0, 0]) / (1 / 8 + 1 / 2 + 1))
+    assert found[1].tolist() == [0] * 6
 
 
 def test_cuts_before_which_an_encoder_that_reads_labels_finds_none_are_left_out_and_counted() -> None:
