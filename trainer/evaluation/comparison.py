@@ -12,27 +12,13 @@ from lake.encoder import Encoder
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
 from trainer.evaluation import halves, metrics
-from trainer.evaluation.parts import SLICES, Part, Slice, periods
-from trainer.evaluation.questions import FUTURES, Futures, Questions
+from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all
+from trainer.evaluation.baselines import label_counts
+from trainer.evaluation.parts import SLICES, Slice
+from trainer.evaluation.questions import Futures, Questions
 from trainer.evaluation.rows import baseline_rows
-from trainer.evaluation.scores import (
-    RANK_METRICS,
-    Contest,
-    Found,
-    Metric,
-    Targets,
-    found_by,
-    found_by_meaning,
-    level_vectors,
-    matched_contest,
-    plain_contest,
-    rank_metrics,
-    targets_of,
-    vector_scorer,
-)  # fmt: skip
+from trainer.evaluation.scores import Contest, Found, found_by, level_vectors, vector_scorer
 
-Place = tuple[Slice, Futures, Metric]
-"""Where a number of one level stands."""
 DIFFERENCE = "tuned - base"
 
 
@@ -45,7 +31,9 @@ class Score(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cuts: Slice = Field(description="All cuts, or those whose futures reach beyond the time split.")
+    cuts: Slice = Field(
+        description="All cuts; those whose futures reach beyond the time split; or a slice: cuts by units before them, or futures by how often training people have the item."
+    )
     level: Kind | None = Field(description="Kind of the answers: a level of labels, or titles; None for user-user retrieval.")
     futures: Futures | None = Field(description="All futures, or those in threads new to the person; None for user-user retrieval.")
     metric: str = Field(
@@ -80,6 +68,7 @@ class EvaluationResult(BaseModel):
     interval: float
     matched_days: float
     matched_min_others: int
+    same_meaning_cosine: float
     scores: list[Score]
 
     def score(self, scorer: str, metric: str, level: Kind | None = None, futures: Futures | None = None, cuts: Slice = "all cuts") -> Score:
@@ -119,62 +108,40 @@ class _Read:
 def _level_scores(
     tuned: Encoder, base: Encoder, read: _Read, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None, config: EvaluationConfig
 ) -> list[Score]:  # fmt: skip
-    """One encoder's vectors of the items are in memory at a time."""
-    answers, asked = questions.levels[level], _asked(questions, level, config)
-
-    def found(encoder: Encoder, vectors: np.ndarray) -> Found[Place]:
-        return found_by(questions, level, vector_scorer(read.queries[encoder.version], vectors), asked.contests, asked.targets)
-
-    of_tuned = None if tuned.version == base.version else found(tuned, level_vectors(tuned, level, answers))
-    vectors = level_vectors(base, level, answers)
-    of_base = found(base, vectors)
-    values = {name: asked.values(each, vectors) for name, each in (("tuned", of_tuned or of_base), ("base", of_base))}
-    values[DIFFERENCE] = {place: value - values["base"][place] for place, value in values["tuned"].items()}
-    scores = [asked.score(place, name, value) for name, of_scorer in values.items() for place, value in of_scorer.items()]
-    del of_tuned, of_base, values
+    """Encoders are asked by slice as well; what only they need is gone before the baselines are asked."""
+    answers, asked = questions.levels[level], asked_of_all(questions, level, config)
+    counts = None if training is None else label_counts(training, len(answers.texts))
+    scores, vectors = _encoder_scores(tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config)
     for name, scorer in baseline_rows(questions, level, vectors, read.words, training, config):
-        of_baseline = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors)
-        scores += [asked.score(place, name, value) for place, value in of_baseline.items()]
+        values = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors, config.same_meaning_cosine)
+        scores += _scores(name, level, values, asked.contests, config)
     return scores
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is asked at a level: which queries and items, the contests of their labels, and what must be found. Each contest and metric has its place."""
+def _encoder_scores(
+    tuned: Encoder, base: Encoder, read: _Read, level: Kind, asked: Sequence[Asked], config: EvaluationConfig
+) -> tuple[list[Score], np.ndarray]:  # fmt: skip
+    """Scores of the encoder, its base and their paired difference, and the base's vectors of the items (A, D). One encoder's are in memory at a time."""
+    questions, targets = asked[0].questions, asked[0].targets
+    contests = {place: contest for part in asked for place, contest in part.contests.items()}
 
-    questions: Questions
-    level: Kind
-    config: EvaluationConfig
-    parts: dict[tuple[Slice, Futures], Part]
-    contests: dict[Place, Contest]
-    targets: Targets
+    def found(encoder: Encoder, vectors: np.ndarray) -> Found[Place]:
+        return found_by(questions, level, vector_scorer(read.queries[encoder.version], vectors), contests, targets)
 
-    def values(self, found: Found[Place], vectors: np.ndarray) -> dict[Place, np.ndarray]:
-        """Wins (P', P') of the contests, and the other metrics of each person (P,); `vectors` (A, D) are the frozen base's of the items."""
-        values = dict(found.wins)
-        by_meaning = found_by_meaning(found, self.targets, vectors, self.config.same_meaning_cosine)
-        for (cuts, futures), part in self.parts.items():
-            counted = self.targets.of(futures) & part.queries[self.targets.query] & part.items[self.targets.item]
-            of_queries = rank_metrics(found, self.targets, counted, by_meaning)
-            values |= {
-                (cuts, futures, metric): metrics.group_means(of_queries[metric], self.questions.person, self.questions.people) for metric in RANK_METRICS
-            }
-        return values
-
-    def score(self, place: Place, scorer: str, value: np.ndarray) -> Score:
-        """The mean of such values with its interval."""
-        return _score(place, self.level, scorer, _estimate(value, self.config), self.contests.get(place))
+    of_tuned = None if tuned.version == base.version else found(tuned, level_vectors(tuned, level, questions.levels[level]))
+    vectors = level_vectors(base, level, questions.levels[level])
+    of_base = found(base, vectors)
+    scores: list[Score] = []
+    for part in asked:
+        ahead, behind = (part.values(each, vectors, config.same_meaning_cosine) for each in (of_tuned or of_base, of_base))
+        for place, value in ahead.items():  # one difference of two matrices in memory at a time
+            for name, each in (("tuned", value), ("base", behind[place]), (DIFFERENCE, value - behind[place])):
+                scores += _scores(name, level, {place: each}, contests, config)
+    return scores, vectors
 
 
-def _asked(questions: Questions, level: Kind, config: EvaluationConfig) -> _Asked:
-    kinds = FUTURES[:1] if level == "title" else FUTURES
-    parts = {(name, futures): part for name, part in periods(questions, level, config.min_period_queries).items() for futures in kinds}
-    contests: dict[Place, Contest] = {}
-    for (cuts, futures), part in parts.items():
-        near = config.matched_days, config.matched_min_others
-        contests[cuts, futures, "matched_personal_auc"] = matched_contest(questions, level, futures, part.queries, *near, part.items)
-        contests[cuts, futures, "personal_auc"] = plain_contest(questions, level, futures, part.queries, part.items)
-    return _Asked(questions, level, config, parts, contests, targets_of(questions, level))
+def _scores(name: str, level: Kind, values: Mapping[Place, np.ndarray], contests: Mapping[Place, Contest], config: EvaluationConfig) -> list[Score]:
+    return [_score(place, level, name, _estimate(value, config), contests.get(place)) for place, value in values.items()]
 
 
 def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:

@@ -140,7 +140,7 @@ def _contest(questions: Questions, labels: FutureLabels, rows: np.ndarray, place
 
 def _add_wins(wins: np.ndarray, contest: Contest, own: np.ndarray, scores: np.ndarray) -> None:
     """Add to the asker's row of `wins` (P', P') what the labels `own` of one query win against each person's, by the scores (L,) of that query."""
-    won = np.zeros(len(scores), np.uint8 if 2 * len(own) < 256 else np.int32)  # bytes are counted ten times as fast
+    won: np.ndarray = np.zeros(len(scores), np.uint8 if 2 * len(own) < 256 else np.int32)  # bytes are counted ten times as fast
     for label in own:
         met, score = slice(contest.first[label], contest.last[label]), scores[label]
         won[met] += (scores[met] < score).view(np.uint8)

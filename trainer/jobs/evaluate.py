@@ -98,6 +98,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         interval=config.evaluation.interval,
         matched_days=config.evaluation.matched_days,
         matched_min_others=config.evaluation.matched_min_others,
+        same_meaning_cosine=config.evaluation.same_meaning_cosine,
         scores=scores,
     )
 
