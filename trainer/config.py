@@ -49,6 +49,12 @@ class EvaluationConfig(StageConfig):
 
     matched_days: float = Field(45, gt=0, le=36_500, description="Two labels of one community meet in the matched personal AUC when no more days lie between.")
     matched_min_others: int = Field(5, gt=0, description="Other people who have a label near a label, at least, for it to count in the matched personal AUC.")
+    same_meaning_cosine: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Cosine to a true item, of the untouched base's vectors of their words, from which another item says the same, for recall by meaning.",
+    )
     min_people_to_choose: int = Field(10, gt=2, description="Validation people below which the encoder that is served stays what it is.")
     bootstrap_samples: int = Field(1000, gt=0, description="Resamples of people behind an interval of recall, MRR or halves.")
     interval: float = Field(0.9, gt=0, lt=1, description="Chance with which an interval holds the true mean.")
@@ -59,7 +65,12 @@ class EvaluationConfig(StageConfig):
     )
     communities: list[str] | None = Field(None, description="Only cuts before an act in these communities are asked about; None takes all.")
     min_period_queries: int = Field(50, gt=0, description="Cuts of the future period from which they are reported apart.")
-    mean_label_counts: list[int] = Field([1, 5, 50], description="Newest labels whose mean vector is a baseline, one baseline a number.")
+    mean_label_counts: list[Annotated[int, Field(gt=0)] | None] = Field(
+        [1, 5, 20, None], description="Newest labels whose mean vector is a baseline, one baseline a number; None takes all."
+    )
+    mean_half_life_days: float = Field(
+        30, gt=0, description="Days by which a label must be older to weigh half as much in the mean of all labels, decayed in time, that is a baseline."
+    )
     min_half_units: int = Field(5, gt=0, description="Units in each half of a history for the user-user retrieval.")
     max_other_people: int | None = Field(200, ge=0, description="People beside the held-out ones among whom a second half is looked for; None takes all.")
 

@@ -29,8 +29,8 @@ def test_the_stream_benchmark_makes_people_that_training_streams(lake: LakeConfi
 
 
 def test_the_evaluation_benchmark_finds_chance_for_vectors_of_chance() -> None:
-    counts: dict[evaluate.Kind, np.ndarray] = {"specific": np.ones(500), "broad": np.ones(evaluate.BROAD_ITEMS)}
-    scores = item_scores(evaluate.RandomVectors(1, 8), evaluate.RandomVectors(2, 8), evaluate.invented(80, 500), counts, EvaluationConfig())
+    training = {"specific": evaluate.invented_training(20, 500), "broad": evaluate.invented_training(20, evaluate.BROAD_ITEMS)}
+    scores = item_scores(evaluate.RandomVectors(1, 8), evaluate.RandomVectors(2, 8), evaluate.invented(80, 500), training, EvaluationConfig())
     found = [score.mean for score in scores if (score.scorer, score.metric) == ("tuned", "personal_auc")]
     assert found
     assert found[0] == pytest.approx(0.5, abs=0.05)

@@ -237,6 +237,18 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
     assert auc["tuned - base"]["mean"] == pytest.approx(auc["tuned"]["mean"] - auc["base"]["mean"])
     assert auc["base"]["low"] <= auc["base"]["mean"] <= auc["base"]["high"]
     assert ("future period", "broad", "new", "mrr", "mean of last 5 labels") in scores
+    rows = {scorer for cuts, level, _, _, scorer in scores if (cuts, level) == ("all cuts", "specific")}
+    means = {"last label", "mean of last 5 labels", "mean of last 20 labels", "mean of all labels", "time-decayed mean of labels"}
+    assert rows == {"tuned", "base", "tuned - base", "popular", "own repeats, then popular", "BM25", "TF-IDF", "transition graph", "ALS"} | means
+    for scorer in ("BM25", "TF-IDF", "ALS", *(means - {"last label"})):
+        assert scores["all cuts", "specific", "all", "personal_auc", scorer]["mean"] > 0.7
+    after, popular = (scores["all cuts", "specific", "all", "mrr", scorer]["mean"] for scorer in ("transition graph", "popular"))
+    assert after > 2 * popular
+    by_meaning, recall = (scores["all cuts", "specific", "all", metric, "tuned"] for metric in ("recall_by_meaning_at_10", "recall_at_10"))
+    assert recall["mean"] <= by_meaning["mean"] <= 1
+    sliced = {cuts: one for (cuts, *place), one in scores.items() if place == ["specific", "all", "recall_at_10", "tuned - base"]}
+    assert {"history of 6-10", "history of 11-20", "head items", "tail items"} <= set(sliced)
+    assert not [scorer for cuts, _, _, _, scorer in scores if cuts == "head items" and scorer not in ("tuned", "base", "tuned - base")]
     assert scores["all cuts", None, None, "recall_at_10", "base"]["people"] == result["people"] == result["halves"]
     assert result["half_candidates"] == PEOPLE - 1
     assert {spec.name: arrow_tables.table_version(judged, spec) for spec in (EXAMPLES, ITEMS, SEQUENCES, LABELS)} == versions
@@ -358,6 +370,8 @@ def test_without_labels_titles_are_asked_about(lake: LakeConfig, capsys: pytest.
     printed = capsys.readouterr().out
     assert "0 held-out people with labels" in printed
     assert "Titles of threads entered next, all cuts (" in printed
+    assert {"BM25", "TF-IDF"} < {line[2:30].strip() for line in printed.splitlines()}
+    assert "popular" not in printed
     assert "Specific labels" not in printed
     people = sum(row["split"] == "test" for row in rows(lake))
     assert f"{people} asked about titles" in printed

@@ -1,26 +1,44 @@
-"""What an encoder must beat: lists and means that need no training. Each gives scores as an encoder does."""
+"""What an encoder must beat: popularity, one's own repeats, and means of one's own labels. They need no training, and give scores as an encoder does."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from lake.examples import Kind
 from trainer.evaluation.questions import Questions
-from trainer.evaluation.scores import Scorer
+from trainer.evaluation.scores import SECONDS_A_DAY, Scorer, vector_scorer
 
 
-def label_counts(cuts_of_people: Iterable[Sequence[Mapping[str, Any]]], questions: Questions) -> dict[Kind, np.ndarray]:
-    """How often each item (A,) is a label in the past of the last cut of these people; the people asked must not be among them."""
-    counts = {level: np.zeros(len(answers.item_ids)) for level, answers in questions.levels.items()}
+def pasts_of(cuts_of_people: Iterable[Sequence[Mapping[str, Any]]], questions: Questions) -> dict[Kind, list[np.ndarray]]:
+    """Each person's labels in the past of the last cut, in time, as indexes into the items of the questions, by level; the people asked must not be among them.
+
+    People without any are left out.
+    """
+    pasts: dict[Kind, list[np.ndarray]] = {level: [] for level in questions.levels}
     positions = {level: {item_id: index for index, item_id in enumerate(answers.item_ids)} for level, answers in questions.levels.items()}
     for cuts in cuts_of_people:
-        last = max(cuts, key=lambda cut: cut["history_length"])
-        for positive in last["positives"]:
-            index = positions[positive["level"]].get(positive["item_id"])
-            if positive["where"] == "inside" and index is not None:
-                counts[positive["level"]][index] += 1
-    return counts
+        inside = [positive for positive in max(cuts, key=lambda cut: cut["history_length"])["positives"] if positive["where"] == "inside"]
+        for level, position in positions.items():
+            found = (position.get(positive["item_id"]) for positive in inside if positive["level"] == level)
+            if past := [index for index in found if index is not None]:
+                pasts[level].append(np.array(past, np.int32))
+    return pasts
+
+
+def label_counts(pasts: Sequence[np.ndarray], items: int) -> np.ndarray:
+    """How often each item (A,) is a label in these pasts."""
+    return np.bincount(np.concatenate([np.zeros(0, np.int32), *pasts]), minlength=items).astype(np.float32)
+
+
+def label_matrix(pasts: Sequence[np.ndarray], weights: Sequence[np.ndarray], items: int) -> csr_array:
+    """Pasts as rows of a sparse matrix (B, A): at each item the sum of what its labels weigh."""
+    ends = np.cumsum([0, *map(len, pasts)])
+    empty = np.zeros(0, np.int32)
+    matrix = csr_array((np.concatenate([empty, *weights]).astype(np.float32), np.concatenate([empty, *pasts]), ends), shape=(len(pasts), items))
+    matrix.sum_duplicates()
+    return matrix
 
 
 def most_popular(counts: np.ndarray) -> Scorer:
@@ -34,14 +52,23 @@ def own_repeats(pasts: Sequence[np.ndarray], counts: np.ndarray) -> Scorer:
     return lambda block: np.stack([np.bincount(past, minlength=len(popularity)) + popularity for past in pasts[block]])
 
 
-def newest_labels(pasts: Sequence[np.ndarray], vectors: np.ndarray, newest: int) -> Scorer:
-    """Nearness to the mean vector of the person's `newest` last labels of the level; the same for all items where there is none.
+def newest_labels(pasts: Sequence[np.ndarray], vectors: np.ndarray, newest: int | None) -> Scorer:
+    """Nearness to the mean vector of the person's `newest` last labels of the level, None: of all; the same for all items where there is none.
 
     `vectors` (A, D) are the items'.
     """
+    taken = [past if newest is None else past[-newest:] for past in pasts]
+    return _mean_vectors(taken, [np.full(len(past), 1 / max(1, len(past))) for past in taken], vectors)
 
-    def scores(block: slice) -> np.ndarray:
-        means = [vectors[past[-newest:]].mean(axis=0) if len(past) else np.zeros(vectors.shape[1], vectors.dtype) for past in pasts[block]]
-        return np.stack(means) @ vectors.T
 
-    return scores
+def decayed_labels(pasts: Sequence[np.ndarray], times: Sequence[np.ndarray], vectors: np.ndarray, half_life_days: float) -> Scorer:
+    """Nearness to the mean vector of all the person's labels of the level, of which one weighs half of what one weighs that was so many days later.
+
+    `times` are those of `pasts`, in seconds; `vectors` (A, D) are the items'.
+    """
+    weights = [0.5 ** ((time.max(initial=0) - time) / SECONDS_A_DAY / half_life_days) for time in times]
+    return _mean_vectors(pasts, [weight / max(1, weight.sum()) for weight in weights], vectors)
+
+
+def _mean_vectors(pasts: Sequence[np.ndarray], weights: Sequence[np.ndarray], vectors: np.ndarray) -> Scorer:
+    return vector_scorer(label_matrix(pasts, weights, len(vectors)) @ vectors, vectors)

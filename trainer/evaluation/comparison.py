@@ -1,8 +1,9 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,14 +11,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from lake.encoder import Encoder
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
-from trainer.evaluation import baselines, halves, metrics
-from trainer.evaluation.questions import FUTURES, Futures, Questions
-from trainer.evaluation.scores import Contest, Metric, Scorer, level_vectors, matched_contest, plain_contest, vector_scorer, wins_and_ranks
+from trainer.evaluation import halves, metrics
+from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all
+from trainer.evaluation.baselines import label_counts
+from trainer.evaluation.parts import SLICES, Slice
+from trainer.evaluation.questions import Futures, Questions
+from trainer.evaluation.rows import baseline_rows
+from trainer.evaluation.scores import Contest, Found, found_by, level_vectors, vector_scorer
 
-Slice = Literal["all cuts", "future period"]
-SLICES: tuple[Slice, ...] = get_args(Slice)
-Place = tuple[Slice, Futures, Metric]
-"""Where a number of one level stands."""
 DIFFERENCE = "tuned - base"
 
 
@@ -30,11 +31,13 @@ class Score(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cuts: Slice = Field(description="All cuts, or those whose futures reach beyond the time split.")
+    cuts: Slice = Field(
+        description="All cuts; those whose futures reach beyond the time split; or a slice: cuts by units before them, or futures by how often training people have the item."
+    )
     level: Kind | None = Field(description="Kind of the answers: a level of labels, or titles; None for user-user retrieval.")
     futures: Futures | None = Field(description="All futures, or those in threads new to the person; None for user-user retrieval.")
     metric: str = Field(
-        description="matched_personal_auc, personal_auc, recall_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr."
+        description="matched_personal_auc, personal_auc, recall_at_10, recall_by_meaning_at_10, recall_at_50, ndcg_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr."
     )
     scorer: str = Field(description="tuned, base, a baseline, or 'tuned - base': the mean paired difference.")
     mean: Number
@@ -65,6 +68,7 @@ class EvaluationResult(BaseModel):
     interval: float
     matched_days: float
     matched_min_others: int
+    same_meaning_cosine: float
     scores: list[Score]
 
     def score(self, scorer: str, metric: str, level: Kind | None = None, futures: Futures | None = None, cuts: Slice = "all cuts") -> Score:
@@ -75,82 +79,69 @@ class EvaluationResult(BaseModel):
         raise KeyError((scorer, metric, level, futures, cuts))
 
 
-def item_scores(tuned: Encoder, base: Encoder, questions: Questions, counts: Mapping[Kind, np.ndarray], config: EvaluationConfig) -> list[Score]:
-    """Scores of encoder, base and baselines on the questions, none where there are none; `counts` says how popular each item is among other people.
+def item_scores(
+    tuned: Encoder, base: Encoder, questions: Questions, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig
+) -> list[Score]:  # fmt: skip
+    """Scores of encoder, base and baselines on the questions, none where there are none; `training` are labels of each training person, in time, by level.
 
-    A kind without counts (titles: what is entered is new to everybody who enters it) has no baselines.
+    A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words.
     """
     if not questions.people:
         return []
-    queries = {encoder.version: encoder.encode_histories(questions.histories) for encoder in {tuned.version: tuned, base.version: base}.values()}
-    chosen = _slices(questions, config)
-    scores = []
-    for level in questions.levels:
-        contests = _contests(questions, level, chosen, config)
-        found: dict[str, dict[Place, np.ndarray]] = {}
-        estimates: dict[str, dict[Place, metrics.Estimate]] = {}
-        for name, scorer in _scorers(tuned, base, queries, questions, level, counts.get(level), config):
-            values = _values(questions, level, scorer, contests, chosen)
-            estimates[name] = {place: _estimate(value, config) for place, value in values.items()}
-            if name in ("tuned", "base"):
-                found[name] = values
-            del scorer  # and the vectors in it, before others are made
-        estimates[DIFFERENCE] = {place: _estimate(value - found["base"][place], config) for place, value in found["tuned"].items()}
-        scores += [
-            _score(place, level, name, estimate, contests.get(place))
-            for name, of_scorer in estimates.items()
-            for place, estimate in of_scorer.items()
-            if level != "title" or place[1] == "all"
-        ]
+    encoders = {tuned.version: tuned, base.version: base}
+    read = _Read(
+        queries={version: encoder.encode_histories(questions.histories) for version, encoder in encoders.items()},
+        words=[tuned.history_text(history)[0] for history in questions.histories],
+    )
+    scores = [score for level in questions.levels for score in _level_scores(tuned, base, read, questions, level, training.get(level), config)]
     return sorted(scores, key=lambda score: SLICES.index(score.cuts))
 
 
-def _slices(questions: Questions, config: EvaluationConfig) -> dict[Slice, np.ndarray]:
-    """Which queries (B,) count in each slice; the future period only where it has enough of them, and not all."""
-    in_future = questions.periods == "future"
-    slices: dict[Slice, np.ndarray] = {"all cuts": np.ones(len(in_future), bool)}
-    return slices | ({"future period": in_future} if config.min_period_queries <= in_future.sum() < len(in_future) else {})
+@dataclass(frozen=True)
+class _Read:
+    """The histories as each encoder reads them, (B, D) by its version, and as words."""
+
+    queries: dict[str, np.ndarray]
+    words: list[str]
 
 
-def _contests(questions: Questions, level: Kind, chosen: Mapping[Slice, np.ndarray], config: EvaluationConfig) -> dict[Place, Contest]:
-    contests: dict[Place, Contest] = {}
-    for cuts, counted in chosen.items():
-        for futures in FUTURES:
-            matched = matched_contest(questions, level, futures, counted, config.matched_days, config.matched_min_others)
-            contests[cuts, futures, "matched_personal_auc"] = matched
-            contests[cuts, futures, "personal_auc"] = plain_contest(questions, level, futures, counted)
-    return contests
+def _level_scores(
+    tuned: Encoder, base: Encoder, read: _Read, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None, config: EvaluationConfig
+) -> list[Score]:  # fmt: skip
+    """Encoders are asked by slice as well; what only they need is gone before the baselines are asked."""
+    answers, asked = questions.levels[level], asked_of_all(questions, level, config)
+    counts = None if training is None else label_counts(training, len(answers.texts))
+    scores, vectors = _encoder_scores(tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config)
+    for name, scorer in baseline_rows(questions, level, vectors, read.words, training, config):
+        values = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors, config.same_meaning_cosine)
+        scores += _scores(name, level, values, asked.contests, config)
+    return scores
 
 
-def _scorers(
-    tuned: Encoder, base: Encoder, queries: Mapping[str, np.ndarray], questions: Questions, level: Kind, counts: np.ndarray | None, config: EvaluationConfig
-) -> Iterator[tuple[str, Scorer]]:  # fmt: skip
-    """One after the other, so that one encoder's vectors of the items are in memory at a time."""
-    answers = questions.levels[level]
-    if counts is not None:
-        yield "popular", baselines.most_popular(counts)
-        yield "own repeats, then popular", baselines.own_repeats(answers.pasts, counts)
-    if tuned.version != base.version:
-        yield "tuned", vector_scorer(queries[tuned.version], level_vectors(tuned, level, answers))
-    items = level_vectors(base, level, answers)
-    if tuned.version == base.version:
-        yield "tuned", vector_scorer(queries[base.version], items)
-    yield "base", vector_scorer(queries[base.version], items)
-    for newest in config.mean_label_counts if counts is not None else ():
-        yield "last label" if newest == 1 else f"mean of last {newest} labels", baselines.newest_labels(answers.pasts, items, newest)
+def _encoder_scores(
+    tuned: Encoder, base: Encoder, read: _Read, level: Kind, asked: Sequence[Asked], config: EvaluationConfig
+) -> tuple[list[Score], np.ndarray]:  # fmt: skip
+    """Scores of the encoder, its base and their paired difference, and the base's vectors of the items (A, D). One encoder's are in memory at a time."""
+    questions, targets = asked[0].questions, asked[0].targets
+    contests = {place: contest for part in asked for place, contest in part.contests.items()}
+
+    def found(encoder: Encoder, vectors: np.ndarray) -> Found[Place]:
+        return found_by(questions, level, vector_scorer(read.queries[encoder.version], vectors), contests, targets)
+
+    of_tuned = None if tuned.version == base.version else found(tuned, level_vectors(tuned, level, questions.levels[level]))
+    vectors = level_vectors(base, level, questions.levels[level])
+    of_base = found(base, vectors)
+    scores: list[Score] = []
+    for part in asked:
+        ahead, behind = (part.values(each, vectors, config.same_meaning_cosine) for each in (of_tuned or of_base, of_base))
+        for place, value in ahead.items():  # one difference of two matrices in memory at a time
+            for name, each in (("tuned", value), ("base", behind[place]), (DIFFERENCE, value - behind[place])):
+                scores += _scores(name, level, {place: each}, contests, config)
+    return scores, vectors
 
 
-def _values(
-    questions: Questions, level: Kind, scorer: Scorer, contests: Mapping[Place, Contest], chosen: Mapping[Slice, np.ndarray]
-) -> dict[Place, np.ndarray]:  # fmt: skip
-    """Wins (P, P) of the contests, and the other metrics of each person (P,)."""
-    wins, ranked = wins_and_ranks(questions, level, scorer, contests)
-    of_people: dict[Place, np.ndarray] = {
-        (cuts, futures, metric): metrics.person_means(np.where(counted, found, np.nan), questions.person, questions.people)
-        for cuts, counted in chosen.items()
-        for (futures, metric), found in ranked.items()
-    }
-    return wins | of_people
+def _scores(name: str, level: Kind, values: Mapping[Place, np.ndarray], contests: Mapping[Place, Contest], config: EvaluationConfig) -> list[Score]:
+    return [_score(place, level, name, _estimate(value, config), contests.get(place)) for place, value in values.items()]
 
 
 def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:

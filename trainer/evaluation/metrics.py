@@ -1,10 +1,11 @@
 """How good are scores: pure functions of arrays, no model and no table.
 
-Shape letters: B queries (cuts), A items, P people, L labels of futures, D vector size.
+Shape letters: B queries (cuts), A items, P people, L labels of futures, T targets (distinct items of each query's future), D vector size.
 """
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -35,9 +36,32 @@ def recall_at(ranks: np.ndarray, best: int) -> float:
     return float((ranks <= best).mean()) if len(ranks) else float("nan")
 
 
-def reciprocal_rank(ranks: np.ndarray) -> float:
-    """One over the rank of the first target; NaN without a target."""
-    return float(1 / ranks.min()) if len(ranks) else float("nan")
+def among_best(scores: np.ndarray, best: int) -> np.ndarray:
+    """Indexes of the scores of rank `best` or better, ties sharing their mean rank, best first: 2 * best - 1 at most, fewer than `best` where ties reach beyond."""
+    nearly = min(len(scores), 2 * best)
+    top = np.argpartition(scores, len(scores) - nearly)[len(scores) - nearly :] if len(scores) else np.zeros(0, np.int64)
+    top = top[np.argsort(-scores[top], kind="stable")]
+    # Ties that reach beyond the 2 * best first have a mean rank over `best` already, wherever they begin.
+    found = scores[top]
+    return top[((found > found[:, None]).sum(axis=1) + (found >= found[:, None]).sum(axis=1) + 1) / 2 <= best]
+
+
+def ndcg_at(ranks: np.ndarray, query: np.ndarray, queries: int, best: int) -> np.ndarray:
+    """Normalised discounted cumulative gain of each query (B,) by the ranks of its targets, each worth 1; NaN without a target. `ranks` and `query` are (T,).
+
+    Source: Järvelin and Kekäläinen 2002, with the logarithm from the first rank on.
+    """
+    targets = np.bincount(query, minlength=queries)
+    gains = np.bincount(query, np.where(ranks <= best, 1 / np.log2(1 + ranks), 0), queries)
+    ideal = np.cumsum(1 / np.log2(1 + np.arange(1, best + 1)))[np.clip(targets, 1, best) - 1]
+    return np.where(targets > 0, gains / ideal, np.nan)
+
+
+def reciprocal_ranks(ranks: np.ndarray, query: np.ndarray, queries: int) -> np.ndarray:
+    """One over the rank of the first target of each query (B,); NaN without a target. `ranks` and `query` are (T,)."""
+    first = np.full(queries, np.inf)
+    np.minimum.at(first, query, ranks)
+    return np.where(np.isfinite(first), 1 / first, np.nan)
 
 
 def match_ranks(queries: np.ndarray, candidates: np.ndarray, own: np.ndarray, block_rows: int = 256) -> np.ndarray:
@@ -53,15 +77,15 @@ def match_ranks(queries: np.ndarray, candidates: np.ndarray, own: np.ndarray, bl
     return ranks
 
 
-def person_means(values: np.ndarray, person: np.ndarray, people: int) -> np.ndarray:
-    """Mean of each person's values, NaN left out; NaN for a person without any.
+def group_means(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """Mean of the values of each group (a person's cuts, a query's targets), NaN left out; NaN for a group without any.
 
-    Shapes: values (B,); person (B,) numbers below `people`; result (P,).
+    Shapes: values (N,); group (N,) numbers below `groups`; result (groups,).
     """
     counted = ~np.isnan(values)
-    sums = np.bincount(person[counted], weights=values[counted], minlength=people)
-    counts = np.bincount(person[counted], minlength=people)
-    return np.divide(sums, counts, out=np.full(people, np.nan), where=counts > 0)
+    sums = np.bincount(group[counted], weights=values[counted], minlength=groups)
+    counts = np.bincount(group[counted], minlength=groups)
+    return np.divide(sums, counts, out=np.full(groups, np.nan), where=counts > 0)
 
 
 def bootstrap_mean(values: np.ndarray, samples: int, interval: float, seed: int) -> Estimate:
@@ -69,10 +93,17 @@ def bootstrap_mean(values: np.ndarray, samples: int, interval: float, seed: int)
     counted = values[~np.isnan(values)]
     if not len(counted):
         return NOBODY
-    generator = np.random.default_rng(seed)
-    means = np.array([counted[generator.integers(0, len(counted), len(counted))].mean() for _ in range(samples)])
+    means = _resamples(len(counted), samples, seed) @ counted.astype(np.float64)
     low, high = np.quantile(means, [(1 - interval) / 2, (1 + interval) / 2])
     return Estimate(float(counted.mean()), float(low), float(high), len(counted))
+
+
+@lru_cache(maxsize=4)
+def _resamples(people: int, samples: int, seed: int) -> np.ndarray:
+    """What each person weighs in each resample (samples, people). All numbers of as many people are resampled alike."""
+    generator = np.random.default_rng(seed)
+    drawn = (np.bincount(generator.integers(0, people, people), minlength=people) for _ in range(samples))
+    return np.stack([counts / people for counts in drawn])
 
 
 def pairs_mean(values: np.ndarray, interval: float) -> Estimate:

@@ -46,11 +46,12 @@ class FutureLabels:
 
 @dataclass(frozen=True)
 class LevelAnswers:
-    """The items of one kind, what each query has of them in its past, as indexes into the items in time, and the labels of the futures."""
+    """The items of one kind, what each query has of them in its past, as indexes into the items in time, when that was (seconds), and the labels of the futures."""
 
     item_ids: list[str]
     texts: list[str]
     pasts: list[np.ndarray]
+    past_times: list[np.ndarray]
     futures: FutureLabels
 
 
@@ -170,10 +171,18 @@ def _places_of_units(cuts: Sequence[AskedCut]) -> dict[str, dict[str, int]]:
     return {person_id: {unit["unit_id"]: place(unit) for unit in history} for person_id, history in by_person.items()}
 
 
+def _times_of_units(cuts: Sequence[AskedCut]) -> dict[str, dict[str, float]]:
+    """Seconds of each unit of each person's history, by `person_id` and `unit_id`."""
+    by_person = {example["person_id"]: example["history"] for example, _ in cuts}
+    return {person_id: {unit["unit_id"]: unit["created_at"].timestamp() for unit in history} for person_id, history in by_person.items()}
+
+
 def _level_answers(items: pa.Table, cuts: Sequence[AskedCut], places: Mapping[str, Mapping[str, int]]) -> LevelAnswers:
     item_ids = items["item_id"].to_pylist()
     index = {item_id: number for number, item_id in enumerate(item_ids)}
     found = [[positive for positive in cut["positives"] if positive["item_id"] in index] for _, cut in cuts]
+    inside = [[positive for positive in positives if positive["where"] == "inside"] for positives in found]
+    times = _times_of_units(cuts)
     after = [
         (query, index[positive["item_id"]], places[cuts[query][0]["person_id"]][positive["unit_id"]], positive["new_thread"])
         for query, positives in enumerate(found)
@@ -181,8 +190,11 @@ def _level_answers(items: pa.Table, cuts: Sequence[AskedCut], places: Mapping[st
         if positive["where"] == "after"
     ]
     query, item, place, in_new_thread = np.array(after, np.int64).reshape(-1, 4).T
-    pasts = [np.array([index[positive["item_id"]] for positive in positives if positive["where"] == "inside"], np.int64) for positives in found]
-    return LevelAnswers(item_ids, items["text"].to_pylist(), pasts, FutureLabels(query, item, place, in_new_thread.astype(bool)))
+    pasts = [np.array([index[positive["item_id"]] for positive in positives], np.int64) for positives in inside]
+    past_times = [
+        np.array([times[example["person_id"]][positive["unit_id"]] for positive in positives]) for (example, _), positives in zip(cuts, inside, strict=True)
+    ]
+    return LevelAnswers(item_ids, items["text"].to_pylist(), pasts, past_times, FutureLabels(query, item, place, in_new_thread.astype(bool)))
 
 
 def _title_answers(cuts: Sequence[AskedCut]) -> LevelAnswers:
@@ -199,4 +211,4 @@ def _title_answers(cuts: Sequence[AskedCut]) -> LevelAnswers:
             after.append((query, index[answer_key(text)], places[example["person_id"]][example["history"][unit]["unit_id"]]))
     queries, items, at = np.array(after, np.int64).reshape(-1, 3).T
     pasts = [np.zeros(0, np.int64) for _ in cuts]
-    return LevelAnswers([str(key) for key in index], texts, pasts, FutureLabels(queries, items, at, np.zeros(len(after), bool)))
+    return LevelAnswers([str(key) for key in index], texts, pasts, pasts, FutureLabels(queries, items, at, np.zeros(len(after), bool)))

@@ -1,30 +1,45 @@
 """An evaluation as a table for a person, and as flat names and numbers for MLflow."""
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+from trainer.evaluation.parts import LENGTHS, POPULARITIES
 
 TITLES = {
-    "matched_personal_auc": "matched personal AUC", "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10", "mrr": "MRR",
+    "matched_personal_auc": "matched personal AUC", "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10",
+    "recall_by_meaning_at_10": "recall@10 by meaning", "recall_at_50": "recall@50", "ndcg_at_10": "NDCG@10", "mrr": "MRR",
 }  # fmt: skip
-NAME_WIDTH, CELL_WIDTH = 26, 26
+TABLES = (("matched_personal_auc", "personal_auc", "recall_at_10"), ("recall_by_meaning_at_10", "recall_at_50", "ndcg_at_10", "mrr"))
+"""Metrics that stand side by side, of the kinds that have them: no line is longer than a screen."""
+LINE_WIDTH, NAME_WIDTH, CELL_WIDTH, PAIR_WIDTH = 150, 28, 26, 34
+SLICED = (*LENGTHS, *POPULARITIES)
 
 
 def report_text(result: EvaluationResult) -> str:
     """The result as a readable text, one block a level and kind of future."""
     lines = [
-        f"Encoder {result.encoder_version} (tuned) against {result.base_model} {result.base_version} (base), {result.max_tokens} tokens, "
+        f"Encoder {result.encoder_version} (tuned) against {result.base_model} {result.base_version} (base), {result.max_tokens} tokens",
         f"{result.people} held-out people with labels, {result.queries} cuts ({result.future_queries} of the future period); {result.title_people} asked about titles",
-        f"Mean over people and {result.interval:.0%} interval. Personal AUC: a label of one's own future above one of somebody else's; 0.5 is chance, and "
-        f"what any list gets that is the same for everybody. Matched: somebody else's of the same community and within {result.matched_days:g} days, where "
-        f"{result.matched_min_others} other people have one, so that knowing when and where somebody writes wins nothing.",
+        *textwrap.wrap(_explained(result), LINE_WIDTH),
     ]
     if result.encoder_version == result.base_version:
         lines.append("The registered encoder IS the untouched base: no training has beaten it yet.")
-    for title, scores in _blocks(result):
-        lines += ["", title, *_table(scores)]
+    for title, scores in _blocks([score for score in result.scores if score.cuts not in SLICED], result):
+        lines += ["", title, *_tables(scores)]
+    for title, scores in _blocks_of_slices([score for score in result.scores if score.cuts in SLICED]):
+        lines += ["", title, *_table_of_slices(scores)]
     return "\n".join(lines)
+
+
+def _explained(result: EvaluationResult) -> str:
+    return (
+        f"Mean over people and {result.interval:.0%} interval. Personal AUC: a label of one's own future above one of somebody else's; 0.5 is chance, and "
+        f"what any list gets that is the same for everybody. Matched: somebody else's of the same community and within {result.matched_days:g} days, where "
+        f"{result.matched_min_others} other people have one, so that knowing when and where somebody writes wins nothing. By meaning: found is what the base "
+        f"puts at a cosine of {result.same_meaning_cosine:g} or more to one of the ten best."
+    )
 
 
 def flat_numbers(result: EvaluationResult) -> dict[str, float]:
@@ -44,17 +59,17 @@ def _plain(name: str) -> str:
     return name.replace(" - ", "_minus_").replace(",", "").replace(" ", "_")
 
 
-def _blocks(result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
+def _blocks(scores: Sequence[Score], result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
     by_block: dict[tuple[str, str | None, str | None], list[Score]] = {}
-    for score in result.scores:
+    for score in scores:
         by_block.setdefault((score.cuts, score.level, score.futures), []).append(score)
-    for (cuts, level, futures), scores in by_block.items():
-        people = max(score.people for score in scores)
+    for (cuts, level, futures), of_block in by_block.items():
+        people = max(score.people for score in of_block)
         if level is None:
-            yield f"User-user retrieval: the other half of one's own history among {result.half_candidates} ({people} people)", scores
+            yield f"User-user retrieval: the other half of one's own history among {result.half_candidates} ({people} people)", of_block
         else:
             items = next(count for name, count in result.items.items() if name == level)
-            yield f"{_kind(level, futures)}, {cuts} ({people} people, {items} items; {_matched(scores)})", scores
+            yield f"{_kind(level, futures)}, {cuts} ({people} people, {items} items; {_matched(of_block)})", of_block
 
 
 def _kind(kind: str, futures: str | None) -> str:
@@ -68,14 +83,44 @@ def _matched(scores: Sequence[Score]) -> str:
     return f"{score.share_matched:.0%} of the futures of {score.people} people matched"
 
 
-def _table(scores: Sequence[Score]) -> Iterator[str]:
-    metrics = list(dict.fromkeys(score.metric for score in scores))
-    scorers = [name for name in dict.fromkeys(score.scorer for score in scores) if name != DIFFERENCE]
+def _tables(scores: Sequence[Score]) -> Iterator[str]:
+    """Encoder, base and their difference first, then the baselines, best first by the first metric that tells them apart."""
     by_place = {(score.scorer, score.metric): score for score in scores}
-    yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
-    for scorer in ["tuned", "base", DIFFERENCE, *(name for name in scorers if name not in ("tuned", "base"))]:
-        signed = scorer == DIFFERENCE
-        yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{_cell(by_place[scorer, metric], signed):<{CELL_WIDTH}}" for metric in metrics).rstrip()
+    named = dict.fromkeys(score.metric for score in scores)
+    tables = [table for metrics in TABLES if (table := [metric for metric in metrics if metric in named])] if scores[0].level else [list(named)]
+    first = ["tuned", "base", DIFFERENCE]
+    others = {score.scorer for score in scores}.difference(first)
+    in_order = first + sorted(others, key=lambda scorer: ([_worse_last(by_place[scorer, metric]) for metric in named], scorer))
+    for metrics in tables:
+        yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
+        for scorer in in_order:
+            cells = [_cell(by_place[scorer, metric], signed=scorer == DIFFERENCE) for metric in metrics]
+            yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{cell:<{CELL_WIDTH}}" for cell in cells).rstrip()
+
+
+def _blocks_of_slices(scores: Sequence[Score]) -> Iterator[tuple[str, list[Score]]]:
+    for level in dict.fromkeys(score.level for score in scores):
+        assert level
+        yield f"{_kind(level, 'all')}, by slice: tuned, and how far it is ahead of the base", [score for score in scores if score.level == level]
+
+
+def _table_of_slices(scores: Sequence[Score]) -> Iterator[str]:
+    """A line a slice; of each metric what the encoder reaches there, and its paired difference to the base."""
+    by_place = {(score.cuts, score.metric, score.scorer): score for score in scores}
+    named = [metric for metric in TITLES if metric in {score.metric for score in scores}]
+    yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{PAIR_WIDTH}}" for metric in named) + "people"
+    for cuts in dict.fromkeys(score.cuts for score in scores):
+        cells = [_pair(by_place[cuts, metric, "tuned"], by_place[cuts, metric, DIFFERENCE]) for metric in named]
+        people = max(score.people for score in scores if score.cuts == cuts)
+        yield "  " + f"{cuts:<{NAME_WIDTH}}" + "".join(f"{cell:<{PAIR_WIDTH}}" for cell in cells) + str(people)
+
+
+def _pair(tuned: Score, difference: Score) -> str:
+    return "-" if math.isnan(tuned.mean) else f"{tuned.mean:.3f}  {_cell(difference, signed=True)}"
+
+
+def _worse_last(score: Score) -> float:
+    return math.inf if math.isnan(score.mean) else -score.mean
 
 
 def _cell(score: Score, signed: bool) -> str:

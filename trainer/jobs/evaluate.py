@@ -20,7 +20,7 @@ from lake.presence import has_table
 from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
-from trainer.evaluation.baselines import label_counts
+from trainer.evaluation.baselines import pasts_of
 from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
 from trainer.evaluation.halves import split_halves
 from trainer.evaluation.people import BATCH_ROWS, askable_people, asked_examples, entering_people, label_items, never_met
@@ -76,10 +76,10 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     titles = title_questions(people.entering, settings.communities, [query_format])
     check_read(questions, titles)
     train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS)
-    counts = label_counts((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
+    training = pasts_of((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
     halves = split_halves([example["history"] for example in people.labelled or people.entering], people.others, settings.min_half_units, query_format)
     scores = [
-        *item_scores(tuned, base, questions, counts, settings), *item_scores(tuned, base, titles, {}, settings), *half_scores(tuned, base, halves, settings)
+        *item_scores(tuned, base, questions, training, settings), *item_scores(tuned, base, titles, {}, settings), *half_scores(tuned, base, halves, settings)
     ]  # fmt: skip
     return EvaluationResult(
         encoder_version=tuned.version,
@@ -98,6 +98,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         interval=config.evaluation.interval,
         matched_days=config.evaluation.matched_days,
         matched_min_others=config.evaluation.matched_min_others,
+        same_meaning_cosine=config.evaluation.same_meaning_cosine,
         scores=scores,
     )
 

@@ -23,7 +23,7 @@ def result(**scores: tuple[float, float, float]) -> EvaluationResult:
     ]
     return EvaluationResult(
         encoder_version="e", base_version="b", base_model="m", max_tokens=64, versions_read={}, people=9, queries=9, title_people=4, title_queries=4, future_queries=0,
-        items={}, halves=0, half_candidates=0, interval=0.9, matched_days=45, matched_min_others=5, scores=found,
+        items={}, halves=0, half_candidates=0, interval=0.9, matched_days=45, matched_min_others=5, same_meaning_cosine=0.9, scores=found,
     )  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from lake.examples import EXAMPLES
 from lake.schema import rows_table
 from tests.planted_people import all_items, example, positive, reader
 from trainer.evaluation import metrics
-from trainer.evaluation.baselines import label_counts, most_popular, newest_labels, own_repeats
+from trainer.evaluation.baselines import decayed_labels, label_counts, most_popular, newest_labels, own_repeats, pasts_of
 from trainer.evaluation.halves import halves_of, split_halves
 from trainer.evaluation.questions import Futures, Questions, people_to_ask, people_who_enter, questions_of, title_questions, with_labels
-from trainer.evaluation.scores import Contest, Scorer, matched_contest, plain_contest, vector_scorer, wins_and_ranks
+from trainer.evaluation.scores import Contest, Scorer, found_by, found_by_meaning, matched_contest, plain_contest, rank_metrics, targets_of, vector_scorer
 
 ITEMS = [{"item_id": f"s{number}", "level": "specific", "text": f"label {number}"} for number in range(6)]
 ITEMS += [{"item_id": f"b{number}", "level": "broad", "text": f"field {number}"} for number in range(2)]
@@ -55,7 +55,10 @@ def plain(asked: Questions, futures: Futures = "all", chosen: np.ndarray | None 
 
 
 def wins(asked: Questions, scorer: Scorer, contest: Contest) -> np.ndarray:
-    return wins_and_ranks(asked, "specific", scorer, {"": contest})[0][""]
+    """Who wins against whom, of all people."""
+    found = np.full((asked.people, asked.people), np.nan)
+    found[np.ix_(contest.people, contest.people)] = found_by(asked, "specific", scorer, {"": contest}).wins[""]
+    return found
 
 
 def slow_wins(asked: Questions, scores: np.ndarray, days: float | None = None) -> np.ndarray:
@@ -196,7 +199,8 @@ def test_a_label_without_enough_others_near_it_is_no_opponent_either() -> None:
     asked = questions(*[[cut(positives(0, at=f"talk {day}"))] for day in (0, 4, 8, 10, 11, 40)])
     # within 5 days: 0 meets 4; 4 meets 0, 8; 8 meets 4, 10, 11; so two others have 4 and 8 to 11, and without 0 the 4 has only one
     contest = matched_contest(asked, "specific", "all", everything(asked), 5, 2)
-    assert sorted(set(contest.person.tolist())) == [2, 3, 4]
+    assert contest.people.tolist() == [2, 3, 4]
+    assert contest.mass.shape == (3, 3)
     assert contest.share == 0.5
     nobody = matched_contest(asked, "specific", "all", everything(asked), 5, 6)
     assert nobody.share == 0
@@ -241,19 +245,56 @@ def test_scores_are_asked_for_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch)
     assert blocks == [(start, min(start + 2, queries)) for start in range(0, queries, 2)]
 
 
-def test_recall_and_mrr_are_over_distinct_futures_among_all_items() -> None:
+def test_rank_metrics_are_over_distinct_futures_among_all_items() -> None:
     asked = questions([cut(positives(1, 1, new=False), positives(2))], [cut(positives(3, new=False))])
-    scores = np.array([[6.0, 5, 4, 3, 2, 1]] * 2)
-    values = wins_and_ranks(asked, "specific", lambda block: scores[block], {})[1]
-    assert values["all", "mrr"].tolist() == pytest.approx([1 / 2, 1 / 4])
-    assert values["new", "mrr"].tolist() == pytest.approx([1 / 3, np.nan], nan_ok=True)
-    assert values["all", "recall_at_10"].tolist() == [1, 1]
+    scores, targets = np.array([[6.0, 5, 4, 3, 2, 1]] * 2), targets_of(asked, "specific")
+    found = found_by(asked, "specific", lambda block: scores[block], {}, targets)
+    assert (targets.query.tolist(), targets.item.tolist(), found.ranks.tolist()) == ([0, 0, 1], [1, 2, 3], [2, 3, 4])
+    every, new = (rank_metrics(found, targets, targets.of(futures)) for futures in ("all", "new"))
+    assert every["mrr"].tolist() == pytest.approx([1 / 2, 1 / 4])
+    assert new["mrr"].tolist() == pytest.approx([1 / 3, np.nan], nan_ok=True)
+    assert (every["recall_at_10"].tolist(), every["recall_at_50"].tolist()) == ([1, 1], [1, 1])
+    assert every["ndcg_at_10"][1] == pytest.approx(1 / np.log2(5))
+    assert every["ndcg_at_10"][0] == pytest.approx((1 / np.log2(3) + 1 / np.log2(4)) / (1 + 1 / np.log2(3)))
 
 
-def test_popularity_counts_the_past_of_the_last_cut() -> None:
+def test_recall_looks_at_the_ten_and_at_the_fifty_best() -> None:
+    asked = questions_of(
+        [{"person_id": "p", "history": HISTORY, "cuts": [cut([{**positives(0)[0], "item_id": f"t{number}"} for number in (5, 30, 70)])]}],
+        pa.Table.from_pylist([{"item_id": f"t{number}", "level": "specific", "text": str(number)} for number in range(100)]),
+    )
+    targets = targets_of(asked, "specific")
+    found = found_by(asked, "specific", lambda block: -np.arange(100.0)[None], {}, targets)
+    values = rank_metrics(found, targets, targets.of("all"))
+    assert (values["recall_at_10"].tolist(), values["recall_at_50"].tolist()) == ([1 / 3], [2 / 3])
+
+
+def test_an_item_is_found_by_meaning_when_one_of_the_ten_best_is_it_or_near_to_it() -> None:
+    items = [{"item_id": f"t{number}", "level": "specific", "text": str(number)} for number in range(30)]
+    after = [{**positives(0)[0], "item_id": f"t{number}"} for number in (3, 20, 21, 25)]
+    asked = questions_of([{"person_id": "p", "history": HISTORY, "cuts": [cut(after)]}], pa.Table.from_pylist(items))
+    targets, vectors = targets_of(asked, "specific"), np.eye(30)
+    vectors[20], vectors[21], vectors[25] = 0.6 * vectors[0] + 0.8 * vectors[1], 0.6 * vectors[8] + 0.8 * vectors[29], 0.6 * vectors[28] + 0.8 * vectors[10]
+    found = found_by(asked, "specific", lambda block: -np.arange(30.0)[None], {}, targets)
+    assert found.best[0].tolist() == [*range(10), *[-1] * 9]
+    # 3 is among the ten best; 20 is near to one of them at 0.8, 21 at 0.6 alone; 25 is near to the eleventh
+    assert found_by_meaning(found, targets, vectors, 0.75).tolist() == [True, True, False, False]
+    assert found_by_meaning(found, targets, vectors, 0.5).tolist() == [True, True, True, False]
+    assert found_by_meaning(found, targets, np.zeros((30, 4)), 0.5).tolist() == [True, False, False, False]
+    by_meaning = found_by_meaning(found, targets, vectors, 0.75)
+    assert rank_metrics(found, targets, targets.of("all"), by_meaning)["recall_by_meaning_at_10"].tolist() == [1 / 2]
+    assert rank_metrics(found, targets, targets.item > 20, by_meaning)["recall_by_meaning_at_10"].tolist() == [0]
+
+
+def test_training_people_have_the_past_of_their_last_cut_in_time() -> None:
     asked = questions([cut(positives(0))])
-    train = [[cut(positives(0, where="inside"), length=2), cut(positives(0, 3, 3, where="inside"), positives(5), length=4)]]
-    assert label_counts(train, asked)["specific"].tolist() == [1, 0, 0, 2, 0, 0]
+    first = [cut(positives(0, where="inside"), length=2), cut(positives(3, 0, 3, where="inside"), positives(5), length=4)]
+    unknown = [cut([{**positives(0, where="inside")[0], "item_id": "app"}])]
+    pasts = pasts_of([first, unknown, [cut(positives(2))]], asked)
+    assert [past.tolist() for past in pasts["specific"]] == [[3, 0, 3]]
+    assert [past.tolist() for past in pasts["broad"]] == [[1, 0, 1]]
+    assert label_counts(pasts["specific"], 6).tolist() == [1, 0, 0, 2, 0, 0]
+    assert label_counts([], 2).tolist() == [0, 0]
 
 
 def test_own_repeats_come_first_and_popularity_orders_the_rest() -> None:
@@ -266,7 +307,21 @@ def test_newest_labels_are_averaged_and_a_past_without_labels_says_nothing() -> 
     asked = questions([cut(positives(0, 1, 1, where="inside"), positives(2))], [cut(positives(2))])
     pasts = asked.levels["specific"].pasts
     assert newest_labels(pasts, np.eye(6), 2)(slice(0, 2)).tolist() == [[0, 1, 0, 0, 0, 0], [0] * 6]
-    assert newest_labels(pasts, np.eye(6), 50)(slice(0, 1))[0] == pytest.approx([1 / 3, 2 / 3, 0, 0, 0, 0])
+    assert newest_labels(pasts, np.eye(6), 1)(slice(0, 1)).tolist() == [[0, 1, 0, 0, 0, 0]]
+    for newest in (50, None):
+        assert newest_labels(pasts, np.eye(6), newest)(slice(0, 1))[0] == pytest.approx([1 / 3, 2 / 3, 0, 0, 0, 0])
+
+
+def test_labels_weigh_half_as_much_a_half_life_earlier() -> None:
+    asked = questions(
+        [cut(positives(0, where="inside", at="talk 0"), positives(1, where="inside", at="news 20"), positives(2, where="inside", at="talk 30"), positives(3))],
+        [cut(positives(2))],
+    )
+    answers = asked.levels["specific"]
+    assert np.diff(answers.past_times[0]).tolist() == [20 * 86_400, 10 * 86_400]
+    found = decayed_labels(answers.pasts, answers.past_times, np.eye(6), 10)(slice(0, 2))
+    assert found[0] == pytest.approx(np.array([1 / 8, 1 / 2, 1, 0, 0, 0]) / (1 / 8 + 1 / 2 + 1))
+    assert found[1].tolist() == [0] * 6
 
 
 def test_cuts_before_which_an_encoder_that_reads_labels_finds_none_are_left_out_and_counted() -> None:

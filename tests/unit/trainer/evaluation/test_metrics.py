@@ -18,12 +18,33 @@ def test_ranks_equal_places_in_the_sorted_list() -> None:
     assert metrics.tied_ranks(scores, targets).tolist() == [1 + best_first.tolist().index(target) for target in targets]
 
 
-def test_recall_and_reciprocal_rank_by_hand() -> None:
-    ranks = np.array([2.0, 10.0, 11.0, 40.0])
-    assert metrics.recall_at(ranks, 10) == 0.5
-    assert metrics.reciprocal_rank(ranks) == 0.5
+def test_recall_is_the_share_of_targets_among_the_best() -> None:
+    assert metrics.recall_at(np.array([2.0, 10.0, 11.0, 40.0]), 10) == 0.5
     assert np.isnan(metrics.recall_at(np.zeros(0), 10))
-    assert np.isnan(metrics.reciprocal_rank(np.zeros(0)))
+
+
+def test_ndcg_and_reciprocal_rank_by_hand() -> None:
+    ranks, query = np.array([2.0, 10.0, 11.0, 40.0, 1.0, 2.0]), np.array([0, 0, 0, 2, 3, 3])
+    ideal = 1 + 1 / np.log2(3) + 1 / np.log2(4)
+    found = metrics.ndcg_at(ranks, query, 4, 10)
+    assert found == pytest.approx([(1 / np.log2(3) + 1 / np.log2(11)) / ideal, np.nan, 0, 1], nan_ok=True)
+    assert metrics.reciprocal_ranks(ranks, query, 4).tolist() == pytest.approx([0.5, np.nan, 1 / 40, 1], nan_ok=True)
+
+
+def test_the_best_list_has_an_ndcg_of_one_however_many_targets_there_are() -> None:
+    for targets in (1, 10, 30):
+        assert metrics.ndcg_at(np.arange(1.0, targets + 1), np.zeros(targets, int), 1, 10).tolist() == pytest.approx([1])
+
+
+@pytest.mark.parametrize("values", [1000, 4, 2, 1])
+@pytest.mark.parametrize("count", [0, 1, 3, 19, 20, 21, 300])
+def test_the_best_are_those_whose_shared_rank_is_good_enough(count: int, values: int) -> None:
+    scores = np.random.default_rng(count).integers(0, values, count).astype(np.float32)
+    ranks = metrics.tied_ranks(scores, np.arange(count))
+    found = metrics.among_best(scores, 10)
+    assert sorted(found.tolist()) == np.flatnonzero(ranks <= 10).tolist()
+    assert (np.diff(scores[found]) <= 0).all()
+    assert len(found) <= 19
 
 
 def test_match_ranks_looks_for_each_query_s_own_candidate_over_block_borders() -> None:
@@ -34,9 +55,9 @@ def test_match_ranks_looks_for_each_query_s_own_candidate_over_block_borders() -
     assert metrics.match_ranks(queries, candidates, own, block_rows=3).tolist() == expected
 
 
-def test_person_means_weigh_people_not_queries_and_leave_out_nan() -> None:
+def test_group_means_weigh_each_group_alike_and_leave_out_nan() -> None:
     values, person = np.array([1.0, 0.0, 0.5, np.nan, np.nan]), np.array([0, 0, 1, 1, 2])
-    means = metrics.person_means(values, person, 4)
+    means = metrics.group_means(values, person, 4)
     assert means[:2].tolist() == [0.5, 0.5]
     assert np.isnan(means[2:]).all()
 

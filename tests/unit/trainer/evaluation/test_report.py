@@ -1,0 +1,70 @@
+"""What a person reads of an evaluation."""
+
+from math import nan
+
+import pytest
+
+from tests.unit.trainer.test_ablation import result
+from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+from trainer.evaluation.report import flat_numbers, report_text
+from trainer.evaluation.scores import RANK_METRICS
+
+METRICS = ("matched_personal_auc", "personal_auc", *RANK_METRICS)
+MEANS = {"BM25": 0.55, "tuned": 0.5, DIFFERENCE: -0.1, "popular": nan, "time-decayed mean of labels": 0.7, "base": 0.6}
+
+
+def score(scorer: str, metric: str, cuts: str = "all cuts", mean: float | None = None) -> Score:
+    found = MEANS[scorer] if mean is None else mean
+    share = 0.5 if metric == "matched_personal_auc" else None
+    return Score(
+        cuts=cuts, level="specific", futures="all", metric=metric, scorer=scorer, mean=found, low=found - 0.05, high=found + 0.05, people=99, share_matched=share,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+@pytest.fixture
+def found() -> EvaluationResult:
+    whole = [score(scorer, metric) for scorer in MEANS for metric in METRICS]
+    of_slices = [
+        score(scorer, metric, cuts)
+        for cuts in ("history of over 100", "head items")
+        for scorer in ("tuned", "base", DIFFERENCE)
+        for metric in ("matched_personal_auc", "personal_auc", "recall_at_10")
+    ]
+    halves = [
+        Score(cuts="all cuts", level=None, futures=None, metric=metric, scorer=scorer, mean=0.1, low=0.1, high=0.1, people=9)
+        for scorer in ("tuned", "base", DIFFERENCE)
+        for metric in ("recall_at_1", "mrr")
+    ]
+    return result().model_copy(update={"scores": [*whole, *of_slices, *halves], "items": {"specific": 1234}})
+
+
+def test_rows_stand_best_first_and_no_line_is_longer_than_a_screen(found: EvaluationResult) -> None:
+    lines = report_text(found).splitlines()
+    assert max(map(len, lines)) <= 150
+    start = next(number for number, line in enumerate(lines) if line.startswith("Specific labels, all futures, all cuts (99 people, 1234 items; 50%"))
+    rows = [line[2:30].strip() for line in lines[start + 1 : start + 15]]
+    names = ["", "tuned", "base", DIFFERENCE, "time-decayed mean of labels", "BM25", "popular"]
+    assert rows == names * 2
+    assert lines[start + 1].split() == ["matched", "personal", "AUC", "personal", "AUC", "recall@10"]
+    assert lines[start + 8].split() == ["recall@10", "by", "meaning", "recall@50", "NDCG@10", "MRR"]
+    assert "-0.100 [-0.150, -0.050]" in lines[start + 4]
+    assert lines[start + 7].split() == ["popular", "-", "-", "-"]
+
+
+def test_slices_are_a_line_each_and_how_far_the_encoder_is_ahead(found: EvaluationResult) -> None:
+    lines = report_text(found).splitlines()
+    start = next(number for number, line in enumerate(lines) if "by slice" in line)
+    assert [line[2:30].strip() for line in lines[start + 2 : start + 4]] == ["history of over 100", "head items"]
+    assert lines[start + 3].count("0.500  -0.100 [-0.150, -0.050]") == 3
+    assert lines[start + 3].endswith(" 99")
+
+
+def test_every_number_has_a_name_that_mlflow_takes(found: EvaluationResult) -> None:
+    from mlflow.utils.validation import _validate_metric_name
+
+    numbers = flat_numbers(found)
+    assert numbers["all_cuts/specific/all/recall_by_meaning_at_10/tuned"] == 0.5
+    assert numbers["head_items/specific/all/personal_auc/tuned_minus_base_low"] == pytest.approx(-0.15)
+    assert not [name for name in numbers if name.endswith("popular")]
+    for name in numbers:
+        _validate_metric_name(name)
