@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from lake.encoder import Encoder
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
-from trainer.evaluation import baselines, halves, metrics
+from trainer.evaluation import baselines, metrics
 from trainer.evaluation.questions import FUTURES, Futures, Questions
 from trainer.evaluation.scores import Contest, Metric, Scorer, level_vectors, matched_contest, plain_contest, vector_scorer, wins_and_ranks
 
@@ -157,20 +157,6 @@ def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:
     if values.ndim == 2:
         return metrics.pairs_mean(values, config.interval)
     return metrics.bootstrap_mean(values, config.bootstrap_samples, config.interval, config.seed)
-
-
-def half_scores(tuned: Encoder, base: Encoder, asked: halves.Halves, config: EvaluationConfig) -> list[Score]:
-    """User-user retrieval by split halves; no score where nobody has two halves."""
-    if not asked.firsts:
-        return []
-    ranks = {"tuned": halves.half_ranks(tuned, asked)}
-    ranks["base"] = ranks["tuned"] if base.version == tuned.version else halves.half_ranks(base, asked)
-    scores = []
-    for metric, best in (("recall_at_1", 1), ("recall_at_8", 8), ("recall_at_10", 10), ("mrr", None)):
-        values = {name: 1 / found if best is None else (found <= best).astype(float) for name, found in ranks.items()}
-        values[DIFFERENCE] = values["tuned"] - values["base"]
-        scores += [_score(("all cuts", None, metric), None, name, _estimate(found, config)) for name, found in values.items()]
-    return scores
 
 
 def _score(

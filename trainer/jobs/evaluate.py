@@ -21,8 +21,9 @@ from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.baselines import label_counts
-from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
+from trainer.evaluation.comparison import EvaluationResult, item_scores
 from trainer.evaluation.halves import split_halves
+from trainer.evaluation.identity import half_scores
 from trainer.evaluation.people import BATCH_ROWS, askable_people, asked_examples, entering_people, label_items, never_met
 from trainer.evaluation.questions import Example, Questions, questions_of, title_questions
 from trainer.evaluation.report import flat_numbers, report_text
