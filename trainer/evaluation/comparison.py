@@ -1,28 +1,24 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
-import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lake.encoder import Encoder
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
 from trainer.evaluation import baselines, metrics
+from trainer.evaluation.numbers import DIFFERENCE, Number
 from trainer.evaluation.questions import FUTURES, Futures, Questions
 from trainer.evaluation.scores import Contest, Metric, Scorer, level_vectors, matched_contest, plain_contest, vector_scorer, wins_and_ranks
+from trainer.evaluation.user_user import UserUser
 
 Slice = Literal["all cuts", "future period"]
 SLICES: tuple[Slice, ...] = get_args(Slice)
 Place = tuple[Slice, Futures, Metric]
 """Where a number of one level stands."""
-DIFFERENCE = "tuned - base"
-
-
-Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
-"""JSON has no NaN: it is written as null, and read back."""
 
 
 class Score(BaseModel):
@@ -31,11 +27,9 @@ class Score(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cuts: Slice = Field(description="All cuts, or those whose futures reach beyond the time split.")
-    level: Kind | None = Field(description="Kind of the answers: a level of labels, or titles; None for user-user retrieval.")
-    futures: Futures | None = Field(description="All futures, or those in threads new to the person; None for user-user retrieval.")
-    metric: str = Field(
-        description="matched_personal_auc, personal_auc, recall_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr."
-    )
+    level: Kind = Field(description="Kind of the answers: a level of labels, or titles.")
+    futures: Futures = Field(description="All futures, or those in threads new to the person.")
+    metric: Metric
     scorer: str = Field(description="tuned, base, a baseline, or 'tuned - base': the mean paired difference.")
     mean: Number
     low: Number
@@ -60,14 +54,13 @@ class EvaluationResult(BaseModel):
     title_queries: int = Field(description="Their cuts.")
     future_queries: int = Field(description="Queries of the future period.")
     items: dict[Kind, int] = Field(description="Items of each kind that were ranked.")
-    halves: int = Field(description="People whose second half was looked for.")
-    half_candidates: int = Field(description="Second halves among which it was looked for.")
     interval: float
     matched_days: float
     matched_min_others: int
     scores: list[Score]
+    user_user: UserUser = Field(description="Who is it, and who is alike.")
 
-    def score(self, scorer: str, metric: str, level: Kind | None = None, futures: Futures | None = None, cuts: Slice = "all cuts") -> Score:
+    def score(self, scorer: str, metric: str, level: Kind, futures: Futures, cuts: Slice = "all cuts") -> Score:
         """The one score of these coordinates. Raises KeyError where there is none."""
         for score in self.scores:
             if (score.scorer, score.metric, score.level, score.futures, score.cuts) == (scorer, metric, level, futures, cuts):
@@ -160,7 +153,7 @@ def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:
 
 
 def _score(
-    place: tuple[Slice, Futures | None, str], level: Kind | None, scorer: str, found: metrics.Estimate, contest: Contest | None = None
+    place: Place, level: Kind, scorer: str, found: metrics.Estimate, contest: Contest | None = None
 ) -> Score:  # fmt: skip
     cuts, futures, metric = place
     return Score(

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+from lake.examples import Kind
+from trainer.evaluation.comparison import EvaluationResult, Score
+from trainer.evaluation.numbers import DIFFERENCE, plain_name
+from trainer.evaluation.user_user import USER_USER_TITLES, UserUserScore, user_user_blocks, user_user_numbers
 
 TITLES = {
-    "matched_personal_auc": "matched personal AUC", "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10", "mrr": "MRR",
+    "matched_personal_auc": "matched personal AUC", "personal_auc": "personal AUC", "recall_at_10": "recall@10", "mrr": "MRR", **USER_USER_TITLES,
 }  # fmt: skip
 NAME_WIDTH, CELL_WIDTH = 26, 26
 
@@ -24,37 +27,30 @@ def report_text(result: EvaluationResult) -> str:
         lines.append("The registered encoder IS the untouched base: no training has beaten it yet.")
     for title, scores in _blocks(result):
         lines += ["", title, *_table(scores)]
+    for title, of_people in user_user_blocks(result.user_user):
+        lines += ["", title, *(_table(of_people) if of_people else ())]
     return "\n".join(lines)
 
 
 def flat_numbers(result: EvaluationResult) -> dict[str, float]:
     """Metric name -> number, NaN left out: 'all_cuts/specific/new/personal_auc/tuned' with '_low' and '_high' beside it, and
     'all_cuts/specific/new/matched_personal_auc/share_matched'."""
-    numbers: dict[str, float] = {}
+    numbers = user_user_numbers(result.user_user)
     for score in result.scores:
-        parts = (score.cuts, score.level or "user_user", score.futures, score.metric, score.scorer)
-        name = "/".join(_plain(part) for part in parts if part)
+        name = "/".join(map(plain_name, (score.cuts, score.level, score.futures, score.metric, score.scorer)))
         numbers |= {name: score.mean, f"{name}_low": score.low, f"{name}_high": score.high}
         if score.share_matched is not None:
             numbers[name.rpartition("/")[0] + "/share_matched"] = score.share_matched
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
-def _plain(name: str) -> str:
-    return name.replace(" - ", "_minus_").replace(",", "").replace(" ", "_")
-
-
 def _blocks(result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
-    by_block: dict[tuple[str, str | None, str | None], list[Score]] = {}
+    by_block: dict[tuple[str, Kind, str], list[Score]] = {}
     for score in result.scores:
         by_block.setdefault((score.cuts, score.level, score.futures), []).append(score)
     for (cuts, level, futures), scores in by_block.items():
         people = max(score.people for score in scores)
-        if level is None:
-            yield f"User-user retrieval: the other half of one's own history among {result.half_candidates} ({people} people)", scores
-        else:
-            items = next(count for name, count in result.items.items() if name == level)
-            yield f"{_kind(level, futures)}, {cuts} ({people} people, {items} items; {_matched(scores)})", scores
+        yield f"{_kind(level, futures)}, {cuts} ({people} people, {result.items[level]} items; {_matched(scores)})", scores
 
 
 def _kind(kind: str, futures: str | None) -> str:
@@ -68,7 +64,7 @@ def _matched(scores: Sequence[Score]) -> str:
     return f"{score.share_matched:.0%} of the futures of {score.people} people matched"
 
 
-def _table(scores: Sequence[Score]) -> Iterator[str]:
+def _table(scores: Sequence[Score | UserUserScore]) -> Iterator[str]:
     metrics = list(dict.fromkeys(score.metric for score in scores))
     scorers = [name for name in dict.fromkeys(score.scorer for score in scores) if name != DIFFERENCE]
     by_place = {(score.scorer, score.metric): score for score in scores}
@@ -78,7 +74,7 @@ def _table(scores: Sequence[Score]) -> Iterator[str]:
         yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{_cell(by_place[scorer, metric], signed):<{CELL_WIDTH}}" for metric in metrics).rstrip()
 
 
-def _cell(score: Score, signed: bool) -> str:
+def _cell(score: Score | UserUserScore, signed: bool) -> str:
     if math.isnan(score.mean):
         return "-"
     sign = "+" if signed else ""
