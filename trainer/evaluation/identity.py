@@ -3,7 +3,8 @@
 Protocol: Andrews and Bishop 2019 (IUR: 25,000 askers, 111,396 candidates, 16 units of 32 tokens a side), with the stricter halves and candidates that stand in
 `Halving` and `Among`. Memory: of each half its vectors and distinct words are kept, one way of halving and reading at a time. At IUR's size 25,000 first and 111,396 second halves are
 136,396 * 384 * 4 bytes = 0.2 GB for each of two encoders of 384 numbers, at 1,024 tokens (about 400 distinct words of 8 bytes) 0.5 GB of words, and as much again while
-words are weighed; scores are made BLOCK_SCORES at a time: 150 askers by all candidates, 67 MB for each row (11 GB it would be at once), with at most thrice that while they are made.
+words are weighed; scores are made BLOCK_SCORES at a time: 150 askers by all candidates, 67 MB for each row (11 GB it would be at once), with at
+most thrice that while they are made. A process that held all that for 600 of the askers took 3.0 GB at most.
 """
 
 import math
