@@ -115,7 +115,7 @@ def _scores(
         found = {name: rank_correlation(row, outcome, held) for name, row in rows.items()}
         found[DIFFERENCE] = Correlation(found["tuned"].value - found["base"].value, found["tuned"].influence - found["base"].influence)
         for name, correlation in found.items():
-            mean = pairs_estimate(correlation, len(asked), config.interval)
+            mean = pairs_estimate(correlation, len(asked), config.interval, largest=2 if name == DIFFERENCE else 1)
             yield UserUserScore(metric=metric, scorer=name, mean=mean.mean, low=mean.low, high=mean.high, people=len(asked))
 
 

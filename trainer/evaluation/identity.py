@@ -49,12 +49,15 @@ def _identities(people: People, halving: Halving, read: Read, tuned: Encoder, ba
     halves = read_histories(_halves_to_read(people(), halving, read, tuned.card.query_format, config, left_out), tuned, base, shown)
     ranks, candidates = own_ranks(halves)
     counted = {among: int((~np.isnan(next(iter(ranks.values()))[number])).sum()) for number, among in enumerate(AMONG)}
-    alone = {"same communities": Counter({"nobody else's second half shares a community with theirs": counted["everybody"] - counted["same communities"]})}
+    alone = {
+        "everybody": Counter({"nobody else has a second half": ranks["tuned"].shape[1] - counted["everybody"]}),
+        "same communities": Counter({"nobody else's second half shares a community with theirs": ranks["tuned"].shape[1] - counted["same communities"]}),
+    }
     return [
         Identity(
             halves=halving, read=read, among=among, people=counted[among], candidates=float(np.nanmedian(candidates[number])) if counted[among] else 0,
             chance_mrr=float(np.nanmean(chance_reciprocal_rank(candidates[number]))) if counted[among] else math.nan,
-            left_out=dict(left_out + alone.get(among, Counter())),
+            left_out=dict(left_out + alone[among]),
             scores=list(_scores({name: found[number] for name, found in ranks.items()}, config)) if counted[among] else [],
         )
         for number, among in enumerate(AMONG)

@@ -11,8 +11,8 @@ import numpy as np
 
 from trainer.evaluation.metrics import NOBODY, Estimate, t_quantile
 
-MIN_PEOPLE = 10
-"""Of fewer people an interval of pairs tells nothing."""
+MIN_PEOPLE = 20
+"""Of fewer people there is no interval of pairs: how often it would hold the truth was not looked at."""
 FLAT = 1e-6
 """Share of a variable's spread up to which what is left of it is an error of arithmetic."""
 
@@ -76,8 +76,9 @@ def _of_ranks(variable: Ranked, slope: np.ndarray) -> np.ndarray:
     return moved - moved.mean()
 
 
-def pairs_estimate(correlation: Correlation, people: int, interval: float) -> Estimate:
+def pairs_estimate(correlation: Correlation, people: int, interval: float, largest: float = 1) -> Estimate:
     """The correlation over all pairs of P people with its interval; that of a difference is the difference of values and of influences.
+    Neither end is beyond what such a number can be, `largest` to either side.
 
     The people are the sample: two pairs with a person in common vary together, others do not. The variance is the sum over people of the squared influence of all their pairs, less that of
     the pairs themselves, which it counts twice (Fafchamps and Gubert 2007; Aronow, Samii and Assenova 2015); it is without bias where a pair is the sum of its two people and of something
@@ -92,4 +93,4 @@ def pairs_estimate(correlation: Correlation, people: int, interval: float) -> Es
     squares = (of_people**2).sum()
     variance = max(squares - (correlation.influence**2).sum(), squares / 2) / len(first) ** 2 * people * (people - 1) / (people - 2) / (people - 3)
     half = t_quantile((1 + interval) / 2, people - 1) * math.sqrt(variance)
-    return Estimate(correlation.value, correlation.value - half, correlation.value + half, people)
+    return Estimate(correlation.value, max(-largest, correlation.value - half), min(largest, correlation.value + half), people)

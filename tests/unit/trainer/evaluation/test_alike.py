@@ -92,7 +92,7 @@ def test_people_without_enough_on_both_sides_are_left_out_and_said() -> None:
 
 
 def test_order_of_people_is_nothing_and_an_encoder_that_is_its_base_is_not_ahead() -> None:
-    people = with_tastes(12, np.random.default_rng(4))
+    people = with_tastes(24, np.random.default_rng(4))
     assert asked(people[::-1]) == asked(people)
     same = asked(people, GOOD, GOOD).score(DIFFERENCE, "partial_spearman_communities")
     assert (same.low, same.mean, same.high) == (0, 0, 0)

@@ -126,6 +126,11 @@ def test_who_has_too_little_is_not_asked_and_is_said() -> None:
     assert near.left_out["nobody else's second half shares a community with theirs"] == 2
 
 
+def test_who_is_the_only_one_is_not_asked_and_is_said() -> None:
+    one = found(asked([person(0, ["talk"] * 12, "a")]), "time")
+    assert (one.people, one.candidates, one.left_out, one.scores) == (0, 0, {"nobody else has a second half": 1}, [])
+
+
 def test_others_are_candidates_and_are_not_asked() -> None:
     people = [person(number, ["talk"] * 12, "all the same", is_asked=number < 2) for number in range(6)]
     one = found(asked(people), "time")

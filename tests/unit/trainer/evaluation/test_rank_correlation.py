@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import rankdata, spearmanr
 
 from trainer.evaluation.metrics import t_quantile
-from trainer.evaluation.rank_correlation import Correlation, pairs_estimate, pairs_of, rank_correlation, ranked
+from trainer.evaluation.rank_correlation import MIN_PEOPLE, Correlation, pairs_estimate, pairs_of, rank_correlation, ranked
 
 WORLDS = 800
 World = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -52,13 +52,13 @@ def test_influence_is_what_one_more_of_a_pair_does() -> None:
 
 def test_the_interval_s_variance_is_without_bias() -> None:
     """Where pairs are sums of people and of something of their own, and where there is nothing but that."""
-    random, people = np.random.default_rng(3), 12
+    random, people = np.random.default_rng(3), MIN_PEOPLE
     for weight in (1.0, 0.0):
         means, variances = [], []
         for _ in range(4000):
             of_people = weight * random.normal(size=people)
             pairs = pairs_of(np.add.outer(of_people, of_people)) + random.normal(size=people * (people - 1) // 2)
-            found = pairs_estimate(Correlation(0.0, pairs - pairs.mean()), people, 0.9)
+            found = pairs_estimate(Correlation(0.0, pairs - pairs.mean()), people, 0.9, largest=9)
             means.append(pairs.mean())
             variances.append((found.high / t_quantile(0.95, people - 1)) ** 2)
         assert np.mean(variances) == pytest.approx(np.var(means), rel=0.1 if weight else 0.3)
@@ -76,19 +76,22 @@ def test_what_has_no_spread_left_is_unknown_and_controls_that_say_the_same_or_no
 
 
 def test_of_few_people_there_is_no_interval() -> None:
-    found = pairs_estimate(Correlation(0.5, np.zeros(36)), 9, 0.9)
-    assert (found.mean, found.people) == (0.5, 9)
+    few = MIN_PEOPLE - 1
+    found = pairs_estimate(Correlation(0.5, np.ones(few * (few - 1) // 2)), few, 0.9)
+    assert (found.mean, found.people) == (0.5, few)
     assert np.isnan([found.low, found.high]).all()
 
 
-def test_the_interval_by_hand() -> None:
-    """One person's 9 pairs of 45 make it more, and the others less."""
-    influence = np.where(np.triu_indices(10, 1)[0] == 0, 0.4, -0.1)
-    of_people = np.array([9 * 0.4, *[0.4 - 8 * 0.1] * 9])
-    variance = ((of_people**2).sum() - (influence**2).sum()) / 45**2 * 10 * 9 / 8 / 7
-    found = pairs_estimate(Correlation(0.2, influence), 10, 0.9)
-    assert found.high - 0.2 == pytest.approx(1.833 * variance**0.5, rel=1e-3)
+def test_the_interval_by_hand_and_no_end_beyond_what_can_be() -> None:
+    """One person's 19 pairs of 190 make it more, and the others less."""
+    influence = np.where(np.triu_indices(20, 1)[0] == 0, 0.9, -0.1)
+    of_people = np.array([19 * 0.9, *[0.9 - 18 * 0.1] * 19])
+    variance = ((of_people**2).sum() - (influence**2).sum()) / 190**2 * 20 * 19 / 18 / 17
+    found = pairs_estimate(Correlation(0.2, influence), 20, 0.9)
+    assert found.high - 0.2 == pytest.approx(1.729 * variance**0.5, rel=1e-3)
     assert 0.2 - found.low == pytest.approx(found.high - 0.2)
+    far, low = pairs_estimate(Correlation(0.95, influence), 20, 0.9), pairs_estimate(Correlation(-1.95, influence), 20, 0.9, largest=2)
+    assert (far.high, low.low) == (1, -2)
 
 
 def tastes(random: np.random.Generator, people: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
