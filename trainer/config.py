@@ -71,8 +71,18 @@ class EvaluationConfig(StageConfig):
     mean_half_life_days: float = Field(
         30, gt=0, description="Days by which a label must be older to weigh half as much in the mean of all labels, decayed in time, that is a baseline."
     )
-    min_half_units: int = Field(5, gt=0, description="Units in each half of a history for the user-user retrieval.")
-    max_other_people: int | None = Field(200, ge=0, description="People beside the held-out ones among whom a second half is looked for; None takes all.")
+    max_askers: int | None = Field(
+        200,
+        gt=1,
+        description="Held-out people, labelled or not, of whom is asked who they are (25,000 in IUR and LUAR), at most, in the order of their ids; None takes all.",
+    )
+    max_other_people: int | None = Field(200, ge=0, description="Other people among whom they are looked for (86,396 in IUR and LUAR); None takes all.")
+    min_half_units: int = Field(5, gt=0, description="Units at least in each half of a history, and on both sides of the time split where people are compared.")
+    episode_units: int = Field(16, gt=0, description="Newest units that are read of each half where the budget is fixed; who has fewer in one is left out.")
+    episode_tokens: int = Field(32, gt=0, description="Tokens of own words of each of them.")
+    max_alike_people: int = Field(
+        2000, gt=1, description="Of those people, as many at most are compared with each other; time and memory grow with the square."
+    )
 
 
 class Phase(StageConfig):

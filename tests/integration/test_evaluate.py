@@ -25,6 +25,8 @@ from lake.schema import rows_table
 from lake.units import SEQUENCES
 from trainer import publishing
 from trainer.config import EvaluationConfig, TrainerConfig
+from trainer.evaluation.comparison import EvaluationResult
+from trainer.evaluation.history_vectors import COMMUNITIES
 from trainer.evaluation.people import never_met
 from trainer.jobs import evaluate, examples
 from trainer.student import base_encoder, content_version
@@ -44,6 +46,8 @@ SETTINGS = [
     "evaluation.bootstrap_samples=50",
     "evaluation.min_period_queries=5",
     "evaluation.matched_min_others=3",
+    "evaluation.min_half_units=2",
+    "evaluation.episode_units=5",
 ]
 
 
@@ -63,7 +67,7 @@ def unit(person: int, number: int) -> dict[str, Any]:
         "platform": "reddit",
         "thread_id": f"reddit:t3_{person}x{number // 2}",
         "action": "comment",
-        "community": "everything",
+        "community": "everything" if number % 2 else f"{broad.lower()} {'before' if number < UNITS // 2 else 'after'}",
         "title": None,
         "text": f"I keep thinking about {specific.lower()} when it comes to {broad.lower()}",
         "context": [],
@@ -250,10 +254,24 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
     assert {"history of 6-10", "history of 11-20", "head items", "tail items"} <= set(sliced)
     assert not [scorer for cuts, _, _, _, scorer in scores if cuts == "head items" and scorer not in ("tuned", "base", "tuned - base")]
     assert scores["all cuts", None, None, "recall_at_10", "base"]["people"] == result["people"] == result["halves"]
-    assert result["half_candidates"] == PEOPLE - 1
     assert {spec.name: arrow_tables.table_version(judged, spec) for spec in (EXAMPLES, ITEMS, SEQUENCES, LABELS)} == versions
 
+    found = EvaluationResult(**result).user_user
+    for halves in ("time", "communities"):
+        for read in ("full", "episodes"):
+            one, near = found.who_is_it(halves, read), found.who_is_it(halves, read, "same communities")
+            assert (one.people, one.candidates, one.left_out) == (result["people"], PEOPLE - 1, {})
+            assert near.candidates <= one.candidates
+            assert one.score("base", "mrr").mean > one.score(COMMUNITIES, "mrr").mean + 0.05, "but for one place where all are, nobody is where they were"
+            assert one.score("tuned - base", "mrr").mean == pytest.approx(one.score("tuned", "mrr").mean - one.score("base", "mrr").mean)
+    like = found.likeness
+    assert (like.people, like.labelled_people, like.left_out) == (result["people"], result["people"], {})
+    assert like.at is not None
+    assert like.score("base", "partial_spearman_communities").mean > 0.3, "who keeps to a topic stays among its people"
+
     (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="tags.`kindred.job` = 'trainer evaluate'", output_format="list")
+    assert run.data.metrics["who_is_it/time/full/everybody/mrr/tuned"] == pytest.approx(found.who_is_it("time", "full").score("tuned", "mrr").mean)
+    assert run.data.metrics["who_is_alike/spearman_communities/base"] == pytest.approx(like.score("base", "spearman_communities").mean)
     assert run.data.metrics["all_cuts/specific/all/personal_auc/tuned"] == pytest.approx(auc["tuned"]["mean"])
     assert run.data.metrics["all_cuts/specific/all/matched_personal_auc/tuned"] == pytest.approx(matched["tuned"]["mean"])
     assert run.data.metrics["all_cuts/specific/all/matched_personal_auc/share_matched"] == pytest.approx(matched["tuned"]["share_matched"])
@@ -286,7 +304,7 @@ def test_the_base_as_champion_is_said_and_costs_one_encoding(lake: LakeConfig, c
     write_people(lake, people=9)
     examples.main(arguments(lake))
     register(lake, base_encoder(TrainerConfig(max_tokens=64)))
-    evaluate.main(arguments(lake, "evaluation.max_people=2", "evaluation.max_other_people=0"))
+    evaluate.main(arguments(lake, "evaluation.max_people=2", "evaluation.max_askers=2", "evaluation.max_other_people=0", "evaluation.episode_units=16"))
     table = capsys.readouterr().out
     assert "IS the untouched base" in table
     assert "Specific labels, new threads only, all cuts (2 people" in table
@@ -294,7 +312,8 @@ def test_the_base_as_champion_is_said_and_costs_one_encoding(lake: LakeConfig, c
     assert table.index("matched personal AUC  ") < table.index(" personal AUC  ")
     assert "; 0% of the futures of 0 people matched)" in table
     assert "+0.000 [+0.000, +0.000]" in table
-    assert "the other half of one's own history among 2 (2 people)" in table
+    assert "Who is it: one's own other half, halves in time, full length, among 2 second halves (2 people; MRR by chance 0.750)" in table
+    assert "a fixed budget of own words, among 0 second halves (0 people; 2 left out: fewer than 16 units in one of the halves; MRR" in table
 
 
 def test_without_an_encoder_or_without_held_out_people_evaluation_says_what_to_do(lake: LakeConfig) -> None:
@@ -391,7 +410,7 @@ def test_people_and_cuts_without_labels_are_not_asked_and_do_not_count(lake: Lak
     register(lake, base_encoder(TrainerConfig(max_tokens=64)))
     result = evaluate.evaluate(lake, TrainerConfig(max_tokens=64, evaluation=EvaluationConfig(max_people=2, bootstrap_samples=10)))
     assert (result.people, result.queries) == (2, 3 + 4)
-    assert result.half_candidates == len(found)
+    assert result.user_user.who_is_it("time", "full").candidates == len(found)
 
 
 def test_people_whom_the_encoder_met_are_not_asked_whatever_split_they_have_now(lake: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,29 +1,23 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lake.encoder import Encoder
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
-from trainer.evaluation import halves, metrics
+from trainer.evaluation import metrics
 from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all
 from trainer.evaluation.baselines import label_counts
+from trainer.evaluation.numbers import DIFFERENCE, Number
 from trainer.evaluation.parts import SLICES, Slice
 from trainer.evaluation.questions import Futures, Questions
 from trainer.evaluation.rows import baseline_rows
-from trainer.evaluation.scores import Contest, Found, found_by, level_vectors, vector_scorer
-
-DIFFERENCE = "tuned - base"
-
-
-Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
-"""JSON has no NaN: it is written as null, and read back."""
+from trainer.evaluation.scores import Contest, Found, Metric, found_by, level_vectors, vector_scorer
+from trainer.evaluation.user_user import UserUser
 
 
 class Score(BaseModel):
@@ -34,11 +28,9 @@ class Score(BaseModel):
     cuts: Slice = Field(
         description="All cuts; those whose futures reach beyond the time split; or a slice: cuts by units before them, or futures by how often training people have the item."
     )
-    level: Kind | None = Field(description="Kind of the answers: a level of labels, or titles; None for user-user retrieval.")
-    futures: Futures | None = Field(description="All futures, or those in threads new to the person; None for user-user retrieval.")
-    metric: str = Field(
-        description="matched_personal_auc, personal_auc, recall_at_10, recall_by_meaning_at_10, recall_at_50, ndcg_at_10, mrr; for user-user retrieval recall_at_1, recall_at_8, recall_at_10, mrr."
-    )
+    level: Kind = Field(description="Kind of the answers: a level of labels, or titles.")
+    futures: Futures = Field(description="All futures, or those in threads new to the person.")
+    metric: Metric
     scorer: str = Field(description="tuned, base, a baseline, or 'tuned - base': the mean paired difference.")
     mean: Number
     low: Number
@@ -63,15 +55,14 @@ class EvaluationResult(BaseModel):
     title_queries: int = Field(description="Their cuts.")
     future_queries: int = Field(description="Queries of the future period.")
     items: dict[Kind, int] = Field(description="Items of each kind that were ranked.")
-    halves: int = Field(description="People whose second half was looked for.")
-    half_candidates: int = Field(description="Second halves among which it was looked for.")
     interval: float
     matched_days: float
     matched_min_others: int
     same_meaning_cosine: float
     scores: list[Score]
+    user_user: UserUser = Field(description="Who is it, and who is alike.")
 
-    def score(self, scorer: str, metric: str, level: Kind | None = None, futures: Futures | None = None, cuts: Slice = "all cuts") -> Score:
+    def score(self, scorer: str, metric: str, level: Kind, futures: Futures, cuts: Slice = "all cuts") -> Score:
         """The one score of these coordinates. Raises KeyError where there is none."""
         for score in self.scores:
             if (score.scorer, score.metric, score.level, score.futures, score.cuts) == (scorer, metric, level, futures, cuts):
@@ -150,22 +141,8 @@ def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:
     return metrics.bootstrap_mean(values, config.bootstrap_samples, config.interval, config.seed)
 
 
-def half_scores(tuned: Encoder, base: Encoder, asked: halves.Halves, config: EvaluationConfig) -> list[Score]:
-    """User-user retrieval by split halves; no score where nobody has two halves."""
-    if not asked.firsts:
-        return []
-    ranks = {"tuned": halves.half_ranks(tuned, asked)}
-    ranks["base"] = ranks["tuned"] if base.version == tuned.version else halves.half_ranks(base, asked)
-    scores = []
-    for metric, best in (("recall_at_1", 1), ("recall_at_8", 8), ("recall_at_10", 10), ("mrr", None)):
-        values = {name: 1 / found if best is None else (found <= best).astype(float) for name, found in ranks.items()}
-        values[DIFFERENCE] = values["tuned"] - values["base"]
-        scores += [_score(("all cuts", None, metric), None, name, _estimate(found, config)) for name, found in values.items()]
-    return scores
-
-
 def _score(
-    place: tuple[Slice, Futures | None, str], level: Kind | None, scorer: str, found: metrics.Estimate, contest: Contest | None = None
+    place: Place, level: Kind, scorer: str, found: metrics.Estimate, contest: Contest | None = None
 ) -> Score:  # fmt: skip
     cuts, futures, metric = place
     return Score(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -14,6 +15,8 @@ from lake.encoder import EncoderCard
 from lake.examples import EXAMPLES, Split
 from lake.labels import ITEMS
 from lake.rendering import READS_LABELS, QueryFormat
+from trainer.evaluation.alike import time_split
+from trainer.evaluation.halves import Person
 from trainer.evaluation.questions import Example, people_to_ask, people_who_enter, with_labels
 
 logger = logging.getLogger(__name__)
@@ -74,6 +77,26 @@ def asked_examples(lake: LakeConfig, version: int, person_ids: Sequence[str], fo
     """Examples of these people, in the order of their ids, as questions are made of them; units have their labels where one of the formats reads them."""
     found = examples_of(lake, version, person_ids, ("person_id", "history", "labelled", "cuts")).to_pylist()
     return list(map(with_labels, found)) if READS_LABELS.intersection(formats) else found
+
+
+def people_of(lake: LakeConfig, version: int, asked: Collection[str], others: Collection[str], query_format: QueryFormat) -> Iterator[Person]:
+    """These people, those asked and others, one at a time, as they stand in the table; units have their labels where the format reads them."""
+    is_asked = set(asked)
+    for example in _rows(lake, version, [*asked, *others], ("person_id", "history", "labelled")):
+        history = (with_labels(example) if query_format in READS_LABELS else example)["history"]
+        labels = {label["unit_id"]: label["broad_item_id"] for label in example["labelled"]}
+        yield Person(example["person_id"], example["person_id"] in is_asked, history, labels)
+
+
+def split_known_by(lake: LakeConfig, version: int, asked: Collection[str]) -> datetime | None:
+    """The time split as the cuts of these people tell it."""
+    return time_split(_rows(lake, version, asked, ("history", "cuts")))
+
+
+def _rows(lake: LakeConfig, version: int, person_ids: Collection[str], columns: Sequence[str]) -> Iterator[Example]:
+    of_them = ds.field("person_id").isin(pa.array(person_ids, pa.string()))
+    for batch in arrow_tables.read_batches(lake, EXAMPLES, columns, of_them, version, BATCH_ROWS):
+        yield from batch.to_pylist()
 
 
 def examples_of(lake: LakeConfig, version: int, person_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:

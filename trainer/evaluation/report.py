@@ -4,12 +4,15 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+from lake.examples import Kind
+from trainer.evaluation.comparison import EvaluationResult, Score
+from trainer.evaluation.numbers import DIFFERENCE, plain_name
 from trainer.evaluation.parts import LENGTHS, POPULARITIES
+from trainer.evaluation.user_user import USER_USER_TITLES, UserUserScore, user_user_blocks, user_user_numbers
 
 TITLES = {
-    "matched_personal_auc": "matched personal AUC", "personal_auc": "personal AUC", "recall_at_1": "recall@1", "recall_at_8": "recall@8", "recall_at_10": "recall@10",
-    "recall_by_meaning_at_10": "recall@10 by meaning", "recall_at_50": "recall@50", "ndcg_at_10": "NDCG@10", "mrr": "MRR",
+    "matched_personal_auc": "matched personal AUC", "personal_auc": "personal AUC", "recall_at_10": "recall@10",
+    "recall_by_meaning_at_10": "recall@10 by meaning", "recall_at_50": "recall@50", "ndcg_at_10": "NDCG@10", "mrr": "MRR", **USER_USER_TITLES,
 }  # fmt: skip
 TABLES = (("matched_personal_auc", "personal_auc", "recall_at_10"), ("recall_by_meaning_at_10", "recall_at_50", "ndcg_at_10", "mrr"))
 """Metrics that stand side by side, of the kinds that have them: no line is longer than a screen."""
@@ -30,6 +33,8 @@ def report_text(result: EvaluationResult) -> str:
         lines += ["", title, *_tables(scores)]
     for title, scores in _blocks_of_slices([score for score in result.scores if score.cuts in SLICED]):
         lines += ["", title, *_table_of_slices(scores)]
+    for title, of_people in user_user_blocks(result.user_user):
+        lines += ["", title, *(_tables(of_people, [list(dict.fromkeys(score.metric for score in of_people))]) if of_people else ())]
     return "\n".join(lines)
 
 
@@ -45,31 +50,22 @@ def _explained(result: EvaluationResult) -> str:
 def flat_numbers(result: EvaluationResult) -> dict[str, float]:
     """Metric name -> number, NaN left out: 'all_cuts/specific/new/personal_auc/tuned' with '_low' and '_high' beside it, and
     'all_cuts/specific/new/matched_personal_auc/share_matched'."""
-    numbers: dict[str, float] = {}
+    numbers = user_user_numbers(result.user_user)
     for score in result.scores:
-        parts = (score.cuts, score.level or "user_user", score.futures, score.metric, score.scorer)
-        name = "/".join(_plain(part) for part in parts if part)
+        name = "/".join(map(plain_name, (score.cuts, score.level, score.futures, score.metric, score.scorer)))
         numbers |= {name: score.mean, f"{name}_low": score.low, f"{name}_high": score.high}
         if score.share_matched is not None:
             numbers[name.rpartition("/")[0] + "/share_matched"] = score.share_matched
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
-def _plain(name: str) -> str:
-    return name.replace(" - ", "_minus_").replace(",", "").replace(" ", "_")
-
-
 def _blocks(scores: Sequence[Score], result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
-    by_block: dict[tuple[str, str | None, str | None], list[Score]] = {}
+    by_block: dict[tuple[str, Kind, str], list[Score]] = {}
     for score in scores:
         by_block.setdefault((score.cuts, score.level, score.futures), []).append(score)
     for (cuts, level, futures), of_block in by_block.items():
         people = max(score.people for score in of_block)
-        if level is None:
-            yield f"User-user retrieval: the other half of one's own history among {result.half_candidates} ({people} people)", of_block
-        else:
-            items = next(count for name, count in result.items.items() if name == level)
-            yield f"{_kind(level, futures)}, {cuts} ({people} people, {items} items; {_matched(of_block)})", of_block
+        yield f"{_kind(level, futures)}, {cuts} ({people} people, {result.items[level]} items; {_matched(of_block)})", of_block
 
 
 def _kind(kind: str, futures: str | None) -> str:
@@ -83,15 +79,14 @@ def _matched(scores: Sequence[Score]) -> str:
     return f"{score.share_matched:.0%} of the futures of {score.people} people matched"
 
 
-def _tables(scores: Sequence[Score]) -> Iterator[str]:
+def _tables(scores: Sequence[Score | UserUserScore], tables: Sequence[Sequence[str]] = TABLES) -> Iterator[str]:
     """Encoder, base and their difference first, then the baselines, best first by the first metric that tells them apart."""
     by_place = {(score.scorer, score.metric): score for score in scores}
     named = dict.fromkeys(score.metric for score in scores)
-    tables = [table for metrics in TABLES if (table := [metric for metric in metrics if metric in named])] if scores[0].level else [list(named)]
     first = ["tuned", "base", DIFFERENCE]
     others = {score.scorer for score in scores}.difference(first)
     in_order = first + sorted(others, key=lambda scorer: ([_worse_last(by_place[scorer, metric]) for metric in named], scorer))
-    for metrics in tables:
+    for metrics in ([metric for metric in table if metric in named] for table in tables):
         yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
         for scorer in in_order:
             cells = [_cell(by_place[scorer, metric], signed=scorer == DIFFERENCE) for metric in metrics]
@@ -100,7 +95,6 @@ def _tables(scores: Sequence[Score]) -> Iterator[str]:
 
 def _blocks_of_slices(scores: Sequence[Score]) -> Iterator[tuple[str, list[Score]]]:
     for level in dict.fromkeys(score.level for score in scores):
-        assert level
         yield f"{_kind(level, 'all')}, by slice: tuned, and how far it is ahead of the base", [score for score in scores if score.level == level]
 
 
@@ -119,11 +113,11 @@ def _pair(tuned: Score, difference: Score) -> str:
     return "-" if math.isnan(tuned.mean) else f"{tuned.mean:.3f}  {_cell(difference, signed=True)}"
 
 
-def _worse_last(score: Score) -> float:
+def _worse_last(score: Score | UserUserScore) -> float:
     return math.inf if math.isnan(score.mean) else -score.mean
 
 
-def _cell(score: Score, signed: bool) -> str:
+def _cell(score: Score | UserUserScore, signed: bool) -> str:
     if math.isnan(score.mean):
         return "-"
     sign = "+" if signed else ""

@@ -1,9 +1,9 @@
 """Entry point of `kindred trainer evaluate`."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -20,12 +20,14 @@ from lake.presence import has_table
 from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
+from trainer.evaluation.alike import who_is_alike
 from trainer.evaluation.baselines import pasts_of
-from trainer.evaluation.comparison import EvaluationResult, half_scores, item_scores
-from trainer.evaluation.halves import split_halves
-from trainer.evaluation.people import BATCH_ROWS, askable_people, asked_examples, entering_people, label_items, never_met
+from trainer.evaluation.comparison import EvaluationResult, item_scores
+from trainer.evaluation.identity import who_is_it
+from trainer.evaluation.people import BATCH_ROWS, askable_people, asked_examples, entering_people, label_items, never_met, people_of, split_known_by
 from trainer.evaluation.questions import Example, Questions, questions_of, title_questions
 from trainer.evaluation.report import flat_numbers, report_text
+from trainer.evaluation.user_user import UserUser
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
 from trainer.student import base_of
 
@@ -59,7 +61,7 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
     with job_run(lake, EVALUATE, {"trainer": config}) as record:
         record.versions_read.update(read.versions)
         result = judged(lake, config, read, load_encoder(folder))
-        record.rows.update({"people": result.people, "queries": result.queries, "halves": result.halves})
+        record.rows.update({"people": result.people, "queries": result.queries, "pairs": result.user_user.likeness.pairs})
         log_result(lake, config, read, tags, result)
     return result
 
@@ -77,10 +79,6 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     check_read(questions, titles)
     train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS)
     training = pasts_of((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
-    halves = split_halves([example["history"] for example in people.labelled or people.entering], people.others, settings.min_half_units, query_format)
-    scores = [
-        *item_scores(tuned, base, questions, training, settings), *item_scores(tuned, base, titles, {}, settings), *half_scores(tuned, base, halves, settings)
-    ]  # fmt: skip
     return EvaluationResult(
         encoder_version=tuned.version,
         base_version=base.version,
@@ -93,13 +91,22 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         title_queries=len(titles.histories),
         future_queries=int((questions.periods == "future").sum()),
         items={kind: len(answers.texts) for kind, answers in (questions.levels | titles.levels).items()},
-        halves=len(halves.firsts),
-        half_candidates=len(halves.seconds) + len(halves.others),
         interval=config.evaluation.interval,
         matched_days=config.evaluation.matched_days,
         matched_min_others=config.evaluation.matched_min_others,
         same_meaning_cosine=config.evaluation.same_meaning_cosine,
-        scores=scores,
+        scores=[*item_scores(tuned, base, questions, training, settings), *item_scores(tuned, base, titles, {}, settings)],
+        user_user=user_user(lake, version, people, tuned, base, settings),
+    )
+
+
+def user_user(lake: LakeConfig, version: int, people: "PeopleToJudge", tuned: Encoder, base: Encoder, settings: EvaluationConfig) -> UserUser:
+    """Who is it, and who is alike; histories are read from the table as they are needed, a few at a time."""
+    read = partial(people_of, lake, version, query_format=tuned.card.query_format)
+    in_pairs = people.askers[: settings.max_alike_people]
+    return UserUser(
+        identity=who_is_it(partial(read, people.askers, people.others), tuned, base, settings),
+        likeness=who_is_alike(read(in_pairs, ()), split_known_by(lake, version, in_pairs), tuned, base, settings),
     )
 
 
@@ -113,11 +120,13 @@ def check_read(*asked: Questions) -> None:
 
 @dataclass(frozen=True)
 class PeopleToJudge:
-    """Examples of people whom the encoder never met: those who are asked about labels and about titles; and histories of other people, among whom one's own is looked for."""
+    """People whom the encoder never met: examples of those who are asked about labels and about titles, ids of those of whom is asked who they are and who is alike; and
+    ids of others, among whom they are looked for."""
 
     labelled: list[Example]
     entering: list[Example]
-    others: list[Sequence[Mapping[str, Any]]]
+    askers: list[str]
+    others: list[str]
 
 
 def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: EncoderCard, settings: EvaluationConfig) -> PeopleToJudge:
@@ -140,14 +149,15 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: Encod
     asked = [person_id for person_id in test if person_id in strangers][: settings.max_people]
     about_titles = [person_id for person_id in entering if person_id in strangers][: settings.max_title_people]
     known = arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()
-    others = sorted(set(known) - set(asked or about_titles))[: settings.max_other_people]
-    labelled, entering_examples, other_examples = (asked_examples(lake, version, each, [card.query_format]) for each in (asked, about_titles, others))
-    return PeopleToJudge(labelled, entering_examples, [example["history"] for example in other_examples])
+    askers = sorted(everybody & strangers)[: settings.max_askers]
+    others = sorted(set(known) - set(askers))[: settings.max_other_people]
+    labelled, entering_examples = (asked_examples(lake, version, each, [card.query_format]) for each in (asked, about_titles))
+    return PeopleToJudge(labelled, entering_examples, askers, others)
 
 
 def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:
     """One MLflow run named 'evaluate' with the settings, what was read, and every number."""
-    facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "title_people", "half_candidates"})
+    facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "title_people"})
     with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}, tags):
         tracking.log_inputs(lake, {spec: read.version(spec) for spec in (EXAMPLES, ITEMS) if spec.name in read.versions}, context="evaluation")
         tracking.log_metrics(flat_numbers(result))

@@ -10,9 +10,11 @@ from conf.settings import Settings, load_settings, read_mappings
 from trainer.ablation import Outcome, ablation_table, variants_of
 from trainer.config import Phase
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+from trainer.evaluation.user_user import Likeness, UserUser
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = Settings({"lake": {"path": "somewhere"}, "trainer": {"max_tokens": 64, "examples": {"test_share": 0.3}}})
+NOBODY = UserUser(identity=[], likeness=Likeness(people=0, left_out={}, scores=[], at=None, pairs=0, labelled_people=0))
 
 
 def result(**scores: tuple[float, float, float]) -> EvaluationResult:
@@ -23,7 +25,7 @@ def result(**scores: tuple[float, float, float]) -> EvaluationResult:
     ]
     return EvaluationResult(
         encoder_version="e", base_version="b", base_model="m", max_tokens=64, versions_read={}, people=9, queries=9, title_people=4, title_queries=4, future_queries=0,
-        items={}, halves=0, half_candidates=0, interval=0.9, matched_days=45, matched_min_others=5, same_meaning_cosine=0.9, scores=found,
+        items={}, interval=0.9, matched_days=45, matched_min_others=5, same_meaning_cosine=0.9, scores=found, user_user=NOBODY,
     )  # fmt: skip
 
 

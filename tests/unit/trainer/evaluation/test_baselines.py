@@ -12,7 +12,6 @@ from lake.schema import rows_table
 from tests.planted_people import all_items, example, positive, reader
 from trainer.evaluation import metrics
 from trainer.evaluation.baselines import decayed_labels, label_counts, most_popular, newest_labels, own_repeats, pasts_of
-from trainer.evaluation.halves import halves_of, split_halves
 from trainer.evaluation.questions import Futures, Questions, people_to_ask, people_who_enter, questions_of, title_questions, with_labels
 from trainer.evaluation.scores import Contest, Scorer, found_by, found_by_meaning, matched_contest, plain_contest, rank_metrics, targets_of, vector_scorer
 
@@ -333,22 +332,3 @@ def test_cuts_before_which_an_encoder_that_reads_labels_finds_none_are_left_out_
     assert [unit.get("label") for unit in asked.histories[0]] == [None, None, None, {"specific": "label 1", "broad": "field 1"}]
     both = questions_of(rows, pa.Table.from_pylist(ITEMS), formats=["units", "mixed"])
     assert (both.people, len(both.histories), both.unread) == (2, 6, 0)
-
-
-def test_halves_without_a_label_are_left_out_where_labels_are_read() -> None:
-    history = [{"thread_id": None, "label": label} for label in ({}, None, None, {})]
-    assert halves_of(history, 2, "labels") is not None
-    assert halves_of([*history[:3], {"thread_id": None}], 2, "labels") is None
-    assert halves_of([*history[:3], {"thread_id": None}], 2, "mixed") is not None
-    assert len(split_halves([history, history[1:]], [history[:3]], 1, "labels").firsts) == 1
-
-
-def test_second_halves_keep_no_thread_of_the_first() -> None:
-    history = [{"thread_id": thread} for thread in ("a", "b", "b", "c", None, "d")]
-    first, second = halves_of(history, 2) or ((), ())
-    assert [unit["thread_id"] for unit in first] == ["a", "b", "b"]
-    assert [unit["thread_id"] for unit in second] == ["c", None, "d"]
-    assert halves_of(history, 4) is None
-    assert halves_of([{"thread_id": "a"}] * 10, 1) is None
-    both = split_halves([history, history[:1]], [history], 2)
-    assert (len(both.firsts), len(both.seconds), len(both.others)) == (1, 1, 1)

@@ -1,0 +1,98 @@
+"""Histories as vectors whose dot products say how alike they are: an encoder's, its base's, and those that need no encoder.
+
+Histories are read a block at a time and dropped; what is kept of each is its vectors, at D numbers of 4 bytes an encoder, and its distinct words and communities.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Generic, TypeAlias, TypeVar
+
+import numpy as np
+from scipy.sparse import csr_matrix, vstack
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+from lake.encoder import Encoder
+from trainer.evaluation.halves import History, community_counts
+
+Matrix: TypeAlias = np.ndarray | csr_matrix
+"""Vectors of N histories, shape (N, D), each of unit length or all 0."""
+Key = TypeVar("Key", bound=Hashable)
+COMMUNITIES, WORDS, UNIT_MEANS = "communities alone", "TF-IDF of the text", "mean of units, base"
+HISTORIES_AT_ONCE = 256
+TEXTS_A_FORWARD, UNITS_A_FORWARD = 8, 64
+
+
+@dataclass(frozen=True)
+class ReadHistories(Generic[Key]):
+    """What was read of N histories. `vectors`: (N, D) by the name of who made them; `words` counts (N, words) of the text that the encoders read."""
+
+    keys: list[Key]
+    vectors: dict[str, np.ndarray]
+    words: csr_matrix
+    communities: list[Counter[str]]
+
+    def rows(self, fitted_on: np.ndarray) -> dict[str, Matrix]:
+        """Vectors of all histories by the name of the row that compares by them; how rare a word or a community is, these histories say (indexes)."""
+        places = community_matrix(self.communities)
+        return {
+            **self.vectors,
+            COMMUNITIES: TfidfTransformer().fit(places[fitted_on]).transform(places),
+            WORDS: TfidfTransformer(sublinear_tf=True).fit(self.words[fitted_on]).transform(self.words),
+        }
+
+
+def read_histories(
+    histories: Iterable[tuple[Key, History]], tuned: Encoder, base: Encoder, shown: Callable[[History], History] | None = None
+) -> ReadHistories[Key]:  # fmt: skip
+    """Read histories once, in blocks: all see the text that the encoder reads, of the history itself or of what is `shown` of it (communities are counted anyway).
+
+    Of what is shown the base reads each unit's own words by themselves too: the mean of such vectors is the usual base line of author representations.
+    """
+    keys: list[Key] = []
+    communities: list[Counter[str]] = []
+    counter = HashingVectorizer(alternate_sign=False, norm=None, dtype=np.float32)
+    words = [csr_matrix((0, counter.n_features), dtype=np.float32)]
+    vectors: dict[str, list[np.ndarray]] = {name: [] for name in ("tuned", "base", *([UNIT_MEANS] if shown else ()))}
+    for block in _blocks(histories):
+        read = [shown(history) if shown else history for _, history in block]
+        texts = [tuned.history_text(history)[0] for history in read]
+        keys += [key for key, _ in block]
+        communities += [community_counts(history) for _, history in block]
+        words.append(counter.transform(texts))
+        vectors["tuned"].append(tuned.encode_texts(texts, "query", TEXTS_A_FORWARD))
+        vectors["base"].append(vectors["tuned"][-1] if base.version == tuned.version else base.encode_texts(texts, "query", TEXTS_A_FORWARD))
+        if shown:
+            vectors[UNIT_MEANS].append(unit_means(base, read))
+    return ReadHistories(
+        keys, {name: np.concatenate(found) if found else np.zeros((0, 1)) for name, found in vectors.items()}, vstack(words, "csr"), communities
+    )
+
+
+def _blocks(histories: Iterable[tuple[Key, History]]) -> Iterator[list[tuple[Key, History]]]:
+    left = iter(histories)
+    while block := list(islice(left, HISTORIES_AT_ONCE)):
+        yield block
+
+
+def unit_means(encoder: Encoder, histories: Sequence[History]) -> np.ndarray:
+    """Mean of the vectors of each history's own words, unit by unit, at unit length; shape (N, D). No history may be empty."""
+    vectors = encoder.encode_texts([unit["text"] for history in histories for unit in history], "query", UNITS_A_FORWARD)
+    starts = np.cumsum([0, *map(len, histories)])[:-1]
+    sums = np.add.reduceat(vectors, starts, axis=0)
+    return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+
+def community_matrix(communities: Sequence[Counter[str]]) -> csr_matrix:
+    """Counts (N, communities)."""
+    if not any(communities):
+        return csr_matrix((len(communities), 1), dtype=np.float32)
+    return DictVectorizer(dtype=np.float32).fit_transform(communities)
+
+
+def dot(some: Matrix, others: Matrix) -> np.ndarray:
+    """Dot products (N, M), dense, of vectors (N, D) and (M, D)."""
+    products = some @ others.T
+    return products if isinstance(products, np.ndarray) else products.toarray()
