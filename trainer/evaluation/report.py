@@ -34,7 +34,7 @@ def report_text(result: EvaluationResult) -> str:
     for title, scores in _blocks_of_slices([score for score in result.scores if score.cuts in SLICED]):
         lines += ["", title, *_table_of_slices(scores)]
     for title, of_people in user_user_blocks(result.user_user):
-        lines += ["", title, *(_tables(of_people, [list(dict.fromkeys(score.metric for score in of_people))]) if of_people else ())]
+        lines += ["", *textwrap.wrap(title, LINE_WIDTH, subsequent_indent="  "), *(_tables(of_people, _side_by_side(of_people)) if of_people else ())]
     return "\n".join(lines)
 
 
@@ -91,6 +91,13 @@ def _tables(scores: Sequence[Score | UserUserScore], tables: Sequence[Sequence[s
         for scorer in in_order:
             cells = [_cell(by_place[scorer, metric], signed=scorer == DIFFERENCE) for metric in metrics]
             yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{cell:<{CELL_WIDTH}}" for cell in cells).rstrip()
+
+
+def _side_by_side(scores: Sequence[UserUserScore]) -> list[list[str]]:
+    """Metrics in the order of the scores, in two tables where they are too many for a line."""
+    named = list(dict.fromkeys(score.metric for score in scores))
+    first = len(named) if NAME_WIDTH + CELL_WIDTH * len(named) < LINE_WIDTH else -(-len(named) // 2)
+    return [named[:first], named[first:]] if named[first:] else [named]
 
 
 def _blocks_of_slices(scores: Sequence[Score]) -> Iterator[tuple[str, list[Score]]]:

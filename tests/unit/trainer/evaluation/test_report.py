@@ -8,6 +8,7 @@ from tests.unit.trainer.test_ablation import result
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.evaluation.scores import RANK_METRICS
+from trainer.evaluation.user_user import Identity, UserUser, UserUserScore
 
 METRICS = ("matched_personal_auc", "personal_auc", *RANK_METRICS)
 MEANS = {"BM25": 0.55, "tuned": 0.5, DIFFERENCE: -0.1, "popular": nan, "time-decayed mean of labels": 0.7, "base": 0.6}
@@ -30,12 +31,14 @@ def found() -> EvaluationResult:
         for scorer in ("tuned", "base", DIFFERENCE)
         for metric in ("matched_personal_auc", "personal_auc", "recall_at_10")
     ]
-    halves = [
-        Score(cuts="all cuts", level=None, futures=None, metric=metric, scorer=scorer, mean=0.1, low=0.1, high=0.1, people=9)
-        for scorer in ("tuned", "base", DIFFERENCE)
-        for metric in ("recall_at_1", "mrr")
+    of_people = [
+        UserUserScore(metric=metric, scorer=scorer, mean=0.1, low=0.1, high=0.1, people=9)
+        for scorer in ("tuned", "base", DIFFERENCE, "TF-IDF")
+        for metric in ("mrr", "recall_at_1", "recall_at_8", "recall_at_8_nine_ranks", "recall_at_64")
     ]
-    return result().model_copy(update={"scores": [*whole, *of_slices, *halves], "items": {"specific": 1234}})
+    who = Identity(people=9, left_out={}, scores=of_people, halves="time", read="full", among="everybody", candidates=20, chance_mrr=0.2)
+    user_user = UserUser(identity=[who], likeness=result().user_user.likeness)
+    return result().model_copy(update={"scores": [*whole, *of_slices], "items": {"specific": 1234}, "user_user": user_user})
 
 
 def test_rows_stand_best_first_and_no_line_is_longer_than_a_screen(found: EvaluationResult) -> None:
