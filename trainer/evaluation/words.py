@@ -39,7 +39,8 @@ def bm25_weights(counts: csr_array) -> csr_array:
     rarity = np.log1p((counts.shape[0] - held_by + 0.5) / (held_by + 0.5))
     item = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
     saturated = counts.data / (counts.data + BM25_K1 * (1 - BM25_B + BM25_B * lengths[item] / lengths.mean()))
-    return csr_array((rarity[counts.indices] * saturated, counts.indices, counts.indptr), shape=counts.shape)
+    weights = (rarity[counts.indices] * saturated).astype(np.float32)  # scores of a block have the type of these
+    return csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
 
 
 def _products(queries: csr_array, items: csr_array) -> Scorer:
