@@ -96,9 +96,9 @@ def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Pla
     """The cuts of people of split validation, as many people as the settings take, and their labels; where too few have one, the titles that they enter next."""
     version, labels = plan.versions["examples"], label_items(lake, plan.versions)
     formats = {config.query_format, *served_formats(lake)}
-    asked = askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people]
-    entering = entering_people(lake, version, "validation", None)[: config.evaluation.max_title_people]
-    if is_chosen_by_labels(len(asked), len(entering), config.evaluation.min_people_to_choose):
+    asked, enough = askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people], config.evaluation.min_people_to_choose
+    entering = [] if len(asked) >= enough else entering_people(lake, version, "validation", None)[: config.evaluation.max_title_people]
+    if is_chosen_by_labels(len(asked), len(entering), enough):
         return questions_of(asked_examples(lake, version, asked, formats), labels, None, formats)
     logger.info("examples: %d people of split 'validation' have a label after a cut: encoders are compared by titles of what people enter next", len(asked))
     return title_questions(asked_examples(lake, version, entering, formats), None, formats)
