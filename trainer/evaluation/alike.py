@@ -34,10 +34,9 @@ NO_SPLIT = "no cut reaches beyond the time split, so that it is unknown"
 
 @dataclass(frozen=True)
 class Future:
-    """What a person did from the common moment on, and in how many units before it and after it."""
+    """What a person did from the common moment on, and in how many units before it."""
 
     past_units: int
-    units: int
     communities: Counter[str]
     labels: Counter[str]
 
@@ -93,7 +92,7 @@ def _pasts_to_read(
             left_out["no label to read before that moment"] += 1
         else:
             labels = Counter(person.labels[unit["unit_id"]] for unit in after if unit["unit_id"] in person.labels)
-            futures[person.person_id] = Future(len(past), len(after), community_counts(after), labels)
+            futures[person.person_id] = Future(len(past), community_counts(after), labels)
             yield person.person_id, past
 
 

@@ -118,7 +118,7 @@ def test_overlap_is_the_cosine_of_damped_counts() -> None:
 
 
 def test_activity_of_pairs_is_sum_and_product_before_and_after() -> None:
-    futures = [Future(past, 99, Counter(), Counter()) for past in (3, 7)]
+    futures = [Future(past, Counter(), Counter()) for past in (3, 7)]
     past_sum, past_product, after_sum, after_product = activity_of_pairs(futures, [Counter(a=1), Counter(a=2, b=1)])
     assert past_sum[0, 1] == pytest.approx(np.log(4) + np.log(8))
     assert past_product[0, 1] == pytest.approx(np.log(4) * np.log(8))
