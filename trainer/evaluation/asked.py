@@ -58,7 +58,7 @@ def asked_of_all(questions: Questions, level: Kind, config: EvaluationConfig) ->
     """All cuts and, where there are enough, those of the future period; all futures and those in new threads (titles are always of new ones)."""
     kinds = FUTURES[:1] if level == "title" else FUTURES
     parts = {(name, futures): part for name, part in periods(questions, level, config.min_period_queries).items() for futures in kinds}
-    return _asked(questions, level, parts, RANK_METRICS, config)
+    return _asked(questions, level, targets_of(questions, level), parts, RANK_METRICS, config)
 
 
 def asked_by_slice(questions: Questions, level: Kind, counts: np.ndarray | None, config: EvaluationConfig) -> Asked:
@@ -67,16 +67,18 @@ def asked_by_slice(questions: Questions, level: Kind, counts: np.ndarray | None,
     found: dict[tuple[Slice, Futures], Part] = {
         (name, "all"): part for name, part in slices(questions, level, counts).items() if _targets_in(part, targets, "all").any()
     }
-    return _asked(questions, level, found, SLICED, config)
+    return _asked(questions, level, targets, found, SLICED, config)
 
 
-def _asked(questions: Questions, level: Kind, parts: Mapping[tuple[Slice, Futures], Part], ranked: tuple[RankMetric, ...], config: EvaluationConfig) -> Asked:
+def _asked(
+    questions: Questions, level: Kind, targets: Targets, parts: Mapping[tuple[Slice, Futures], Part], ranked: tuple[RankMetric, ...], config: EvaluationConfig
+) -> Asked:  # fmt: skip
     contests: dict[Place, Contest] = {}
     for (cuts, futures), part in parts.items():
         near = config.matched_days, config.matched_min_others
         contests[cuts, futures, "matched_personal_auc"] = matched_contest(questions, level, futures, part.queries, *near, part.items)
         contests[cuts, futures, "personal_auc"] = plain_contest(questions, level, futures, part.queries, part.items)
-    return Asked(questions, targets_of(questions, level), dict(parts), contests, ranked)
+    return Asked(questions, targets, dict(parts), contests, ranked)
 
 
 def _targets_in(part: Part, targets: Targets, futures: Futures) -> np.ndarray:

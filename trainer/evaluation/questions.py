@@ -26,8 +26,18 @@ SECONDS_OF_A_COMMUNITY = 10_000 * 366 * 86_400
 """Length of a community's stretch on the line of places: all times that Python knows fit into it, so that no window reaches from one into the next."""
 
 
+class InFutures:
+    """What stands in futures, with whether each of it was done in a thread new to the person, `in_new_thread` (N,)."""
+
+    in_new_thread: np.ndarray
+
+    def of(self, futures: Futures) -> np.ndarray:
+        """Whether each counts among such futures (N,)."""
+        return self.in_new_thread if futures == "new" else np.ones(len(self.in_new_thread), bool)
+
+
 @dataclass(frozen=True)
-class FutureLabels:
+class FutureLabels(InFutures):
     """Labels after the cuts, query by query and in time; all arrays (L,). What was done twice stands twice.
 
     `place` is where and when a label's unit was, as one number: communities (of one platform; a platform, for units without one) lie behind
@@ -38,10 +48,6 @@ class FutureLabels:
     item: np.ndarray
     place: np.ndarray
     in_new_thread: np.ndarray
-
-    def of(self, futures: Futures) -> np.ndarray:
-        """Whether each label counts among such futures (L,)."""
-        return self.in_new_thread if futures == "new" else np.ones(len(self.item), bool)
 
 
 @dataclass(frozen=True)

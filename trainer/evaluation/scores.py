@@ -27,7 +27,7 @@ import numpy as np
 from lake.encoder import Encoder
 from lake.examples import Kind
 from trainer.evaluation import metrics
-from trainer.evaluation.questions import FutureLabels, Futures, LevelAnswers, Questions
+from trainer.evaluation.questions import FutureLabels, Futures, InFutures, LevelAnswers, Questions
 
 RankMetric = Literal["recall_at_10", "recall_by_meaning_at_10", "recall_at_50", "ndcg_at_10", "mrr"]
 RANK_METRICS: tuple[RankMetric, ...] = get_args(RankMetric)
@@ -66,7 +66,7 @@ class Contest:
 
 
 @dataclass(frozen=True)
-class Targets:
+class Targets(InFutures):
     """What must be found: the T distinct items of each query's future, query by query, and whether one was done in a thread new to the person; arrays (T,).
 
     Those of query b are first[b]:first[b + 1].
@@ -76,10 +76,6 @@ class Targets:
     item: np.ndarray
     in_new_thread: np.ndarray
     first: np.ndarray
-
-    def of(self, futures: Futures) -> np.ndarray:
-        """Whether each counts among such futures (T,)."""
-        return self.in_new_thread if futures == "new" else np.ones(len(self.item), bool)
 
 
 def targets_of(questions: Questions, level: Kind) -> Targets:
