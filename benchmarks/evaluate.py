@@ -8,7 +8,7 @@ The encoding itself is left out (it is a model's, not the evaluation's); vectors
 import argparse
 import resource
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from lake.encoder import Encoder
 from lake.examples import Kind, Side
 from trainer.config import EvaluationConfig
-from trainer.evaluation.comparison import item_scores
+from trainer.evaluation.comparison import item_scores, read_queries
 from trainer.evaluation.questions import SECONDS_OF_A_COMMUNITY, FutureLabels, LevelAnswers, Questions
 
 QUERIES_OF_A_PERSON, LABELS_OF_A_QUERY, BROAD_ITEMS, COMMUNITIES, YEARS = 4, 20, 1000, 200, 5
@@ -41,9 +41,9 @@ class RandomVectors(Encoder):
         vectors = self.random.standard_normal((len(texts), self.dimension), np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def encode_histories(self, histories: Iterable[Sequence[Mapping[str, Any]]], batch_size: int = 8, progress: bool = False) -> np.ndarray:
+    def encode_history_texts(self, texts: Sequence[str], batch_size: int = 8, progress: bool = False) -> np.ndarray:
         """Vectors (N, D) of unit length."""
-        return self.encode_texts(["" for _ in histories], "query")
+        return self.encode_texts(texts, "query")
 
     def history_text(self, history: Sequence[Mapping[str, Any]]) -> tuple[str, int]:
         """So many words as a history of 1,024 tokens has, and all its units."""
@@ -96,7 +96,8 @@ def main() -> None:
     }  # fmt: skip
     start = SimpleNamespace(cpu=time.process_time(), peak=_peak_bytes())
     tuned, base = RandomVectors(1, sizes.dimension), RandomVectors(2, sizes.dimension)
-    scores = item_scores(tuned, base, questions, training, EvaluationConfig())
+    (read,) = read_queries(tuned, base, questions)
+    scores = item_scores(tuned, base, questions, read, training, EvaluationConfig())
     found = next(score for score in scores if (score.scorer, score.metric) == ("tuned", "personal_auc"))
     print(
         f"{sizes.queries:,} queries of {questions.people:,} people, {sizes.items:,} items: {time.process_time() - start.cpu:,.0f} CPU seconds, "

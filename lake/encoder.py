@@ -112,7 +112,10 @@ class Encoder:
 
     def encode_histories(self, histories: Iterable[Sequence[Unit]], batch_size: int = 8, progress: bool = False) -> np.ndarray:
         """Vectors of histories (units oldest first), shape (N, D). Raises EncoderError where labels are read and one has none: a text of nothing is nobody's."""
-        texts = [self.history_text(history)[0] for history in histories]
+        return self.encode_history_texts([self.history_text(history)[0] for history in histories], batch_size, progress)
+
+    def encode_history_texts(self, texts: Sequence[str], batch_size: int = 8, progress: bool = False) -> np.ndarray:
+        """Vectors (N, D) of texts that `history_text` gave. Raises EncoderError as `encode_histories` does."""
         if self.card.query_format in rendering.NEWEST_FIRST and (empty := texts.count("")):
             raise EncoderError(f"encoder {self.version} reads labels, and {empty} of {len(texts)} histories have none; leave them out, or label their units")
         return self.encode_texts(texts, "query", batch_size, progress)

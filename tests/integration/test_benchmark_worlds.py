@@ -8,7 +8,7 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from trainer.config import EvaluationConfig, TrainingConfig
-from trainer.evaluation.comparison import item_scores
+from trainer.evaluation.comparison import item_scores, read_queries
 from trainer.student import base_encoder
 from trainer.training.cuts_table import read_cuts
 from trainer.training.loop import make_accelerator
@@ -30,7 +30,9 @@ def test_the_stream_benchmark_makes_people_that_training_streams(lake: LakeConfi
 
 def test_the_evaluation_benchmark_finds_chance_for_vectors_of_chance() -> None:
     training = {"specific": evaluate.invented_training(20, 500), "broad": evaluate.invented_training(20, evaluate.BROAD_ITEMS)}
-    scores = item_scores(evaluate.RandomVectors(1, 8), evaluate.RandomVectors(2, 8), evaluate.invented(80, 500), training, EvaluationConfig())
+    tuned, base, questions = evaluate.RandomVectors(1, 8), evaluate.RandomVectors(2, 8), evaluate.invented(80, 500)
+    (read,) = read_queries(tuned, base, questions)
+    scores = item_scores(tuned, base, questions, read, training, EvaluationConfig())
     found = [score.mean for score in scores if (score.scorer, score.metric) == ("tuned", "personal_auc")]
     assert found
     assert found[0] == pytest.approx(0.5, abs=0.05)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -70,8 +71,25 @@ class EvaluationResult(BaseModel):
         raise KeyError((scorer, metric, level, futures, cuts))
 
 
+@dataclass(frozen=True)
+class ReadQueries:
+    """The histories of B queries as they are read: their texts (B,), and the vectors (B, D) that each encoder makes of them, by its version."""
+
+    texts: list[str]
+    vectors: dict[str, np.ndarray]
+
+
+def read_queries(tuned: Encoder, base: Encoder, *asked: Questions) -> list[ReadQueries]:
+    """The histories of each of these questions as encoder and base read them; one that several ask about, as of a cut with labels and titles after it, is encoded once."""
+    texts = [[tuned.history_text(history)[0] for history in questions.histories] for questions in asked]
+    places = {text: place for place, text in enumerate(dict.fromkeys(chain(*texts)))}
+    encoders = {tuned.version: tuned, base.version: base}
+    vectors = {version: encoder.encode_history_texts([*places]) for version, encoder in encoders.items()}
+    return [ReadQueries(own, {version: found[[places[text] for text in own]] for version, found in vectors.items()}) for own in texts]
+
+
 def item_scores(
-    tuned: Encoder, base: Encoder, questions: Questions, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig
+    tuned: Encoder, base: Encoder, questions: Questions, read: ReadQueries, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig
 ) -> list[Score]:  # fmt: skip
     """Scores of encoder, base and baselines on the questions, none where there are none; `training` are labels of each training person, in time, by level.
 
@@ -79,45 +97,32 @@ def item_scores(
     """
     if not questions.people:
         return []
-    encoders = {tuned.version: tuned, base.version: base}
-    read = _Read(
-        queries={version: encoder.encode_histories(questions.histories) for version, encoder in encoders.items()},
-        words=[tuned.history_text(history)[0] for history in questions.histories],
-    )
     scores = [score for level in questions.levels for score in _level_scores(tuned, base, read, questions, level, training.get(level), config)]
     return sorted(scores, key=lambda score: SLICES.index(score.cuts))
 
 
-@dataclass(frozen=True)
-class _Read:
-    """The histories as each encoder reads them, (B, D) by its version, and as words."""
-
-    queries: dict[str, np.ndarray]
-    words: list[str]
-
-
 def _level_scores(
-    tuned: Encoder, base: Encoder, read: _Read, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None, config: EvaluationConfig
+    tuned: Encoder, base: Encoder, read: ReadQueries, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None, config: EvaluationConfig
 ) -> list[Score]:  # fmt: skip
     """Encoders are asked by slice as well; what only they need is gone before the baselines are asked."""
     answers, asked = questions.levels[level], asked_of_all(questions, level, config)
     counts = None if training is None else label_counts(training, len(answers.texts))
     scores, vectors = _encoder_scores(tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config)
-    for name, scorer in baseline_rows(questions, level, vectors, read.words, training, config):
+    for name, scorer in baseline_rows(questions, level, vectors, read.texts, training, config):
         values = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors, config.same_meaning_cosine)
         scores += _scores(name, level, values, asked.contests, config)
     return scores
 
 
 def _encoder_scores(
-    tuned: Encoder, base: Encoder, read: _Read, level: Kind, asked: Sequence[Asked], config: EvaluationConfig
+    tuned: Encoder, base: Encoder, read: ReadQueries, level: Kind, asked: Sequence[Asked], config: EvaluationConfig
 ) -> tuple[list[Score], np.ndarray]:  # fmt: skip
     """Scores of the encoder, its base and their paired difference, and the base's vectors of the items (A, D). One encoder's are in memory at a time."""
     questions, targets = asked[0].questions, asked[0].targets
     contests = {place: contest for part in asked for place, contest in part.contests.items()}
 
     def found(encoder: Encoder, vectors: np.ndarray) -> Found[Place]:
-        return found_by(questions, level, vector_scorer(read.queries[encoder.version], vectors), contests, targets)
+        return found_by(questions, level, vector_scorer(read.vectors[encoder.version], vectors), contests, targets)
 
     of_tuned = None if tuned.version == base.version else found(tuned, level_vectors(tuned, level, questions.levels[level]))
     vectors = level_vectors(base, level, questions.levels[level])

@@ -22,7 +22,7 @@ Matrix: TypeAlias = np.ndarray | csr_matrix
 Key = TypeVar("Key", bound=Hashable)
 COMMUNITIES, WORDS, UNIT_MEANS = "communities alone", "TF-IDF of the text", "mean of units, base"
 HISTORIES_AT_ONCE = 256
-TEXTS_A_FORWARD, UNITS_A_FORWARD = 8, 64
+UNITS_A_FORWARD = 64
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def read_histories(
         keys += [key for key, _ in block]
         communities += [community_counts(history) for _, history in block]
         words.append(counter.transform(texts))
-        vectors["tuned"].append(tuned.encode_texts(texts, "query", TEXTS_A_FORWARD))
-        vectors["base"].append(vectors["tuned"][-1] if base.version == tuned.version else base.encode_texts(texts, "query", TEXTS_A_FORWARD))
+        vectors["tuned"].append(tuned.encode_history_texts(texts))
+        vectors["base"].append(vectors["tuned"][-1] if base.version == tuned.version else base.encode_history_texts(texts))
         if shown:
             vectors[UNIT_MEANS].append(unit_means(base, read))
     return ReadHistories(

@@ -22,7 +22,7 @@ from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.alike import who_is_alike
 from trainer.evaluation.baselines import pasts_of
-from trainer.evaluation.comparison import EvaluationResult, item_scores
+from trainer.evaluation.comparison import EvaluationResult, item_scores, read_queries
 from trainer.evaluation.identity import who_is_it
 from trainer.evaluation.people import BATCH_ROWS, askable_people, asked_examples, entering_people, label_items, never_met, people_of, split_known_by
 from trainer.evaluation.questions import Example, Questions, questions_of, title_questions
@@ -78,6 +78,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     titles = title_questions(people.entering, settings.communities, [query_format])
     check_read(questions, titles)
     train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS)
+    of_labels, of_titles = read_queries(tuned, base, questions, titles)
     training = pasts_of((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
     return EvaluationResult(
         encoder_version=tuned.version,
@@ -95,7 +96,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         matched_days=config.evaluation.matched_days,
         matched_min_others=config.evaluation.matched_min_others,
         same_meaning_cosine=config.evaluation.same_meaning_cosine,
-        scores=[*item_scores(tuned, base, questions, training, settings), *item_scores(tuned, base, titles, {}, settings)],
+        scores=[*item_scores(tuned, base, questions, of_labels, training, settings), *item_scores(tuned, base, titles, of_titles, {}, settings)],
         user_user=user_user(lake, version, people, tuned, base, settings),
     )
 
