@@ -15,7 +15,7 @@ from lake.judgements import JUDGEMENTS, Judgement
 from lake.labels import ITEMS, LABELS, Item
 from lake.schema import rows_table
 from lake.units import SEQUENCES
-from tests.integration.test_evaluate import write_people
+from tests.topic_people import write_people
 from trainer.ablation import variants_of
 from trainer.jobs import ablate
 from trainer.jobs.ablate import _fingerprint
