@@ -20,6 +20,8 @@ Side = Literal["query", Kind]
 """Sides of training and of serving: a history is a query, and an answer is of a kind."""
 Where = Literal["inside", "after"]
 Period = Literal["past", "future"]
+HeldOutActs = Literal["last", "later"]
+"""Which acts of everybody are held out in the place of people: the last two catalogue items of each (leave one out), or those after a moment, the same for all."""
 TITLE_CHARS = 200
 """Of a title, as an answer."""
 
@@ -42,6 +44,9 @@ class HeldOut(BaseModel):
     validation_share: float = Field(ge=0, lt=1, description="Share by which it was chosen.")
     test_share: float = Field(ge=0, lt=1, description="Share that it never met.")
     communities: tuple[str, ...] = Field((), description="Places that it never met, sorted: whoever acted in one of them belongs to split test.")
+    acts: HeldOutActs | None = Field(
+        None, description="Everybody was trained on, with what they did before these acts alone; None where whole people were held out."
+    )
 
     def split_of(self, person_id: str, communities: Iterable[str] = ()) -> Split:
         """Where a person who ever acted in these communities belongs: the same in every run and on every machine."""
@@ -97,6 +102,9 @@ class Cut(Row):
         description="Places in `history` of the units soon after the cut by which the person acts on an item of an app's catalogue for the first time, words "
         "that were met under another id counted; null in tables of an older Kindred."
     )
+    part: Split | None = Field(
+        description="Where acts are held out: whether the answers of this cut are to train on, to choose by or to judge by; null where whole people are, and in tables of an older Kindred."
+    )
 
 
 class LabelledUnit(Row):
@@ -133,13 +141,17 @@ class Example(Row):
     labelled: list[LabelledUnit] = Field(description="Labels of the history's units, in its order; units without one are absent.")
     cuts: list[Cut] = Field(description="Moments of the history that are asked about, oldest first.")
     did: list[int] = Field(
-        description="`answer_key`s, ascending, of all labels, titles and catalogue items of everything that the person ever did, older than `history` too: none is their negative."
+        description="`answer_key`s, ascending, of all labels, titles and catalogue items of everything that the person ever did, older than `history` too, held-out acts excepted: none is their negative."
     )
     communities: list[str] = Field(description="All in which the person ever acted, sorted; by them whole places are held out.")
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
     split: Split = Field(description="By hash of `person_id`, or by a community that is held out; the partition.")
-    acted_on: list[ActedItem] | None = Field(description="Catalogue items that a cut asks for, by place; null in tables of an older Kindred.")
+    acted_on: list[ActedItem] | None = Field(description="Catalogue items that the units of the history act on, by place; null in tables of an older Kindred.")
     candidates: list[Candidate] | None = Field(description="The hard negatives of all cuts, each once; null in tables of an older Kindred.")
+    held_out_acts: HeldOutActs | None = Field(description="Which acts are held out; null where whole people are, and in tables of an older Kindred.")
+    trained_units: int | None = Field(
+        description="How many units of `history` lie before the held-out acts: what is trained on, `did` and `labelled` know nothing of the others; null where whole people are held out."
+    )
 
 
 PERSON_LABELS = TableSpec(
@@ -148,6 +160,8 @@ PERSON_LABELS = TableSpec(
 )  # fmt: skip
 EXAMPLES = TableSpec(
     name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),
-    stats_columns=("person_id",), repeating_columns=(), later_columns=("acted_on", "candidates", "cuts.labelled", "cuts.acted_on", "cuts.positives.grade", "history.source_text"),
+    stats_columns=("person_id",), repeating_columns=(), later_columns=(
+        "acted_on", "candidates", "held_out_acts", "trained_units", "cuts.labelled", "cuts.acted_on", "cuts.part", "cuts.positives.grade", "history.source_text",
+    ),
 )  # fmt: skip
 """Without dictionaries the size of a row group, by which training plans what it holds, is what it takes in memory; compressed files are hardly larger."""

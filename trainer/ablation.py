@@ -17,6 +17,7 @@ from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
 COLUMNS = (
     ("specific", "all", "matched_personal_auc"), ("specific", "new", "matched_personal_auc"), ("specific", "all", "personal_auc"), ("specific", "new", "personal_auc"),
     ("broad", "all", "matched_personal_auc"), ("broad", "all", "personal_auc"), ("title", "all", "matched_personal_auc"), ("title", "all", "personal_auc"),
+    ("catalogue", "all", "recall_at_10"), ("catalogue", "all", "ndcg_at_10"),
 )  # fmt: skip
 """Kind of answers, futures and metric of each column of the table."""
 

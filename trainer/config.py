@@ -29,6 +29,12 @@ class ExamplesConfig(StageConfig):
     validation_share: float = Field(0.15, ge=0, lt=1, description="Share of people held out to choose an encoder by.")
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of people held out to judge the chosen encoder by.")
     held_out_communities: list[str] = Field([], description="Communities held out to judge by: whoever ever acted in one belongs to split test.")
+    held_out_acts: Literal["last", "later"] | None = Field(
+        None,
+        description="None: whole people are held out, by the two shares. Else everybody is trained on, as recommender systems usually are, and asked about catalogue items acted on for the "
+        "first time after what was trained on: last, each person's last one (to judge by) and the one before (to choose by); later, all that come after the time split past_share (to judge "
+        "by) and all of the validation_share of units before it (to choose by).",
+    )
     past_share: float = Field(0.8, gt=0, le=1, description="Quantile of labelled units' times at which the future period begins.")
     hard_negative_grade: float = Field(
         0.25, ge=0, le=1, description="Grade of a judged item (`judgements`) up to which it is a hard negative of the history that it was judged for."
@@ -41,6 +47,10 @@ class ExamplesConfig(StageConfig):
     def _somebody_trains(self) -> Self:
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share + test_share leave nobody to train on")
+        if self.held_out_acts and self.held_out_communities:
+            raise ValueError("held_out_communities hold whole people out, and held_out_acts trains on everybody; set one of them")
+        if self.held_out_acts == "later" and self.validation_share >= self.past_share:
+            raise ValueError("held_out_acts later trains on the units before past_share - validation_share, which leaves none; lower validation_share")
         return self
 
 
@@ -62,6 +72,17 @@ class EvaluationConfig(StageConfig):
     max_people: int | None = Field(2000, gt=1, description="Held-out people judged by labels at most, in the order of their ids; None takes all.")
     max_title_people: int | None = Field(
         200, ge=0, description="Held-out people, labelled or not, judged by titles of what they enter next, at most, in the order of their ids; None takes all."
+    )
+    max_catalogue_people: int | None = Field(
+        2000, ge=0, description="People asked about the items of an app's catalogue that they act on next, at most, in the order of their ids; None takes all."
+    )
+    held_out_part: Literal["validation", "test"] = Field(
+        "test",
+        description="Where acts are held out (trainer.examples.held_out_acts): whether those to judge by are asked about, or, while settings are chosen, those to choose by.",
+    )
+    rankings: dict[str, str] = Field(
+        {},
+        description="Other recommenders beside the rows of an app's own items: name -> Parquet file of their person_id, item_id and score, of as many items a person as they rank.",
     )
     communities: list[str] | None = Field(None, description="Only cuts before an act in these communities are asked about; None takes all.")
     min_period_queries: int = Field(50, gt=0, description="Cuts of the future period from which they are reported apart.")

@@ -24,8 +24,9 @@ from lake.rendering import QueryFormat
 from trainer import publishing, tracking
 from trainer.champion import Choice, Comparison, Lead, choose_champion
 from trainer.config import Source, TrainerConfig, TrainingConfig
+from trainer.evaluation.catalogue import catalogue_questions
 from trainer.evaluation.metrics import pairs_mean
-from trainer.evaluation.people import askable_people, asked_examples, entering_people, label_items
+from trainer.evaluation.people import acting_people, askable_people, asked_examples, catalogue_items, entering_people, label_items
 from trainer.evaluation.probe import probe_scores
 from trainer.evaluation.questions import FUTURES, Questions, questions_of, title_questions
 from trainer.evaluation.scores import encoder_wins, plain_contest
@@ -80,6 +81,11 @@ def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
     """Raise ContractError where somebody would be trained on whom the settings hold out, or an encoder chosen by whom it is to be judged by: the registry would
     say of the encoder what is not so."""
     shares, people, wrong = held_out(config.examples), 0, 0
+    found = set(arrow_tables.read(lake, EXAMPLES, ("held_out_acts",), version=plan.versions["examples"])["held_out_acts"].to_pylist())
+    if found - {shares.acts}:
+        raise ContractError(
+            f"examples: they hold out {sorted(map(str, found))}, and trainer.examples.held_out_acts is {shares.acts}; run 'kindred trainer examples' with these settings"
+        )
     columns = ("person_id", "communities", "split")
     for batch in arrow_tables.read_batches(lake, EXAMPLES, columns, ds.field("split") != "test", plan.versions["examples"]):
         people += batch.num_rows
@@ -93,9 +99,13 @@ def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
 
 
 def read_validation_questions(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> Questions:
-    """The cuts of people of split validation, as many people as the settings take, and their labels; where too few have one, the titles that they enter next."""
+    """The cuts of people of split validation, as many people as the settings take, and their labels; where too few have one, the titles that they enter next. Where
+    acts are held out of everybody, what they then act on of an app's own items."""
     version, labels = plan.versions["examples"], label_items(lake, plan.versions)
     formats = {config.query_format, *served_formats(lake)}
+    if config.examples.held_out_acts:
+        acting = acting_people(lake, version, "train", "validation", None)[: config.evaluation.max_catalogue_people]
+        return catalogue_questions(asked_examples(lake, version, acting, formats), catalogue_items(lake, plan.versions), "validation", None, formats)
     asked, enough = askable_people(lake, version, "validation", labels, None)[: config.evaluation.max_people], config.evaluation.min_people_to_choose
     entering = [] if len(asked) >= enough else entering_people(lake, version, "validation", None)[: config.evaluation.max_title_people]
     if is_chosen_by_labels(len(asked), len(entering), enough):
@@ -186,9 +196,9 @@ def is_comparable(champion: Encoder, shares: HeldOut) -> bool:
 
 
 def compared(tuned: Encoder, base: Encoder, current: Encoder | None, questions: Questions, interval: float, is_served: bool) -> Comparison:
-    """Personal AUC of the encoders at the specific level, or on titles where these are asked about, and their paired differences."""
+    """Personal AUC of the encoders at the specific level, or on titles or an app's own items where these are asked about, and their paired differences."""
     everybody = np.ones(len(questions.person), bool)
-    kind: Kind = "specific" if "specific" in questions.levels else "title"
+    kind: Kind = "specific" if "specific" in questions.levels else next(iter(questions.levels))
     contests = {futures: plain_contest(questions, kind, futures, everybody) for futures in FUTURES}
     encoders = {"tuned": tuned, "base": base} | ({} if current is None else {"champion_so_far": current})
     wins = {name: encoder_wins(encoder, questions, kind, contests) for name, encoder in encoders.items()}

@@ -74,7 +74,7 @@ def test_texts_of_more_than_an_array_of_strings_holds_give_the_same_examples(lak
     monkeypatch.setattr(people, "LEAF_BYTES", 1000)
     histories = people.people_of(chunks, labels)
     assert pa.types.is_large_string(histories.units.type.field("text").type)
-    made = people.examples_of(histories, 0, CONFIG, Counter(), Counter())
+    made = people.examples_of(histories, people.TimeSplit(0, 0), CONFIG, Counter(), Counter())
     assert made.schema.field("history").type == usual.schema.field("history").type
     columns = ["person_id", "history", "did", "label_set"]
     assert made.sort_by("person_id").select(columns).to_pylist() == usual.select(columns).to_pylist()

@@ -11,7 +11,7 @@ import numpy as np
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
 from trainer.evaluation import metrics
-from trainer.evaluation.parts import Part, Slice, periods, slices
+from trainer.evaluation.parts import Part, Slice, novelties, periods, slices
 from trainer.evaluation.questions import FUTURES, Futures, Questions
 from trainer.evaluation.scores import (
     RANK_METRICS,
@@ -54,10 +54,14 @@ class Asked:
         return values
 
 
-def asked_of_all(questions: Questions, level: Kind, config: EvaluationConfig) -> Asked:
-    """All cuts and, where there are enough, those of the future period; all futures and those in new threads (titles are always of new ones)."""
-    kinds = FUTURES[:1] if level == "title" else FUTURES
-    parts = {(name, futures): part for name, part in periods(questions, level, config.min_period_queries).items() for futures in kinds}
+def asked_of_all(questions: Questions, level: Kind, config: EvaluationConfig, counts: np.ndarray | None = None) -> Asked:
+    """All cuts and, where there are enough, those of the future period; all futures and those in new threads (titles are always of new ones). Of an app's own items,
+    which are all new to whoever acts on them, also those that training people have and those that none of them has, by counts (A,)."""
+    kinds = FUTURES[:1] if level in ("title", "catalogue") else FUTURES
+    named = periods(questions, level, config.min_period_queries)
+    if level == "catalogue" and counts is not None:
+        named |= novelties(questions, level, counts)
+    parts = {(name, futures): part for name, part in named.items() for futures in kinds}
     return _asked(questions, level, targets_of(questions, level), parts, RANK_METRICS, config)
 
 
@@ -74,7 +78,9 @@ def _asked(
     questions: Questions, level: Kind, targets: Targets, parts: Mapping[tuple[Slice, Futures], Part], ranked: tuple[RankMetric, ...], config: EvaluationConfig
 ) -> Asked:  # fmt: skip
     contests: dict[Place, Contest] = {}
-    for (cuts, futures), part in parts.items():
+    for (cuts, futures), part in (
+        parts.items() if level != "catalogue" else ()
+    ):  # who acted on an item before is not asked about it, so that two futures cannot meet
         near = config.matched_days, config.matched_min_others
         contests[cuts, futures, "matched_personal_auc"] = matched_contest(questions, level, futures, part.queries, *near, part.items)
         contests[cuts, futures, "personal_auc"] = plain_contest(questions, level, futures, part.queries, part.items)

@@ -1,6 +1,6 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from lake.encoder import Encoder
-from lake.examples import Kind
+from lake.examples import HeldOutActs, Kind, Split
 from trainer.config import EvaluationConfig
 from trainer.evaluation import metrics
 from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all
@@ -17,7 +17,7 @@ from trainer.evaluation.numbers import DIFFERENCE, Number
 from trainer.evaluation.parts import SLICES, Slice
 from trainer.evaluation.questions import Futures, Questions
 from trainer.evaluation.rows import baseline_rows
-from trainer.evaluation.scores import Contest, Found, Metric, found_by, level_vectors, vector_scorer
+from trainer.evaluation.scores import Contest, Found, Metric, Scorer, found_by, level_vectors, vector_scorer
 from trainer.evaluation.user_user import UserUser
 
 
@@ -29,7 +29,7 @@ class Score(BaseModel):
     cuts: Slice = Field(
         description="All cuts; those whose futures reach beyond the time split; or a slice: cuts by units before them, or futures by how often training people have the item."
     )
-    level: Kind = Field(description="Kind of the answers: a level of labels, or titles.")
+    level: Kind = Field(description="Kind of the answers: a level of labels, titles, or an app's own items.")
     futures: Futures = Field(description="All futures, or those in threads new to the person.")
     metric: Metric
     scorer: str = Field(description="tuned, base, a baseline, or 'tuned - base': the mean paired difference.")
@@ -54,6 +54,10 @@ class EvaluationResult(BaseModel):
     queries: int
     title_people: int = Field(description="People asked about titles, with a label or without.")
     title_queries: int = Field(description="Their cuts.")
+    held_out_acts: HeldOutActs | None = Field(None, description="Which acts were held out of everybody's training, and asked about; None: whole people were.")
+    held_out_part: Split | None = Field(None, description="Which of the held-out acts were asked about: those to choose by (validation) or to judge by (test).")
+    catalogue_people: int = Field(0, description="People asked about an app's own items.")
+    catalogue_queries: int = Field(0, description="Their cuts.")
     future_queries: int = Field(description="Queries of the future period.")
     items: dict[Kind, int] = Field(description="Items of each kind that were ranked.")
     interval: float
@@ -61,7 +65,7 @@ class EvaluationResult(BaseModel):
     matched_min_others: int
     same_meaning_cosine: float
     scores: list[Score]
-    user_user: UserUser = Field(description="Who is it, and who is alike.")
+    user_user: UserUser | None = Field(description="Who is it, and who is alike; None where everybody was trained on.")
 
     def score(self, scorer: str, metric: str, level: Kind, futures: Futures, cuts: Slice = "all cuts") -> Score:
         """The one score of these coordinates. Raises KeyError where there is none."""
@@ -89,26 +93,30 @@ def read_queries(tuned: Encoder, base: Encoder, *asked: Questions) -> list[ReadQ
 
 
 def item_scores(
-    tuned: Encoder, base: Encoder, questions: Questions, read: ReadQueries, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig
+    tuned: Encoder, base: Encoder, questions: Questions, read: ReadQueries, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig,
+    rankings: Iterable[tuple[str, Scorer]] = (),
 ) -> list[Score]:  # fmt: skip
     """Scores of encoder, base and baselines on the questions, none where there are none; `training` are labels of each training person, in time, by level.
 
-    A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words.
+    A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words. `rankings`: what other recommenders, by name, say of an app's own items.
     """
     if not questions.people:
         return []
-    scores = [score for level in questions.levels for score in _level_scores(tuned, base, read, questions, level, training.get(level), config)]
+    scores = [score for level in questions.levels for score in _level_scores(tuned, base, read, questions, level, training.get(level), config, rankings)]
     return sorted(scores, key=lambda score: SLICES.index(score.cuts))
 
 
 def _level_scores(
-    tuned: Encoder, base: Encoder, read: ReadQueries, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None, config: EvaluationConfig
+    tuned: Encoder, base: Encoder, read: ReadQueries, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None, config: EvaluationConfig,
+    rankings: Iterable[tuple[str, Scorer]],
 ) -> list[Score]:  # fmt: skip
     """Encoders are asked by slice as well; what only they need is gone before the baselines are asked."""
-    answers, asked = questions.levels[level], asked_of_all(questions, level, config)
+    answers = questions.levels[level]
     counts = None if training is None else label_counts(training, len(answers.texts))
+    asked = asked_of_all(questions, level, config, counts)
     scores, vectors = _encoder_scores(tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config)
-    for name, scorer in baseline_rows(questions, level, vectors, read.texts, training, config):
+    rows = chain(baseline_rows(questions, level, vectors, read.texts, training, config), rankings if level == "catalogue" else ())
+    for name, scorer in rows:
         values = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors, config.same_meaning_cosine)
         scores += _scores(name, level, values, asked.contests, config)
     return scores

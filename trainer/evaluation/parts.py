@@ -13,13 +13,15 @@ from trainer.evaluation.questions import Questions
 
 Popularity = Literal["head items", "torso items", "tail items"]
 POPULARITIES: tuple[Popularity, ...] = get_args(Popularity)
+Novelty = Literal["items met in training", "items new since training"]
+NOVELTIES: tuple[Novelty, ...] = get_args(Novelty)
 Length = Literal[
     "history of 1-2", "history of 3-5", "history of 6-10", "history of 11-20", "history of 21-50", "history of 51-100", "history of over 100",
 ]  # fmt: skip
 LENGTHS: tuple[Length, ...] = get_args(Length)
 LONGEST = (2, 5, 10, 20, 50, 100)
 """Units in the longest history of each of LENGTHS but the last."""
-Slice = Literal["all cuts", "future period", Popularity, Length]
+Slice = Literal["all cuts", "future period", Novelty, Popularity, Length]
 SLICES: tuple[Slice, ...] = get_args(Slice)
 
 
@@ -36,6 +38,14 @@ def periods(questions: Questions, level: Kind, min_queries: int) -> dict[Slice, 
     every_item, in_future = np.ones(len(questions.levels[level].texts), bool), questions.periods == "future"
     found: dict[Slice, Part] = {"all cuts": Part(np.ones(len(in_future), bool), every_item)}
     return found | ({"future period": Part(in_future, every_item)} if min_queries <= in_future.sum() < len(in_future) else {})
+
+
+def novelties(questions: Questions, level: Kind, counts: np.ndarray) -> dict[Slice, Part]:
+    """Items that training people have, and those that none has: `counts` (A,). Nothing where no future has one of the latter."""
+    every_query, is_new = np.ones(len(questions.person), bool), counts == 0
+    if not is_new[questions.levels[level].futures.item].any():
+        return {}
+    return {name: Part(every_query, items) for name, items in zip(NOVELTIES, (~is_new, is_new), strict=True)}
 
 
 def slices(questions: Questions, level: Kind, counts: np.ndarray | None) -> dict[Slice, Part]:

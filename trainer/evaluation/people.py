@@ -4,18 +4,20 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake.exceptions import DeltaError
 
-from conf.errors import ContractError
+from conf.errors import ContractError, EncoderError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import EncoderCard
-from lake.examples import EXAMPLES, Split
-from lake.labels import ITEMS
+from lake.examples import EXAMPLES, HeldOutActs, Split
+from lake.labels import ITEMS, LABELS_SOURCE
 from lake.rendering import READS_LABELS, QueryFormat
 from trainer.evaluation.alike import time_split
+from trainer.evaluation.catalogue import AppItems, app_items, people_with_items, trained_items
 from trainer.evaluation.halves import Person
 from trainer.evaluation.questions import Example, people_to_ask, people_who_enter, with_labels
 
@@ -26,10 +28,19 @@ BATCH_ROWS = 64
 
 def label_items(lake: LakeConfig, versions: Mapping[str, int]) -> pa.Table:
     """The items made of labels, at the version of `items` that is read; none where it is not read."""
+    return _items(lake, versions, ds.field("source") == LABELS_SOURCE)
+
+
+def catalogue_items(lake: LakeConfig, versions: Mapping[str, int]) -> AppItems:
+    """The apps' own items, at the version of `items` that is read; none where it is not read."""
+    return app_items(_items(lake, versions, ds.field("source") != LABELS_SOURCE))
+
+
+def _items(lake: LakeConfig, versions: Mapping[str, int], where: ds.Expression) -> pa.Table:
     columns = ("item_id", "level", "text")
     if ITEMS.name not in versions:
         return pa.table({name: pa.array([], pa.string()) for name in columns})
-    return arrow_tables.read(lake, ITEMS, columns, ds.field("source") == "labels", versions[ITEMS.name])
+    return arrow_tables.read(lake, ITEMS, columns, where, versions[ITEMS.name])
 
 
 def askable_people(lake: LakeConfig, version: int, split: Split, items: pa.Table, communities: Sequence[str] | None) -> list[str]:
@@ -40,6 +51,37 @@ def askable_people(lake: LakeConfig, version: int, split: Split, items: pa.Table
 def entering_people(lake: LakeConfig, version: int, split: Split, communities: Sequence[str] | None) -> list[str]:
     """`person_id`s, sorted, of the people of a split, labelled or not, who enter a titled thread after a cut (in these communities, if given)."""
     return people_who_enter(_cuts(lake, version, split), communities)
+
+
+def acting_people(lake: LakeConfig, version: int, split: Split, part: Split | None, communities: Sequence[str] | None) -> list[str]:
+    """`person_id`s, sorted, of the people of a split who act on an app's own item after a cut of this part of the held-out acts (None: where people are held out), in these
+    communities, if given."""
+    return people_with_items(_cuts(lake, version, split), part, communities)
+
+
+def items_of_training(lake: LakeConfig, version: int, items: AppItems) -> list[np.ndarray]:
+    """What each person of split train acted on, as `trained_items` has it."""
+    columns = ("acted_on", "cuts", "trained_units")
+    batches = arrow_tables.read_batches(lake, EXAMPLES, columns, ds.field("split") == "train", version, BATCH_ROWS)
+    return trained_items((row for batch in batches for row in batch.to_pylist()), items)
+
+
+def acts_held_out(lake: LakeConfig, version: int) -> HeldOutActs | None:
+    """Which acts `examples` hold out of everybody's training; None where whole people are."""
+    found = arrow_tables.read(lake, EXAMPLES, ("held_out_acts",), version=version)["held_out_acts"].unique().to_pylist()
+    return next((acts for acts in found if acts is not None), None)
+
+
+def check_acts(card: EncoderCard, acts: HeldOutActs | None, version: int) -> None:
+    """Raise EncoderError where an encoder may have been trained on acts that it is to be asked about."""
+    if card.held_out is None:
+        return
+    again = "run 'kindred trainer examples' and 'kindred trainer train' with the same trainer.examples.held_out_acts"
+    if card.held_out.acts != acts:
+        said = [f"the acts '{each}'" if each else "whole people" for each in (card.held_out.acts, acts)]
+        raise EncoderError(f"the encoder was trained with {said[0]} held out, and `examples` hold out {said[1]}; {again}")
+    if acts and card.trained_on.get(EXAMPLES.name) != version:
+        raise EncoderError(f"the encoder was trained on another version of `examples` than {version}: which acts it met cannot be told; {again}")
 
 
 def never_met(lake: LakeConfig, version: int, card: EncoderCard) -> set[str]:
@@ -75,7 +117,7 @@ def _cuts(lake: LakeConfig, version: int, split: Split) -> Iterator[pa.RecordBat
 
 def asked_examples(lake: LakeConfig, version: int, person_ids: Sequence[str], formats: Collection[QueryFormat]) -> list[Example]:
     """Examples of these people, in the order of their ids, as questions are made of them; units have their labels where one of the formats reads them."""
-    found = examples_of(lake, version, person_ids, ("person_id", "history", "labelled", "cuts")).to_pylist()
+    found = examples_of(lake, version, person_ids, ("person_id", "history", "labelled", "cuts", "acted_on")).to_pylist()
     return list(map(with_labels, found)) if READS_LABELS.intersection(formats) else found
 
 

@@ -121,11 +121,11 @@ def questions_of(
         for cut in example["cuts"]
         if _is_in(cut, communities) and any(positive["where"] == "after" and positive["item_id"] in known for positive in cut["positives"])
     ]
-    cuts = _read(asked, formats)
+    cuts = readable_cuts(asked, formats)
     levels: dict[Kind, LevelAnswers] = {
         level: _level_answers(labels.filter(pc.equal(labels["level"], level)), cuts, _places_of_units(cuts)) for level in LEVELS
     }
-    return _questions(cuts, levels, len(asked) - len(cuts))
+    return questions_at(cuts, levels, len(asked) - len(cuts))
 
 
 def title_questions(examples: Iterable[Example], communities: Sequence[str] | None = None, formats: Collection[QueryFormat] = UNITS_ALONE) -> Questions:
@@ -134,20 +134,21 @@ def title_questions(examples: Iterable[Example], communities: Sequence[str] | No
     All those threads are new to whoever enters them; they are asked about once, as all futures. Of the past nothing is an answer.
     """
     asked = [(example, cut) for example in examples for cut in example["cuts"] if cut["entered"] and _is_in(cut, communities)]
-    cuts = _read(asked, formats)
-    return _questions(cuts, {"title": _title_answers(cuts)}, len(asked) - len(cuts))
+    cuts = readable_cuts(asked, formats)
+    return questions_at(cuts, {"title": _title_answers(cuts)}, len(asked) - len(cuts))
 
 
 def _is_in(cut: Mapping[str, Any], communities: Sequence[str] | None) -> bool:
     return communities is None or cut["community"] in communities
 
 
-def _read(cuts: Sequence[AskedCut], formats: Collection[QueryFormat]) -> list[AskedCut]:
+def readable_cuts(cuts: Sequence[AskedCut], formats: Collection[QueryFormat]) -> list[AskedCut]:
     """The cuts before which each of the formats has something to read."""
     return [(example, cut) for example, cut in cuts if all(is_readable(example["history"][: cut["history_length"]], each) for each in formats)]
 
 
-def _questions(cuts: Sequence[AskedCut], levels: dict[Kind, LevelAnswers], unread: int) -> Questions:
+def questions_at(cuts: Sequence[AskedCut], levels: dict[Kind, LevelAnswers], unread: int) -> Questions:
+    """The questions at these cuts, in their order."""
     numbers = {person_id: number for number, person_id in enumerate(dict.fromkeys(example["person_id"] for example, _ in cuts))}
     return Questions(
         person_ids=list(numbers),

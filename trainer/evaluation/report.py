@@ -17,6 +17,10 @@ TITLES = {
 TABLES = (("matched_personal_auc", "personal_auc", "recall_at_10"), ("recall_by_meaning_at_10", "recall_at_50", "ndcg_at_10", "mrr"))
 """Metrics that stand side by side, of the kinds that have them: no line is longer than a screen."""
 LINE_WIDTH, NAME_WIDTH, CELL_WIDTH, PAIR_WIDTH = 150, 28, 26, 34
+HELD_OUT_ACTS = {
+    "last": "each person's last item, and the one before it to choose by",
+    "later": "what people do after a moment, the same for all, and some of the time before it to choose by",
+}
 SLICED = (*LENGTHS, *POPULARITIES)
 
 
@@ -26,6 +30,7 @@ def report_text(result: EvaluationResult) -> str:
         f"Encoder {result.encoder_version} (tuned) against {result.base_model} {result.base_version} (base), {result.max_tokens} tokens",
         f"{result.people} held-out people with labels, {result.queries} cuts ({result.future_queries} of the future period); {result.title_people} asked about titles",
         *textwrap.wrap(_explained(result), LINE_WIDTH),
+        *textwrap.wrap(_asked_about_items(result), LINE_WIDTH),
     ]
     if result.encoder_version == result.base_version:
         lines.append("The registered encoder IS the untouched base: no training has beaten it yet.")
@@ -33,7 +38,7 @@ def report_text(result: EvaluationResult) -> str:
         lines += ["", title, *_tables(scores)]
     for title, scores in _blocks_of_slices([score for score in result.scores if score.cuts in SLICED]):
         lines += ["", title, *_table_of_slices(scores)]
-    for title, of_people in user_user_blocks(result.user_user):
+    for title, of_people in user_user_blocks(result.user_user) if result.user_user else ():
         lines += ["", *textwrap.wrap(title, LINE_WIDTH, subsequent_indent="  "), *(_tables(of_people, _side_by_side(of_people)) if of_people else ())]
     return "\n".join(lines)
 
@@ -47,10 +52,20 @@ def _explained(result: EvaluationResult) -> str:
     )
 
 
+def _asked_about_items(result: EvaluationResult) -> str:
+    if not result.catalogue_people:
+        return ""
+    asked = f"{result.catalogue_people} people asked about an app's own items, {result.catalogue_queries} cuts; what they acted on before is no candidate."
+    if result.held_out_acts is None:
+        return asked
+    held_out = f"Everybody was TRAINED ON; held out were acts: {HELD_OUT_ACTS[result.held_out_acts]}. Asked about are those to {'judge' if result.held_out_part == 'test' else 'choose'} by."
+    return f"{asked} {held_out}"
+
+
 def flat_numbers(result: EvaluationResult) -> dict[str, float]:
     """Metric name -> number, NaN left out: 'all_cuts/specific/new/personal_auc/tuned' with '_low' and '_high' beside it, and
     'all_cuts/specific/new/matched_personal_auc/share_matched'."""
-    numbers = user_user_numbers(result.user_user)
+    numbers = user_user_numbers(result.user_user) if result.user_user else {}
     for score in result.scores:
         name = "/".join(map(plain_name, (score.cuts, score.level, score.futures, score.metric, score.scorer)))
         numbers |= {name: score.mean, f"{name}_low": score.low, f"{name}_high": score.high}
@@ -65,18 +80,20 @@ def _blocks(scores: Sequence[Score], result: EvaluationResult) -> Iterator[tuple
         by_block.setdefault((score.cuts, score.level, score.futures), []).append(score)
     for (cuts, level, futures), of_block in by_block.items():
         people = max(score.people for score in of_block)
-        yield f"{_kind(level, futures)}, {cuts} ({people} people, {result.items[level]} items; {_matched(of_block)})", of_block
+        yield f"{_kind(level, futures)}, {cuts} ({people} people, {result.items[level]} items{_matched(of_block)})", of_block
 
 
 def _kind(kind: str, futures: str | None) -> str:
     if kind == "title":
         return "Titles of threads entered next"
+    if kind == "catalogue":
+        return "An app's own items acted on next"
     return f"{kind.capitalize()} labels, {'new threads only' if futures == 'new' else 'all futures'}"
 
 
 def _matched(scores: Sequence[Score]) -> str:
-    score = next(score for score in scores if score.share_matched is not None)
-    return f"{score.share_matched:.0%} of the futures of {score.people} people matched"
+    score = next((score for score in scores if score.share_matched is not None), None)
+    return "" if score is None else f"; {score.share_matched:.0%} of the futures of {score.people} people matched"
 
 
 def _tables(scores: Sequence[Score | UserUserScore], tables: Sequence[Sequence[str]] = TABLES) -> Iterator[str]:
@@ -87,6 +104,8 @@ def _tables(scores: Sequence[Score | UserUserScore], tables: Sequence[Sequence[s
     others = {score.scorer for score in scores}.difference(first)
     in_order = first + sorted(others, key=lambda scorer: ([_worse_last(by_place[scorer, metric]) for metric in named], scorer))
     for metrics in ([metric for metric in table if metric in named] for table in tables):
+        if not metrics:
+            continue
         yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
         for scorer in in_order:
             cells = [_cell(by_place[scorer, metric], signed=scorer == DIFFERENCE) for metric in metrics]

@@ -12,6 +12,7 @@ Every definition of a metric stands here or in `trainer.evaluation.metrics`:
   and weigh the same both times.
 - *recall@10* of a query: share of its distinct future items among the ten best of all items of the level; *recall@50* likewise. *NDCG@10*: each of them
   among the ten best counts one over the logarithm of its rank plus one, over what the best list would get. *MRR*: one over the rank of the first of them.
+  Of an app's own items, those that the person acted on before are no candidates.
   `new`: only futures in threads new to the person count as targets; the items among which they stand are the same. A person's value is the mean over
   the person's cuts.
 - *recall@10 by meaning*: a future item is found when one of the ten best is the item itself, or one whose words the frozen base puts so near to its words:
@@ -173,10 +174,19 @@ def found_by(
                 _add_wins(wins[key], contest, own, of_labels[contest.label])
         if targets is not None:
             own_targets = slice(targets.first[query], targets.first[query + 1])
+            if level == "catalogue":
+                scores = without(scores, questions.levels[level].pasts[query])
             ranks[own_targets] = metrics.tied_ranks(scores, targets.item[own_targets])
             among_best = metrics.among_best(scores, BEST)
             best[query, : len(among_best)] = among_best
     return Found({key: _shares(won, contests[key].mass) for key, won in wins.items()}, ranks, best)
+
+
+def without(scores: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The scores (A,), those of known items (indexes) below all others."""
+    left = scores.astype(np.float32)
+    left[known] = -np.inf
+    return left
 
 
 def rank_metrics(found: Found[Key], targets: Targets, counted: np.ndarray, by_meaning: np.ndarray | None = None) -> dict[RankMetric, np.ndarray]:

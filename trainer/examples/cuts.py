@@ -4,7 +4,7 @@ Shape letters: S units of all the person's history, oldest first.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -51,13 +51,20 @@ class PersonHistory:
         """Whether by this unit the person acts on a catalogue item for the first time, (S,)."""
         return (_first_places(self.items) == np.arange(len(self.times))) & (self.items != NONE)
 
+    def before(self, place: int) -> "PersonHistory":
+        """The history as it was before the unit there."""
+        arrays = {name: getattr(self, name)[:place] for name in ("times", "threads", "titles", "labels", "items")}
+        return replace(self, **arrays)
+
     def may_cut_before(self, place: int) -> bool:
         """Whether the unit there is later than the one before it: the future is strictly later than the past."""
         return bool(self.times[place - 1] < self.times[place])
 
 
 def held_out(config: ExamplesConfig) -> HeldOut:
-    """Which people are not trained on."""
+    """Which people, or which acts of everybody, are not trained on."""
+    if config.held_out_acts:
+        return HeldOut(validation_share=0, test_share=0, acts=config.held_out_acts)
     communities = tuple(sorted(set(config.held_out_communities)))
     return HeldOut(validation_share=config.validation_share, test_share=config.test_share, communities=communities)
 
@@ -134,7 +141,7 @@ def cut_row(
     return {
         "history_length": cut - history.kept_from, "community": communities[cut], "positives": positives, "entered": [place - history.kept_from for place in entered],
         "hard_negatives": [], "period": period_of(history, [*after, *entered, *acted_on], split_at),
-        "labelled": int((history.labels[history.kept_from : cut] != NONE).sum()), "acted_on": [place - history.kept_from for place in acted_on],
+        "labelled": int((history.labels[history.kept_from : cut] != NONE).sum()), "acted_on": [place - history.kept_from for place in acted_on], "part": None,
     }  # fmt: skip
 
 

@@ -16,10 +16,13 @@ from lake.schema import arrow_schema
 from trainer.config import ExamplesConfig
 from trainer.examples.catalogue import NO_CATALOGUE, Catalogue
 from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
+from trainer.examples.held_out_acts import HeldOutFrom, held_out_cuts, held_out_from
 from trainer.examples.judgements import Judged, with_judgements
 from trainer.examples.person_labels import whole
 
 _TYPES = arrow_schema(EXAMPLES)
+NEVER = int(np.iinfo(np.int64).max)
+"""A time (UTC microseconds) that is later than all others."""
 LEAF_BYTES = 2**31 - 2**20
 """Bytes of all texts of one field that Arrow's `string` can hold in one array, nearly; larger histories are held with large offsets."""
 
@@ -119,28 +122,42 @@ def _title_keys(titles: pa.Array) -> Numbers:
     return np.where(numbers == NONE, NONE, keys[numbers])
 
 
+@dataclass(frozen=True)
+class TimeSplit:
+    """When the future begins, by which encoders are judged; and when acts begin by which they are chosen, where acts are held out. UTC microseconds."""
+
+    judge_at: int
+    choose_at: int
+
+
 def examples_of(
-    people: People, split_at: int, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str], judged: Judged | None = None
+    people: People, split: TimeSplit, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str], judged: Judged | None = None
 ) -> pa.Table:  # fmt: skip
     """Rows of `examples`, ordered by where and when the people act last, so that neighbours in the table are neighbours in place and time.
 
-    `counts` and `dropped` are added to: people, cuts, people of each split; people without an example by reason.
+    Where acts are held out, all but the cuts that ask for them is made of what lies before. `counts` and `dropped` are added to: people, cuts, people of each split; people without an example by reason.
     """
     shares, rows, kept = held_out(config), [], []
     labels = _labels(people.label_rows)
     for person, person_id in enumerate(people.person_ids):
         history = people.history(person, config.max_history_units)
-        cuts = person_cuts(history, config)
-        if isinstance(cuts, str):
+        begins = held_out_from(history, config.held_out_acts, split.choose_at, split.judge_at) if config.held_out_acts else None
+        trained = history if begins is None else history.before(begins.choose)
+        cuts, asked = person_cuts(trained, config), [] if begins is None else _held_out_cuts(people, person, history, begins, config)
+        if isinstance(cuts, str) and not asked:
             dropped[f"people: {cuts}"] += 1
             continue
-        row = _example(people, person, history, cuts, labels, split_at, config) | {"person_id": person_id, "candidates": []}
+        past_until = split.judge_at if begins is None else NEVER
+        row = _example(people, person, trained, [] if isinstance(cuts, str) else cuts, labels, past_until, config) | {"person_id": person_id, "candidates": []}
+        row["cuts"] += asked
+        row["held_out_acts"], row["trained_units"] = config.held_out_acts, None if begins is None else max(0, begins.choose - history.kept_from)
         row["split"] = shares.split_of(person_id, row["communities"])
         if judged:
             kept_units = people.units.slice(people.offsets[person] + history.kept_from, len(history.times) - history.kept_from)
             row = with_judgements(row, pc.struct_field(kept_units, "unit_id").to_pylist(), judged, config.hard_negative_grade)
         counts["people"] += 1
-        counts["cuts"] += len(cuts)
+        counts["cuts"] += len(row["cuts"])
+        counts.update(f"people with {cut['part']} acts held out" for cut in asked)
         counts["people with labels"] += bool(row["labelled"])
         counts["people with catalogue items"] += bool(row["acted_on"])
         counts["hard negatives"] += sum(len(cut["hard_negatives"]) for cut in row["cuts"])
@@ -166,23 +183,33 @@ def _example(
     times = pc.struct_field(units, "created_at")
     items = {row: {level: labels[row][f"{level}_item_id"] for level in LEVELS} for row in history.labels[history.labels != NONE].tolist()}
     of_labels = [key for row in items for key in (answer_key(labels[row]["specific"]), answer_key(labels[row]["broad"]))]
-    of_titles, of_items = people.title_keys[start:end], history.items
+    of_titles, of_items = people.title_keys[start : start + len(history.times)], history.items
     cut_rows = [
         {"cut_at": times[cut - 1].as_py()} | cut_row(history, cut, for_labels, communities, unit_ids, items, split_at, config) for cut, for_labels in cuts
     ]
+    acts = np.flatnonzero(people.items[start + history.kept_from : end] != NONE)
     return {
         "labelled": [labels[row] for row in history.labels[history.kept_from :].tolist() if row != NONE],
         "cuts": cut_rows,
         "communities": sorted({community for community in communities if community is not None}),
         "did": np.unique(np.concatenate([of_titles[of_titles != NONE], of_items[of_items != NONE], np.array(of_labels, np.int64)])),
-        "acted_on": _acted_items(people, start + history.kept_from, {place for cut in cut_rows for place in cut["acted_on"]}),
+        "acted_on": _acted_items(people, start + history.kept_from, acts.tolist()),
         "label_set": sorted({labels[row]["teacher_version"] for row in items}),
     }  # fmt: skip
 
 
-def _acted_items(people: People, start: int, places: set[int]) -> list[dict[str, Any]]:
+def _held_out_cuts(people: People, person: int, history: PersonHistory, begins: HeldOutFrom, config: ExamplesConfig) -> list[dict[str, Any]]:
+    """The cuts that ask for held-out acts."""
+    start, end = (int(each) for each in people.offsets[person : person + 2])
+    units = people.units.slice(start, end - start)
+    times = pc.struct_field(units, "created_at")
+    found = held_out_cuts(history, begins, pc.struct_field(units, "community").to_pylist(), config.min_past_units)
+    return [{"cut_at": times[place - 1].as_py()} | cut for place, cut in found]
+
+
+def _acted_items(people: People, start: int, places: list[int]) -> list[dict[str, Any]]:
     """The items of these units of the history that begins at a place among all units."""
-    rows = [(place, int(people.items[start + place])) for place in sorted(places)]
+    rows = [(place, int(people.items[start + place])) for place in places]
     return [{"place": place, "item_id": people.catalogue.item_ids[row], "text": people.catalogue.texts[row]} for place, row in rows]
 
 
@@ -196,7 +223,7 @@ def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.St
         {"history": history}
         | {
             name: pa.array([row[name] for row in rows], _TYPES.field(name).type)
-            for name in ("person_id", "cuts", "did", "communities", "label_set", "split", "acted_on", "candidates")
+            for name in ("person_id", "cuts", "did", "communities", "label_set", "split", "acted_on", "candidates", "held_out_acts", "trained_units")
         }
         | {"labelled": pa.array([[{name: label[name] for name in names} for label in row["labelled"]] for row in rows], _TYPES.field("labelled").type)}
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 
@@ -13,19 +14,36 @@ from conf.errors import ContractError, EncoderError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
-from lake.examples import EXAMPLES
+from lake.examples import EXAMPLES, HeldOutActs, Kind
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
 from lake.presence import has_table
+from lake.rendering import QueryFormat
 from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.alike import who_is_alike
 from trainer.evaluation.baselines import pasts_of
+from trainer.evaluation.catalogue import catalogue_questions
 from trainer.evaluation.comparison import EvaluationResult, item_scores, read_queries
 from trainer.evaluation.identity import who_is_it
-from trainer.evaluation.people import BATCH_ROWS, askable_people, asked_examples, entering_people, label_items, never_met, people_of, split_known_by
+from trainer.evaluation.people import (
+    BATCH_ROWS,
+    acting_people,
+    acts_held_out,
+    askable_people,
+    asked_examples,
+    catalogue_items,
+    check_acts,
+    entering_people,
+    items_of_training,
+    label_items,
+    never_met,
+    people_of,
+    split_known_by,
+)
 from trainer.evaluation.questions import Example, Questions, questions_of, title_questions
+from trainer.evaluation.rankings import ranking_hashes, ranking_rows
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.evaluation.user_user import UserUser
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
@@ -46,13 +64,14 @@ def run_job(arguments: JobArguments) -> None:
 
 
 def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
-    """What the people of split test say of the registered encoder; what was found before where nothing that decides it has changed.
+    """What the people of split test, or acts held out of everybody's training, say of the registered encoder; what was found before where nothing that decides it has changed.
 
-    Raises ContractError without such people, EncoderError without encoder, or with one that does not say whom it met.
+    Raises ContractError without such people, EncoderError without encoder, or with one that does not say whom it met, ConfigError for rankings that cannot be read.
     """
     folder = registered_folder(lake)
     reads = (EXAMPLES, ITEMS) if has_table(lake, ITEMS) else (EXAMPLES,)
-    read = inputs_now(lake, reads, settings=config.evaluation.model_dump(), encoder_version=encoder_version(folder), code=EVALUATION_VERSION)
+    settings = config.evaluation.model_dump() | {"rankings": ranking_hashes(config.evaluation.rankings)}
+    read = inputs_now(lake, reads, settings=settings, encoder_version=encoder_version(folder), code=EVALUATION_VERSION)
     tags = {tracking.INPUTS: read.fingerprint}
     found = tracking.finished_evaluation(tags)
     if found is not None:
@@ -61,7 +80,8 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
     with job_run(lake, EVALUATE, {"trainer": config}) as record:
         record.versions_read.update(read.versions)
         result = judged(lake, config, read, load_encoder(folder))
-        record.rows.update({"people": result.people, "queries": result.queries, "pairs": result.user_user.likeness.pairs})
+        record.rows.update({"people": result.people, "queries": result.queries, "catalogue people": result.catalogue_people})
+        record.rows.update({"pairs": result.user_user.likeness.pairs} if result.user_user else {})
         log_result(lake, config, read, tags, result)
     return result
 
@@ -71,15 +91,20 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     if tuned.card.may_have_met_anybody:
         raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
     base = base_of(tuned)
-    items = label_items(lake, read.versions)
+    items, of_apps = label_items(lake, read.versions), catalogue_items(lake, read.versions)
     version, settings, query_format = read.version(EXAMPLES), config.evaluation, tuned.card.query_format
-    people = people_to_judge(lake, version, items, tuned.card, settings)
+    acts = acts_held_out(lake, version)
+    check_acts(tuned.card, acts, version)
+    people = people_of_acts(lake, version, acts, query_format, settings) if acts else people_to_judge(lake, version, items, tuned.card, settings)
     questions = questions_of(people.labelled, items, settings.communities, [query_format])
     titles = title_questions(people.entering, settings.communities, [query_format])
-    check_read(questions, titles)
+    acted_on = catalogue_questions(people.acting, of_apps, settings.held_out_part if acts else None, settings.communities, [query_format])
+    check_read(questions, titles, acted_on)
     train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS)
-    of_labels, of_titles = read_queries(tuned, base, questions, titles)
+    of_labels, of_titles, of_items = read_queries(tuned, base, questions, titles, acted_on)
     training = pasts_of((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
+    training_items: dict[Kind, list[np.ndarray]] = {"catalogue": items_of_training(lake, version, of_apps)} if acted_on.people else {}
+    rankings = ranking_rows(settings.rankings, acted_on, of_apps)
     return EvaluationResult(
         encoder_version=tuned.version,
         base_version=base.version,
@@ -90,14 +115,22 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         queries=len(questions.histories),
         title_people=titles.people,
         title_queries=len(titles.histories),
+        held_out_acts=acts,
+        held_out_part=settings.held_out_part if acts else None,
+        catalogue_people=acted_on.people,
+        catalogue_queries=len(acted_on.histories),
         future_queries=int((questions.periods == "future").sum()),
-        items={kind: len(answers.texts) for kind, answers in (questions.levels | titles.levels).items()},
+        items={kind: len(answers.texts) for kind, answers in (questions.levels | titles.levels | acted_on.levels).items()},
         interval=config.evaluation.interval,
         matched_days=config.evaluation.matched_days,
         matched_min_others=config.evaluation.matched_min_others,
         same_meaning_cosine=config.evaluation.same_meaning_cosine,
-        scores=[*item_scores(tuned, base, questions, of_labels, training, settings), *item_scores(tuned, base, titles, of_titles, {}, settings)],
-        user_user=user_user(lake, version, people, tuned, base, settings),
+        scores=[
+            *item_scores(tuned, base, questions, of_labels, training, settings),
+            *item_scores(tuned, base, titles, of_titles, {}, settings),
+            *item_scores(tuned, base, acted_on, of_items, training_items, settings, rankings),
+        ],
+        user_user=None if acts else user_user(lake, version, people, tuned, base, settings),
     )
 
 
@@ -121,13 +154,25 @@ def check_read(*asked: Questions) -> None:
 
 @dataclass(frozen=True)
 class PeopleToJudge:
-    """People whom the encoder never met: examples of those who are asked about labels and about titles, ids of those of whom is asked who they are and who is alike; and
-    ids of others, among whom they are looked for."""
+    """People whom the encoder never met: examples of those who are asked about labels, titles and an app's own items, ids of those of whom is asked who they are and who is
+    alike; and ids of others, among whom they are looked for. Where acts are held out, everybody was met, and is asked about items alone."""
 
     labelled: list[Example]
     entering: list[Example]
+    acting: list[Example]
     askers: list[str]
     others: list[str]
+
+
+def people_of_acts(lake: LakeConfig, version: int, acts: HeldOutActs, query_format: QueryFormat, settings: EvaluationConfig) -> PeopleToJudge:
+    """Those who are asked about held-out acts, in the order of their ids, as many as the settings take. Raises ContractError where there are none."""
+    part = settings.held_out_part
+    acting = acting_people(lake, version, "train", part, settings.communities)[: settings.max_catalogue_people]
+    if not acting:
+        raise ContractError(
+            f"examples: nobody acts on an item among the acts of part {part!r} that are held out ('{acts}'); set trainer.examples.validation_share or past_share otherwise"
+        )
+    return PeopleToJudge([], [], asked_examples(lake, version, acting, [query_format]), [], [])
 
 
 def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: EncoderCard, settings: EvaluationConfig) -> PeopleToJudge:
@@ -138,7 +183,8 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: Encod
     strangers = never_met(lake, version, card)
     test = askable_people(lake, version, "test", items, settings.communities)
     entering = entering_people(lake, version, "test", settings.communities)
-    everybody = set(test) | set(entering)
+    acting = acting_people(lake, version, "test", None, settings.communities)
+    everybody = set(test) | set(entering) | set(acting)
     if met := everybody - strangers:
         logger.warning("%d of %d people of split 'test' are not asked: this encoder was trained or chosen on them", len(met), len(everybody))
     if not everybody & strangers:
@@ -149,16 +195,19 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: Encod
         )
     asked = [person_id for person_id in test if person_id in strangers][: settings.max_people]
     about_titles = [person_id for person_id in entering if person_id in strangers][: settings.max_title_people]
+    about_items = [person_id for person_id in acting if person_id in strangers][: settings.max_catalogue_people]
     known = arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()
     askers = sorted(everybody & strangers)[: settings.max_askers]
     others = sorted(set(known) - set(askers))[: settings.max_other_people]
-    labelled, entering_examples = (asked_examples(lake, version, each, [card.query_format]) for each in (asked, about_titles))
-    return PeopleToJudge(labelled, entering_examples, askers, others)
+    labelled, to_enter, to_act = (asked_examples(lake, version, each, [card.query_format]) for each in (asked, about_titles, about_items))
+    return PeopleToJudge(labelled, to_enter, to_act, askers, others)
 
 
 def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:
     """One MLflow run named 'evaluate' with the settings, what was read, and every number."""
-    facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "title_people"})
+    facts = result.model_dump(
+        include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "title_people", "held_out_acts", "catalogue_people"}
+    )
     with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}, tags):
         tracking.log_inputs(lake, {spec: read.version(spec) for spec in (EXAMPLES, ITEMS) if spec.name in read.versions}, context="evaluation")
         tracking.log_metrics(flat_numbers(result))

@@ -24,7 +24,7 @@ from trainer import arguments as trainer_arguments
 from trainer.config import ExamplesConfig, TrainerConfig
 from trainer.examples.catalogue import NO_CATALOGUE, Catalogue, catalogue_of
 from trainer.examples.judgements import Judged, judged_by_query
-from trainer.examples.people import LEAF_BYTES, examples_of, people_of, people_of_place, ranges_of_ids
+from trainer.examples.people import LEAF_BYTES, TimeSplit, examples_of, people_of, people_of_place, ranges_of_ids
 from trainer.examples.person_labels import Times, label_index, labelled_units
 from trainer.fingerprint import EXAMPLES_VERSION, examples_settings
 
@@ -62,9 +62,14 @@ def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
         of_labelled, of_all = Times(), Times()
         labelled = arrow_tables.overwrite_stream(lake, PERSON_LABELS, _labelled(lake, versions, config, of_labelled, of_all))
         record.wrote(PERSON_LABELS, labelled)
-        split_at = (of_labelled if of_labelled.counts else of_all).quantile(config.past_share)
+        split = time_split(of_labelled if of_labelled.counts and not config.held_out_acts else of_all, config)
         catalogue = read_catalogue(lake, versions.get("items"), config)
-        record.wrote(EXAMPLES, write_examples(lake, versions, labelled, split_at, config, record, catalogue))
+        record.wrote(EXAMPLES, write_examples(lake, versions, labelled, split, config, record, catalogue))
+
+
+def time_split(times: Times, config: ExamplesConfig) -> TimeSplit:
+    """When the future begins by these times, and the acts to choose an encoder by where acts are held out."""
+    return TimeSplit(times.quantile(config.past_share), times.quantile(max(0.0, config.past_share - config.validation_share)))
 
 
 def has_catalogue(lake: LakeConfig) -> bool:
@@ -104,9 +109,9 @@ def label_ranks(lake: LakeConfig, version: int, label_set: list[str] | None) -> 
 
 
 def write_examples(
-    lake: LakeConfig, versions: Mapping[str, int], labelled: int, split_at: int, config: ExamplesConfig, record: RunRecord, catalogue: Catalogue
+    lake: LakeConfig, versions: Mapping[str, int], labelled: int, split: TimeSplit, config: ExamplesConfig, record: RunRecord, catalogue: Catalogue
 ) -> int:  # fmt: skip
-    """Replace `examples`, bucket by bucket, in one commit; the version that it gets. `split_at`: when the future period begins, UTC microseconds.
+    """Replace `examples`, bucket by bucket, in one commit; the version that it gets.
 
     `versions` (table -> Delta version) and `labelled`, that of `person_labels`, are what is read: what another run writes meanwhile counts nothing.
     """
@@ -119,12 +124,18 @@ def write_examples(
         for where, chunks in chunks_in_parts(lake, version, bucket, buckets[bucket], config.memory_mb * 2**20):
             people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where, version=labelled), catalogue)
             judged = read_judgements(lake, people.person_ids, versions.get("judgements"))
-            for rows in row_groups(examples_of(people, split_at, config, record.rows, record.dropped, judged)):
+            for rows in row_groups(examples_of(people, split, config, record.rows, record.dropped, judged)):
                 files.write(rows)
     for community in config.held_out_communities:
         if not record.rows[people_of_place(community)]:
             files.discard()
             raise ConfigError(f"trainer.examples.held_out_communities: nobody with an example ever acted in {community!r}; names are as in `sequences`")
+    if config.held_out_acts and not record.rows["people with test acts held out"]:
+        files.discard()
+        raise ConfigError(
+            f"trainer.examples.held_out_acts {config.held_out_acts!r}: nobody acts on an item of a catalogue there, with {config.min_past_units} units before; import the items with "
+            "'kindred teacher import-items', or lower past_share"
+        )
     written = files.finish()
     arrow_tables.made_anew(lake, EXAMPLES)  # not before: it takes an older program's rows away
     return arrow_tables.replace_by_files(lake, EXAMPLES, written)

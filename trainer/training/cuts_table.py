@@ -22,7 +22,8 @@ from trainer.training.masks import Numbers
 SOURCES: tuple[Source, ...] = get_args(Source)
 _CUT = "cuts.list.element."
 _COLUMNS = [
-    _CUT + name for name in ("cut_at", "community", "period", "entered.list.element", "positives.list.element.level", "labelled", "acted_on.list.element")
+    _CUT + name
+    for name in ("cut_at", "community", "period", "entered.list.element", "positives.list.element.level", "labelled", "acted_on.list.element", "part")
 ]
 
 
@@ -76,10 +77,11 @@ def read_cuts(lake: LakeConfig, version: int, split: str = "train") -> Cuts:
 
 
 def _cuts_of(rows: pa.Table) -> pa.Table:
-    """One row a cut of one row group."""
+    """One row a cut of one row group, but for cuts that ask for held-out acts."""
     lists = rows["cuts"].combine_chunks()
     cuts, person = lists.flatten(), pc.list_parent_indices(lists).cast(pa.int64())
     counts = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    is_trained_on = pc.equal(_later_field(cuts, "part", pa.string()), "train").fill_null(True)
     return pa.table({
         "row": person,
         "cut": pa.array(np.arange(len(cuts)) - np.repeat(np.cumsum(counts) - counts, counts), pa.int64()),
@@ -90,7 +92,7 @@ def _cuts_of(rows: pa.Table) -> pa.Table:
         "labels": pc.greater(pc.list_value_length(pc.struct_field(cuts, "positives")), 0),
         "catalogue": pc.greater(pc.list_value_length(_later_field(cuts, "acted_on", pa.list_(pa.int64()))), 0).fill_null(False),
         "labelled": _later_field(cuts, "labelled", pa.int64()).fill_null(-1),
-    })  # fmt: skip
+    }).filter(is_trained_on)  # fmt: skip
 
 
 def _later_field(cuts: pa.StructArray, name: str, kind: pa.DataType) -> pa.Array:

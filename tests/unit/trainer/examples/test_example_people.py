@@ -14,7 +14,7 @@ from lake.schema import arrow_schema, checked_table, rows_table
 from lake.units import SEQUENCES, thread_title
 from trainer.config import ExamplesConfig
 from trainer.examples.catalogue import NO_CATALOGUE, Catalogue, catalogue_of
-from trainer.examples.people import examples_of, people_of, ranges_of_ids, titles_by_role
+from trainer.examples.people import TimeSplit, examples_of, people_of, ranges_of_ids, titles_by_role
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CONFIG = ExamplesConfig(cuts_per_person=2, min_past_units=2, min_future_labels=2, min_future_units=2)
@@ -50,7 +50,7 @@ def made(
 ) -> Any:  # fmt: skip
     people = people_of(rows_table(SEQUENCES, chunks).select(["person_id", "chunk", "units"]), rows_table(PERSON_LABELS, labels), catalogue)
     counts, dropped = Counter() if counts is None else counts, Counter() if dropped is None else dropped
-    return checked_table(EXAMPLES, examples_of(people, NEVER, CONFIG.model_copy(update=settings), counts, dropped)).to_pylist()
+    return checked_table(EXAMPLES, examples_of(people, TimeSplit(NEVER, NEVER), CONFIG.model_copy(update=settings), counts, dropped)).to_pylist()
 
 
 def test_chunks_are_joined_in_time_and_the_newest_units_kept() -> None:
@@ -129,7 +129,8 @@ def test_items_of_a_catalogue_are_asked_for_where_they_are_acted_on_for_the_firs
     ratings = [rated(number, film) for number, film in enumerate(("1", "2", "1", "3", "no item", "3", "2", "4"))]
     (row,) = made([chunk("a", 0, ratings)], [], catalogue=films("1", "2", "3", "4", "5"), cuts_per_person=9)
     assert [(cut["history_length"], cut["acted_on"]) for cut in row["cuts"] if cut["acted_on"]] == [(3, [3, 7]), (4, [7])]
-    assert row["acted_on"] == [{"place": 3, "item_id": "item 3", "text": "Film 3"}, {"place": 7, "item_id": "item 4", "text": "Film 4"}]
+    items = [(act["place"], act["item_id"], act["text"]) for act in row["acted_on"]]
+    assert items == [(place, f"item {film}", f"Film {film}") for place, film in ((0, 1), (1, 2), (2, 1), (3, 3), (5, 3), (6, 2), (7, 4))]
     assert {answer_key(f"Film {film}") for film in "1234"} < set(row["did"])
     assert answer_key("Film 5") not in row["did"]
 
@@ -139,7 +140,7 @@ def test_items_of_the_same_words_are_one_and_older_ones_than_the_kept_history_co
     (row,) = made([chunk("a", 0, ratings)], [], catalogue=films(*"12345678", texts={"6": "film 1"}), max_history_units=6, cuts_per_person=9)
     acted_on = [(cut["history_length"], [row["history"][place]["thread_id"] for place in cut["acted_on"]]) for cut in row["cuts"]]
     assert acted_on == [(2, ["films:5", "films:7", "films:8"]), (3, ["films:7", "films:8"]), (4, ["films:7", "films:8"])]
-    assert {item["text"] for item in row["acted_on"]} == {"Film 5", "Film 7", "Film 8"}
+    assert {item["text"] for item in row["acted_on"]} == {"Film 3", "Film 4", "Film 5", "film 1", "Film 7", "Film 8"}
     assert {answer_key("Film 1"), answer_key("Film 2")} <= set(row["did"])
 
 
