@@ -12,7 +12,7 @@ TRAIN = """Fine-tune the student on examples and register it.
 
 Reads `examples`, and `items` where there are some; writes a version of the registered encoder, and moves the alias `champion` to it if it clearly
 beats its base and the champion so far (where there is none, else to the base). Does nothing where a run with the same settings on the same versions of these tables has finished."""
-EVALUATE = """The registered encoder on held-out people, against its untouched base and baselines that need no training.
+EVALUATE = """The registered encoder on held-out people, or on acts held out of everybody (trainer.examples.held_out_acts), against its untouched base and baselines that need no training.
 
 Reads `examples`, `items` where there are some, and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.
 Where an evaluation of this encoder on these tables is in MLflow already, prints that."""

@@ -151,7 +151,8 @@ def _trained_on(encoder: Encoder, provenance: Provenance) -> str:
     else:
         lines.append("Nothing of a lake: it is what its base is.")
     if encoder.card.held_out:
-        lines.append(f"Held out from training: {_shares(encoder.card.held_out)}, by a hash of `person_id`{_places(encoder.card.held_out)}.")
+        by_hash = "" if encoder.card.held_out.acts else ", by a hash of `person_id`"
+        lines.append(f"Held out from training: {_shares(encoder.card.held_out)}{by_hash}{_places(encoder.card.held_out)}.")
     if provenance.settings:
         settings = [(f"`{name}`", f"`{json.dumps(value, ensure_ascii=False)}`") for name, value in provenance.settings.items()]
         lines += ["", *_table(("setting", "value"), settings)]
@@ -284,6 +285,10 @@ def _versions(tables: Mapping[str, int]) -> str:
 
 
 def _shares(held_out: HeldOut) -> str:
+    if held_out.acts == "last":
+        return "no people, whom it met all; of everybody, the last item that they acted on to judge it by, and the one before to choose it by"
+    if held_out.acts:
+        return "no people, whom it met all; of everybody, what they did after a moment, the same for all"
     return f"{held_out.validation_share:.0%} of all people to choose an encoder by, and {held_out.test_share:.0%} to judge it by"
 
 

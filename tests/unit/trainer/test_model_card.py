@@ -89,6 +89,14 @@ def test_every_format_of_histories_has_words(query_format: QueryFormat) -> None:
     assert f"| query format | {query_format}, rendering 1: a" in text(encoder(query_format=query_format), TRAINED).replace("the labels", "a label")
 
 
+def test_a_card_says_that_everybody_was_trained_on_where_acts_are_held_out() -> None:
+    shares = HeldOut(validation_share=0, test_share=0, acts="last")
+    assert "Held out: no people, whom it met all; of everybody, the last item" in version_description(encoder(held_out=shares), TRAINED)
+    found = text(encoder(held_out=shares), TRAINED)
+    assert "Held out from training: no people, whom it met all; of everybody, the last item" in found
+    assert "by a hash" not in found
+
+
 def test_places_that_were_held_out_are_named() -> None:
     shares = HeldOut(validation_share=0.15, test_share=0.25, communities=("Tea", "Trains"))
     assert "25% to judge it by; and everybody who ever acted in Tea, Trains." in version_description(encoder(held_out=shares), TRAINED)
