@@ -2,7 +2,7 @@
 
     python -m benchmarks.movielens.prepare FOLDER SPLIT.parquet --lake DIR --config benchmarks/movielens/films.yaml [--set trainer.examples.held_out_acts=later]
 
-FOLDER has u.data and u.item. Its licence forbids to hand the data on: none of it is in this repository, and the split is of pseudonyms and hashes.
+FOLDER has u.data and u.item, or, with the sections `etl` and `teacher` of movielens-1m.yaml in PLATFORMS.md, ratings.dat and movies.dat. Their licence forbids to hand the data on: none of it is in this repository, and the split is of pseudonyms and hashes.
 """
 
 import sys
@@ -21,6 +21,8 @@ from lake.labels import ITEMS
 from pipeline import cli
 from trainer.evaluation.people import BATCH_ROWS, acts_held_out, catalogue_items
 
+CATALOGUES = ("u.item", "movies.dat")
+"""Names of the films' file, of MovieLens-100K and of MovieLens-1M."""
 JOBS = ("etl units", "etl sequences", "teacher import-items", "trainer examples")
 
 
@@ -32,10 +34,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if argv is None else argv)
     arguments = parse_job_arguments(parser, given)
     folder, split = arguments.values.folder, arguments.values.split
+    films = next((folder / name for name in CATALOGUES if (folder / name).is_file()), None)
+    if films is None:
+        raise ConfigError(f"{folder}: no MovieLens as it is published; expected {' or '.join(CATALOGUES)} in it")
     shared = [word for word in given if word not in (str(folder), str(split))]
     run(["etl", "ingest", "--platform", "generic", "--dump", str(folder), *shared])
     for job in JOBS:
-        run([*job.split(), *([str(folder / "u.item")] if job == "teacher import-items" else []), *shared])
+        run([*job.split(), *([str(films)] if job == "teacher import-items" else []), *shared])
     write_split(arguments.section("lake", LakeConfig), split)
 
 

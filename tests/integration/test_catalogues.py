@@ -1,13 +1,16 @@
 """An app's own items from its files to a trained encoder: MovieLens as it is published, by settings alone."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from conf.errors import ContractError, TeacherError
+from benchmarks.movielens import prepare
+from conf.errors import ConfigError, ContractError, TeacherError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, answer_key
@@ -97,8 +100,14 @@ def test_films_in_the_format_of_movielens_1m_are_answers_too(spark: SparkSession
     (dump / "movies.dat").write_bytes("".join(f"{film}::{title}::Animation|Comedy\n" for film, title in titles.items()).encode("latin-1"))
     ratings = [f"{user}::{1 + film * user % 20}::5::{978_300_000 + film * 86_400}\n" for user in (1, 3, 7) for film in range(20)]
     (dump / "ratings.dat").write_text("".join(ratings))
-    rows = examples_of(lake, settings / "movielens-1m.yaml", dump, dump / "movies.dat")
+    split = settings / "split.parquet"
+    shared = ["--lake", lake.path, "--config", str(settings / "movielens-1m.yaml"), "--set", f"lake.pseudonym_key_file={lake.pseudonym_key_file}"]
+    prepare.main([str(dump), str(split), *shared, "--set", "trainer.examples.held_out_acts=last"])
+    rows = arrow_tables.read(lake, EXAMPLES).to_pylist()
     assert len(rows) == 3
+    assert Counter(row["part"] for row in pq.read_table(split).to_pylist()) == {"train": 3 * 18, "validation": 3, "test": 3}
+    with pytest.raises(ConfigError, match=r"expected u\.item or movies\.dat in it"):
+        prepare.main([str(settings), str(split), *shared])
     items = {row["item_id"]: row["text"] for row in arrow_tables.read(lake, ITEMS).to_pylist()}
     assert items[catalogue_item_id("movielens-1m", "7")] == 'Caf\xe9: the "film" (1967), Animation, Comedy'
     assert all(row["acted_on"] and {item["text"] for item in row["acted_on"]} <= set(items.values()) for row in rows)

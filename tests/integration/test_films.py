@@ -12,11 +12,13 @@ from benchmarks.movielens.prepare import write_split
 from conf.errors import ConfigError, ContractError, EncoderError
 from lake import arrow_tables
 from lake.config import LakeConfig
+from lake.examples import EXAMPLES
 from lake.job_runs import last_done_run
 from lake.labels import ITEMS, Item, catalogue_item_id
 from lake.schema import rows_table
 from lake.units import SEQUENCES
 from tests.encoder_folders import modernbert_folder
+from tests.older_lakes import make_older
 from tests.topic_people import START, unit
 from trainer.evaluation.comparison import EvaluationResult
 from trainer.jobs import evaluate, examples, train
@@ -156,6 +158,9 @@ def test_people_whom_training_never_saw_are_asked_about_films_beside_titles(lake
     assert found.user_user is not None
     assert found.score("popular", "recall_at_10", "catalogue", "all").people == found.catalogue_people
     assert found.score("tuned", "personal_auc", "title", "all").people > 0
+    make_older(lake, EXAMPLES)
+    older = evaluated(lake, base, capsys, *settings, "evaluation.seed=1")
+    assert (older.catalogue_people, older.title_people) == (0, found.title_people), "an older table does not say which items are acted on"
 
 
 def test_without_a_catalogue_there_are_no_acts_to_hold_out(lake: LakeConfig, base: Path) -> None:

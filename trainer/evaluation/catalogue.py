@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lake.examples import Split, answer_key
 from lake.rendering import QueryFormat
@@ -81,5 +82,13 @@ def trained_items(examples: Iterable[Mapping[str, Any]], items: AppItems) -> lis
 
 def people_with_items(examples: Iterable[pa.RecordBatch], part: Split | None, communities: Sequence[str] | None = None) -> list[str]:
     """`person_id`s, sorted, of those who have such a cut; out of `person_id` and `cuts`."""
-    rows = (row for batch in examples for row in batch.to_pylist())
-    return sorted(row["person_id"] for row in rows if any(asks_for_items(cut, part, communities) for cut in row["cuts"]))
+    found: set[str] = set()
+    for batch in examples:
+        cuts, person = pc.list_flatten(batch["cuts"]), pc.list_parent_indices(batch["cuts"])
+        parts = pc.struct_field(cuts, "part")
+        is_asked = pc.greater(pc.list_value_length(pc.struct_field(cuts, "acted_on")), 0).fill_null(False)
+        is_asked = pc.and_(is_asked, pc.is_null(parts) if part is None else pc.equal(parts, part).fill_null(False))
+        if communities is not None:
+            is_asked = pc.and_(is_asked, pc.is_in(pc.struct_field(cuts, "community"), value_set=pa.array(communities, pa.string())))
+        found.update(batch["person_id"].take(pc.unique(person.filter(is_asked))).to_pylist())
+    return sorted(found)
