@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 ATTENTION = "kindred_packed"
 """Name of our attention function among those of transformers."""
-Run = tuple[int, int, int]
-"""Neighbouring texts of one length in a row: where the first begins, tokens of each, how many."""
+Run = tuple[int, int]
+"""Neighbouring texts of one length in a row: tokens of each, how many."""
 _MARK = "kindred_packs"
 """Attribute of a model with FlashAttention that gets texts packed; others are known by their attention function."""
 
@@ -101,12 +101,7 @@ def packed_vectors(model: SentenceTransformer, features: Mapping[str, Any]) -> T
 
 def runs_of(lengths: Sequence[int]) -> list[Run]:
     """Neighbours of one length, in order."""
-    runs, start = [], 0
-    for length, group in groupby(lengths):
-        count = len(list(group))
-        runs.append((start, length, count))
-        start += length * count
-    return runs
+    return [(length, len(list(group))) for length, group in groupby(lengths)]
 
 
 def first_position(transformer: Any) -> int:
@@ -133,10 +128,10 @@ def attend_within_texts(
     causal = settings.pop("is_causal", None)
     causal = getattr(module, "is_causal", True) if causal is None else causal
     parts = []
-    for start, length, count in runs:
-        own_query, own_key, own_value = (
-            each[0, :, start : start + length * count].unflatten(1, (count, length)).transpose(0, 1) for each in (query, key, value)
-        )
+    # one split: its gradient is put together once, where each slice has a gradient as long as the row
+    of_runs = (each[0].split([length * count for length, count in runs], dim=1) for each in (query, key, value))
+    for (length, count), *of_run in zip(runs, *of_runs, strict=True):
+        own_query, own_key, own_value = (each.unflatten(1, (count, length)).transpose(0, 1) for each in of_run)
         window = _window(length, sliding_window, causal, query.device) if sliding_window is not None and length > sliding_window else None
         found, _ = sdpa_attention_forward(module, own_query, own_key, own_value, window, is_causal=causal, **settings)
         parts.append(found.flatten(0, 1))

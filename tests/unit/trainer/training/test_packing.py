@@ -207,7 +207,7 @@ def test_a_finished_model_has_the_attention_of_its_base() -> None:
 
 
 def test_neighbours_of_one_length_are_one_run() -> None:
-    assert runs_of([5, 5, 2, 5]) == [(0, 5, 2), (10, 2, 1), (12, 5, 1)]
+    assert runs_of([5, 5, 2, 5]) == [(5, 2), (2, 1), (5, 1)]
     assert runs_of([]) == []
 
 
