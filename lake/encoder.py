@@ -47,6 +47,11 @@ class EncoderCard(BaseModel):
     context_chars: int = Field(120, ge=0, description="Characters of each context text in a history.")
     prompts: dict[Side, str] = Field({}, description="What stands before a text, by side: before a history, and before an answer of each kind.")
     dimensions: list[int] = Field([], description="Sizes to which a vector may be cut (Matryoshka); the last is its own.")
+    temperature: float | None = Field(
+        None,
+        gt=0,
+        description="Of the loss that it was trained with: by what a cosine is divided to be a natural logarithm of odds, so that log counts of items can be added; None of a base encoder.",
+    )
     trained_on: dict[str, int] = Field({}, description="Table -> Delta version; empty for a base encoder.")
     held_out: HeldOut | None = Field(None, description="Who was not trained on; None of a base encoder, which met nobody.")
 

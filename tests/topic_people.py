@@ -103,9 +103,10 @@ def register(lake: LakeConfig, encoder: Encoder) -> None:
 
 
 def shaken(base: Encoder) -> Encoder:
-    """The base with a little noise in its weights: another encoder, without a training."""
+    """The base with a little noise in its weights, and a temperature: another encoder, without a training."""
     torch.manual_seed(0)
     with torch.no_grad():
         for weights in base.model.parameters():
             weights += 0.02 * weights.std() * torch.randn_like(weights) if weights.numel() > 1 else 0
-    return Encoder(base.model, base.card, content_version(base.model, base.card))
+    card = base.card.model_copy(update={"temperature": 0.1})
+    return Encoder(base.model, card, content_version(base.model, card))

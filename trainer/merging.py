@@ -17,8 +17,8 @@ from trainer.student import content_version
 
 MERGING_VERSION = "1"
 """Changes with the code that merges: other weights of the same encoders."""
-MET = ("trained_on", "held_out", "dimensions")
-"""What encoders that are merged need not share of their cards: a base met nobody, tables grow, and not all are trained to be cut."""
+MET = ("temperature", "trained_on", "held_out", "dimensions")
+"""What encoders that are merged need not share of their cards: a base met nobody and had no loss, tables grow, and not all are trained to be cut."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ def shares_of(weights: Sequence[float], base_share: float = 0.0) -> list[float]:
 def merged_card(parts: Sequence[Part]) -> EncoderCard:
     """The card of the merge. Raises EncoderError where the parts read texts in different ways or held out different people.
 
-    Of each table the newest version that any part was trained on, and of the sizes to which vectors may be cut those of all parts: a base has none.
+    Of each table the newest version that any part was trained on, of the sizes to which vectors may be cut those of all parts (a base has none), and of the temperatures
+    the mean by share.
     """
     first = parts[0]
     for part in parts[1:]:
@@ -49,7 +50,11 @@ def merged_card(parts: Sequence[Part]) -> EncoderCard:
     for part in parts:
         trained_on |= {table: max(version, trained_on.get(table, version)) for table, version in part.card.trained_on.items()}
     dimensions = sorted(set.intersection(*(set(part.card.dimensions) for part in parts)))
-    return first.card.model_copy(update={"trained_on": trained_on, "held_out": _common_held_out(parts), "dimensions": dimensions})
+    warm = [(part.card.temperature, part.share) for part in parts if part.card.temperature is not None]
+    temperature = sum(each * share for each, share in warm) / sum(share for _, share in warm) if warm else None
+    return first.card.model_copy(
+        update={"temperature": temperature, "trained_on": trained_on, "held_out": _common_held_out(parts), "dimensions": dimensions}
+    )
 
 
 def _check_same_card(first: Part, part: Part) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +36,7 @@ from trainer.model_card import Provenance
 from trainer.student import base_encoder, base_licence, content_version, finish, student_encoder
 from trainer.training.checkpoints import Checkpoints, checkpoints_of_run
 from trainer.training.cuts_table import read_cuts
-from trainer.training.loop import train
+from trainer.training.loop import Step, train
 from trainer.training.stream import ExampleStream
 
 logger = logging.getLogger(__name__)
@@ -132,15 +132,20 @@ def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, acceler
     encoder = student_encoder(config, str(accelerator.device))
     speaks, pace = accelerator.is_main_process, Pace()
     logged = tracking.last_logged_step() if speaks else 0
-    taken = train(encoder, stream, config, accelerator, checkpoints)
-    for step in tqdm(taken, total=stream.steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
+    temperature: float | None = None
+
+    def taken() -> Iterator[Step]:
+        nonlocal temperature
+        temperature = yield from train(encoder, stream, config, accelerator, checkpoints)
+
+    for step in tqdm(taken(), total=stream.steps, unit="step", disable=not (speaks and sys.stderr.isatty())):
         if speaks and step.number > logged:
             tracking.log_metrics(step.metrics(), step.number)
         if speaks and (pace.is_due() or step.number == stream.steps):
             words = "step %d of %d, loss %.3f at temperature %.3f, %.0f tokens/s"
             logger.log(NOTICE, words, step.number, stream.steps, step.loss, step.temperature, step.counts["tokens_per_second"])
     finish(encoder.model, config)
-    card = encoder.card.model_copy(update={"trained_on": plan.versions, "held_out": held_out(config.examples)})
+    card = encoder.card.model_copy(update={"temperature": temperature, "trained_on": plan.versions, "held_out": held_out(config.examples)})
     return Encoder(encoder.model, card, content_version(encoder.model, card))
 
 

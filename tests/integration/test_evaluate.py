@@ -51,11 +51,17 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
     assert ("future period", "broad", "new", "mrr", "mean of last 5 labels") in scores
     rows = {scorer for cuts, level, _, _, scorer in scores if (cuts, level) == ("all cuts", "specific")}
     means = {"last label", "mean of last 5 labels", "mean of last 20 labels", "mean of all labels", "time-decayed mean of labels"}
-    assert rows == {"tuned", "base", "tuned - base", "popular", "own repeats, then popular", "BM25", "TF-IDF", "transition graph", "ALS"} | means
+    popular_too = {"tuned, with popularity", "base, with popularity"}
+    assert rows == popular_too | {"tuned", "base", "tuned - base", "popular", "own repeats, then popular", "BM25", "TF-IDF", "transition graph", "ALS"} | means
     for scorer in ("BM25", "TF-IDF", "ALS", *(means - {"last label"})):
         assert scores["all cuts", "specific", "all", "personal_auc", scorer]["mean"] > 0.7
     after, popular = (scores["all cuts", "specific", "all", "mrr", scorer]["mean"] for scorer in ("transition graph", "popular"))
     assert after > 2 * popular
+    assert result["temperature"] == 0.1
+    for scorer in popular_too:  # nothing personal is lost, and nothing is asked by slice
+        assert scores["all cuts", "specific", "all", "personal_auc", scorer]["mean"] > 0.7
+    assert not [one for one in scores if one[0].startswith("history") and one[-1] in popular_too]
+    assert not [one for one in scores if one[1] == "title" and one[-1] in popular_too]
     by_meaning, recall = (scores["all cuts", "specific", "all", metric, "tuned"] for metric in ("recall_by_meaning_at_10", "recall_at_10"))
     assert recall["mean"] <= by_meaning["mean"] <= 1
     sliced = {cuts: one for (cuts, *place), one in scores.items() if place == ["specific", "all", "recall_at_10", "tuned - base"]}

@@ -91,7 +91,9 @@ def test_the_run_says_what_it_read_and_how_it_went(trained: LakeConfig) -> None:
     assert version.tags["kindred.made"] == "trained"
     info = mlflow.models.get_model_info(f"models:/{trained.registered_model}/{version.version}")
     assert info.signature is not None
-    assert info.metadata["encoder_version"] == load_registered(trained, "cpu").version
+    encoder = load_registered(trained, "cpu")
+    assert info.metadata["encoder_version"] == encoder.version
+    assert encoder.card.temperature == pytest.approx(run.data.metrics["temperature"])
 
 
 def test_the_card_has_the_run_s_scores_and_settings(trained: LakeConfig) -> None:

@@ -12,13 +12,15 @@ from lake.examples import HeldOutActs, Kind, Split
 from trainer.config import EvaluationConfig
 from trainer.evaluation import metrics
 from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all
-from trainer.evaluation.baselines import label_counts
+from trainer.evaluation.baselines import label_counts, with_popularity
 from trainer.evaluation.numbers import DIFFERENCE, Number
 from trainer.evaluation.parts import SLICES, Slice
 from trainer.evaluation.questions import Futures, Questions
 from trainer.evaluation.rows import baseline_rows
 from trainer.evaluation.scores import Contest, Found, Metric, Scorer, found_by, level_vectors, vector_scorer
 from trainer.evaluation.user_user import UserUser
+
+TUNED_POPULAR, BASE_POPULAR = "tuned, with popularity", "base, with popularity"
 
 
 class Score(BaseModel):
@@ -64,6 +66,9 @@ class EvaluationResult(BaseModel):
     matched_days: float
     matched_min_others: int
     same_meaning_cosine: float
+    temperature: float | None = Field(
+        None, description="At which popularity is added to the scores of encoder and base; None where the encoder does not tell one."
+    )
     scores: list[Score]
     user_user: UserUser | None = Field(description="Who is it, and who is alike; None where everybody was trained on.")
 
@@ -114,7 +119,7 @@ def _level_scores(
     answers = questions.levels[level]
     counts = None if training is None else label_counts(training, len(answers.texts))
     asked = asked_of_all(questions, level, config, counts)
-    scores, vectors = _encoder_scores(tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config)
+    scores, vectors = _encoder_scores(tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config, counts)
     rows = chain(baseline_rows(questions, level, vectors, read.texts, training, config), rankings if level == "catalogue" else ())
     for name, scorer in rows:
         values = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors, config.same_meaning_cosine)
@@ -123,19 +128,28 @@ def _level_scores(
 
 
 def _encoder_scores(
-    tuned: Encoder, base: Encoder, read: ReadQueries, level: Kind, asked: Sequence[Asked], config: EvaluationConfig
+    tuned: Encoder, base: Encoder, read: ReadQueries, level: Kind, asked: Sequence[Asked], config: EvaluationConfig, counts: np.ndarray | None
 ) -> tuple[list[Score], np.ndarray]:  # fmt: skip
-    """Scores of the encoder, its base and their paired difference, and the base's vectors of the items (A, D). One encoder's are in memory at a time."""
-    questions, targets = asked[0].questions, asked[0].targets
+    """Scores of the encoder, its base and their paired difference, of both with the popularity of the items (`counts` (A,)) where there is one and the encoder tells its
+    temperature, and the base's vectors of the items (A, D). One encoder's are in memory at a time."""
+    questions, targets, temperature = asked[0].questions, asked[0].targets, tuned.card.temperature
     contests = {place: contest for part in asked for place, contest in part.contests.items()}
 
-    def found(encoder: Encoder, vectors: np.ndarray) -> Found[Place]:
-        return found_by(questions, level, vector_scorer(read.vectors[encoder.version], vectors), contests, targets)
+    def found(encoder: Encoder, vectors: np.ndarray) -> tuple[Found[Place], Found[Place] | None]:
+        scorer = vector_scorer(read.vectors[encoder.version], vectors)
+        popular = None if counts is None or temperature is None else with_popularity(scorer, counts, temperature)
+        return (
+            found_by(questions, level, scorer, contests, targets),
+            None if popular is None else found_by(questions, level, popular, asked[0].contests, targets),
+        )
 
-    of_tuned = None if tuned.version == base.version else found(tuned, level_vectors(tuned, level, questions.levels[level]))
+    of_tuned, tuned_popular = (None, None) if tuned.version == base.version else found(tuned, level_vectors(tuned, level, questions.levels[level]))
     vectors = level_vectors(base, level, questions.levels[level])
-    of_base = found(base, vectors)
+    of_base, base_popular = found(base, vectors)
     scores: list[Score] = []
+    for name, popular in ((TUNED_POPULAR, tuned_popular), (BASE_POPULAR, base_popular)):
+        if popular is not None:
+            scores += _scores(name, level, asked[0].values(popular, vectors, config.same_meaning_cosine), contests, config)
     for part in asked:
         ahead, behind = (part.values(each, vectors, config.same_meaning_cosine) for each in (of_tuned or of_base, of_base))
         for place, value in ahead.items():  # one difference of two matrices in memory at a time

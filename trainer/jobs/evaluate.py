@@ -125,6 +125,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         matched_days=config.evaluation.matched_days,
         matched_min_others=config.evaluation.matched_min_others,
         same_meaning_cosine=config.evaluation.same_meaning_cosine,
+        temperature=tuned.card.temperature,
         scores=[
             *item_scores(tuned, base, questions, of_labels, training, settings),
             *item_scores(tuned, base, titles, of_titles, {}, settings),

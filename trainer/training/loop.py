@@ -15,7 +15,7 @@ configuration is refused.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,8 +90,8 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
     return accelerator
 
 
-def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator: Accelerator, checkpoints: Checkpoints | None = None) -> Iterator[Step]:
-    """Fine-tune the encoder's model in place, yielding each step as it is taken; with checkpoints, from the newest on.
+def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator: Accelerator, checkpoints: Checkpoints | None = None) -> Generator[Step, None, float | None]:
+    """Fine-tune the encoder's model in place, yielding each step as it is taken; with checkpoints, from the newest on. Gives back the temperature of the loss.
 
     A step is in a checkpoint only after whoever iterates has asked for the next one. Raises EncoderError before a step of numbers that are not finite.
     """
@@ -119,6 +119,7 @@ def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator:
         if checkpoints:
             checkpoints.save_if_due(model, optimizer, Progress(number, temperature, position), sightings, pool, is_last=number == stream.steps)
         began_at = time.monotonic()
+    return temperature
 
 
 def miner_of_step(encoder: Encoder, batch: TrainingBatch, share: Share, pool: AnswerPool, config: TrainingConfig, number: int) -> Miner:

@@ -102,6 +102,15 @@ def test_a_merge_may_be_cut_to_what_all_of_it_may(a: Encoder) -> None:
     assert merged(card(64, 384), base_of(Encoder(a.model, card(64, 384), "v")).card) == []
 
 
+def test_temperatures_are_averaged_by_share_and_a_base_has_none() -> None:
+    def card(temperature: float | None) -> EncoderCard:
+        return EncoderCard(base_model="m", rendering_version="1", max_tokens=64, temperature=temperature)
+
+    parts = [Part("", "", share, card(temperature), NEVER) for share, temperature in ((0.5, None), (0.375, 0.08), (0.125, 0.16))]
+    assert merged_card(parts).temperature == pytest.approx(0.1)
+    assert merged_card(parts[:1]).temperature is None
+
+
 def test_of_each_table_the_newest_version_is_named_and_a_base_adds_none() -> None:
     def card(**trained_on: int) -> EncoderCard:
         return EncoderCard(base_model="m", rendering_version="1", max_tokens=64, trained_on=trained_on, held_out=SHARES if trained_on else None)

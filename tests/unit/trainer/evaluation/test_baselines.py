@@ -11,7 +11,7 @@ from lake.examples import EXAMPLES
 from lake.schema import rows_table
 from tests.planted_people import all_items, example, positive, reader
 from trainer.evaluation import metrics
-from trainer.evaluation.baselines import decayed_labels, label_counts, most_popular, newest_labels, own_repeats, pasts_of
+from trainer.evaluation.baselines import decayed_labels, label_counts, most_popular, newest_labels, own_repeats, pasts_of, with_popularity
 from trainer.evaluation.questions import Futures, Questions, people_to_ask, people_who_enter, questions_of, title_questions, with_labels
 from trainer.evaluation.scores import Contest, Scorer, found_by, found_by_meaning, matched_contest, plain_contest, rank_metrics, targets_of, vector_scorer
 
@@ -300,6 +300,15 @@ def test_own_repeats_come_first_and_popularity_orders_the_rest() -> None:
     asked = questions([cut(positives(2, 2, 4, where="inside"), positives(0))])
     scores = own_repeats(asked.levels["specific"].pasts, np.array([7.0, 9, 0, 1, 0, 0]))(slice(0, 1))[0]
     assert np.argsort(-scores, kind="stable").tolist() == [2, 4, 1, 0, 3, 5]
+
+
+def test_with_popularity_items_stand_by_their_chance_where_cosines_say_how_much_likelier_they_are() -> None:
+    counts, temperature = np.array([0.0, 9, 99]), 0.1
+    likelier = np.array([[8.0, 1, 1], [1, 1, 1], [1, 20, 1]])  # than for anybody, a row a person
+    scores = with_popularity(lambda block: (temperature * np.log(likelier))[block], counts, temperature)
+    chances = likelier * (counts + 1)
+    assert np.exp(scores(slice(0, 3)) / temperature) == pytest.approx(chances, rel=1e-4)
+    assert scores(slice(1, 3)).argmax(axis=1).tolist() == [2, 1]
 
 
 def test_newest_labels_are_averaged_and_a_past_without_labels_says_nothing() -> None:
