@@ -36,6 +36,7 @@ from trainer.student import base_encoder, base_licence, content_version, finish,
 from trainer.training.checkpoints import Checkpoints, checkpoints_of_run
 from trainer.training.cuts_table import read_cuts
 from trainer.training.loop import train
+from trainer.training.sharding import whole_model
 from trainer.training.stream import ExampleStream
 
 logger = logging.getLogger(__name__)
@@ -129,9 +130,10 @@ def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, acceler
         if speaks and (pace.is_due() or step.number == stream.steps):
             words = "step %d of %d, loss %.3f at temperature %.3f, %.0f tokens/s"
             logger.log(NOTICE, words, step.number, stream.steps, step.loss, step.temperature, step.counts["tokens_per_second"])
-    finish(encoder.model, config)
+    model = whole_model(encoder.model, lambda: student_encoder(config, str(accelerator.device)).model)
+    finish(model, config)
     card = encoder.card.model_copy(update={"trained_on": plan.versions, "held_out": held_out(config.examples)})
-    return Encoder(encoder.model, card, content_version(encoder.model, card))
+    return Encoder(model, card, content_version(model, card))
 
 
 def words_of_training(config: TrainerConfig, people: Mapping[Source, int]) -> str:
