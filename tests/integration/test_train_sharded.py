@@ -17,7 +17,6 @@ from tests.planted_people import write_planted
 from tests.torchrun import on_processes, on_sharing_processes
 from trainer import publishing
 from trainer.config import TrainerConfig
-from trainer.jobs.train import main
 from trainer.student import base_encoder, student_encoder
 from trainer.training.sharding import all_tensors, gathered
 
@@ -107,31 +106,21 @@ def test_killed_training_in_pieces_ends_with_the_weights_of_an_undisturbed_one(t
         assert (each["steps"], each["weights"]) == ([], whole["weights"])
 
 
-def test_what_an_accelerate_configuration_of_two_shares_is_registered_whole(tmp_path: Path) -> None:
-    lakes = {name: LakeConfig(path=str(tmp_path / name)) for name in ("one", "two")}
-    base = bert_folder(tmp_path)
+def test_what_two_processes_of_an_accelerate_configuration_share_is_registered_whole(tmp_path: Path) -> None:
+    lake, base = LakeConfig(path=str(tmp_path / "lake"), encoder_alias=publishing.TRAINED), bert_folder(tmp_path)
+    write_planted(lake, train=16, validation=2)
     settings = {"base_model": base, "max_tokens": 48, "people_per_batch": 8, "phases": "[{epochs: {labels: 2}}]", "learning_rate": 1e-3, "temperature": 0.05}
     words = [word for name, value in settings.items() for word in ("--set", f"trainer.{name}={value}")]
-    for each in lakes.values():
-        write_planted(each, train=16, validation=2)
     fsdp = {"fsdp_version": 2, "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP", "fsdp_reshard_after_forward": True, "fsdp_cpu_ram_efficient_loading": True}
     configuration = tmp_path / "accelerate.yaml"
     configuration.write_text(
         yaml.safe_dump({"compute_environment": "LOCAL_MACHINE", "distributed_type": "FSDP", "num_machines": 1, "num_processes": 2, "fsdp_config": fsdp})
     )
-    done = on_sharing_processes("--config_file", str(configuration), "--module", "trainer.jobs.train", "--lake", lakes["two"].path, *words)
+    done = on_sharing_processes("--config_file", str(configuration), "--module", "trainer.jobs.train", "--lake", lake.path, *words)
     assert done.returncode == 0, done.stderr[-3000:]
-    main(["--lake", lakes["one"].path, *words])
     texts = ["roses in the garden", "rook endgames", "a country loaf"]
-    alone = {name: SentenceTransformer(str(trained_folder(each)), device="cpu").encode(texts) for name, each in lakes.items()}
-    untouched = base_encoder(TrainerConfig(base_model=str(base), max_tokens=48), "cpu").encode_texts(texts, "specific")
-    assert np.abs(alone["two"] - untouched).max() > 0.05
-    assert np.abs(alone["two"] - alone["one"]).max() < 0.005
-    registered = load_registered(lakes["two"].model_copy(update={"encoder_alias": publishing.TRAINED}), "cpu")
-    assert np.abs(registered.encode_texts(texts, "specific") - alone["two"]).max() < 1e-5
-    assert not list((lakes["two"].local_dir() / "checkpoints").iterdir())
-
-
-def trained_folder(lake: LakeConfig) -> Path:
-    """Where the encoder lies that was trained last."""
-    return registered_folder(lake.model_copy(update={"encoder_alias": publishing.TRAINED}))
+    alone = SentenceTransformer(str(registered_folder(lake)), device="cpu").encode(texts, normalize_embeddings=True)
+    assert np.abs(alone - load_registered(lake, "cpu").encode_texts(texts, "specific")).max() < 1e-5
+    untouched = base_encoder(TrainerConfig(base_model=str(base), max_tokens=48), "cpu")
+    assert np.abs(alone - untouched.encode_texts(texts, "specific")).max() > 0.01
+    assert not list((lake.local_dir() / "checkpoints").iterdir())

@@ -25,7 +25,7 @@ from trainer.training.checkpoints import Checkpoints, Progress
 from trainer.training.gradient_cache import add_gradients
 from trainer.training.loop import make_accelerator, train
 from trainer.training.packing import choose_packing
-from trainer.training.sharding import all_tensors, gathered, shard
+from trainer.training.sharding import all_tensors, gathered, is_sharded, shard, whole_model
 from trainer.training.step import share_of_step
 
 PEOPLE, CACHED, ONE_PASS = 6, 0, 10_000
@@ -114,13 +114,15 @@ def held_share(tensors: Sequence[torch.Tensor]) -> float:
 
 
 def trained(case: Case, folder: Path) -> Found:
-    """Whole weights after six steps, each step's loss and gradient norm, and the shares of parameters and moments that this process holds."""
+    """Weights of the whole model after six steps, each step's loss and gradient norm, and the shares of parameters and moments that this process holds."""
     config, watch = case.config(folder), Watch()
     accelerator = make_accelerator(config)
     stream = HandStream(planted_examples(3 * PEOPLE, 0), config, 2, accelerator.process_index, accelerator.num_processes)
     encoder = student_encoder(config, "cpu")
     steps = list(train(encoder, stream, config, accelerator, watch))  # type: ignore[arg-type]
-    weights = gathered(all_tensors(encoder.model), keep=True)
+    assert is_sharded(encoder.model) == (accelerator.num_processes == 2)
+    model = whole_model(encoder.model, lambda: student_encoder(config, "cpu").model)
+    weights = gathered(all_tensors(model), keep=True)
     facts = {"losses": [step.loss for step in steps], "norms": [step.gradient_norm for step in steps], "held": watch.held}
     return {name: each.numpy() for name, each in weights.items()} | {name: np.array(fact) for name, fact in facts.items()}
 
