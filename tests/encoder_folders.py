@@ -8,7 +8,17 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, ModernBertConfig, ModernBertModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    ModernBertConfig,
+    ModernBertModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3Model,
+)
 
 from lake.models import model_path
 from tests.planted_people import TOPICS
@@ -16,6 +26,17 @@ from tests.planted_people import TOPICS
 WINDOW = 16
 """Tokens that a layer with local attention of the ModernBERT shape reads, half to each side."""
 CHAT = "{% for message in messages %}<|user|>{{ message['content'] }}{% endfor %}"
+
+
+def bert_folder(folder: Path, *modules: torch.nn.Module) -> Path:
+    """As MiniLM, but small: a table of 64 positions, its WordPiece, the mean of tokens, and what else is to follow."""
+    tokenizer = AutoTokenizer.from_pretrained(model_path("all-MiniLM-L6-v2"))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=2, max_position_embeddings=64, initializer_range=0.2,
+        pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    return _write(folder, BertModel(config), tokenizer, [Pooling(64, "mean"), *modules], None, None)
 
 
 def modernbert_folder(folder: Path, pooling: str = "cls", prompts: dict[str, str] | None = None, include_prompt: bool = True, layers: int = 3) -> Path:

@@ -37,6 +37,7 @@ from trainer.student import base_encoder, base_licence, content_version, finish,
 from trainer.training.checkpoints import Checkpoints, checkpoints_of_run
 from trainer.training.cuts_table import read_cuts
 from trainer.training.loop import Step, train
+from trainer.training.sharding import whole_model
 from trainer.training.stream import ExampleStream
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
         record.dropped.update({"people: no label to read": unread} if unread else {})
         tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS) if spec.name in plan.versions})
         tuned = fine_tuned(stream, config, plan, accelerator, checkpoints)
+        assert tuned is not None  # on the main process
         questions = read_validation_questions(lake, config, plan)
         record.rows["validation people"] += questions.people
         register_winner(lake, config, plan, tuned, questions, made)
@@ -127,8 +129,8 @@ def served_formats(lake: LakeConfig) -> list[QueryFormat]:
         return []
 
 
-def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, accelerator: Accelerator, checkpoints: Checkpoints | None) -> Encoder:
-    """The encoder after training. The main process alone speaks, and logs no step of a run that goes on twice."""
+def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, accelerator: Accelerator, checkpoints: Checkpoints | None) -> Encoder | None:
+    """The encoder after training, on the main process alone, which alone speaks, and logs no step of a run that goes on twice."""
     encoder = student_encoder(config, str(accelerator.device))
     speaks, pace = accelerator.is_main_process, Pace()
     logged = tracking.last_logged_step() if speaks else 0
@@ -144,9 +146,12 @@ def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, acceler
         if speaks and (pace.is_due() or step.number == stream.steps):
             words = "step %d of %d, loss %.3f at temperature %.3f, %.0f tokens/s"
             logger.log(NOTICE, words, step.number, stream.steps, step.loss, step.temperature, step.counts["tokens_per_second"])
-    finish(encoder.model, config)
+    model = whole_model(encoder.model, lambda: student_encoder(config, str(accelerator.device)).model, keep=accelerator.is_main_process)
+    if model is None:
+        return None
+    finish(model, config)
     card = encoder.card.model_copy(update={"temperature": temperature, "trained_on": plan.versions, "held_out": held_out(config.examples)})
-    return Encoder(encoder.model, card, content_version(encoder.model, card))
+    return Encoder(model, card, content_version(model, card))
 
 
 def words_of_training(config: TrainerConfig, people: Mapping[Source, int]) -> str:

@@ -28,6 +28,11 @@ POOLING_MODES = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 
 def base_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
     """The untouched base as an encoder, on the same rendering, prompts, pooling and token budget as what is trained from it."""
+    model, card = _base(config, device)
+    return Encoder(model, card, content_version(model, card))
+
+
+def _base(config: TrainingConfig, device: str | None) -> tuple[SentenceTransformer, EncoderCard]:
     model = load_base(config.base_model, config.max_tokens, device, _usual_attention(config))
     set_pooling(model, config)
     prompts = sided_prompts(config.prompts if config.prompts is not None else shipped_prompts(model))
@@ -36,7 +41,7 @@ def base_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
         base_model=config.base_model, rendering_version=RENDERING_VERSION, max_tokens=config.max_tokens, own_chars=config.own_chars,
         context_chars=config.context_chars, prompts=prompts, query_format=config.query_format,
     )  # fmt: skip
-    return Encoder(model, card, content_version(model, card))
+    return model, card
 
 
 def base_of(encoder: Encoder, device: str | None = None) -> Encoder:
@@ -80,9 +85,10 @@ def _first_line(path: Path) -> str | None:
 def student_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:
     """The base as it goes into training: adapters where they alone are trained, and the attention that training computes with. `finish` takes both away.
 
-    Its card names the sizes to which the trained vectors may be cut. Raises ConfigError for one that is more than the vectors have.
+    Its card names the sizes to which the trained vectors may be cut, and it has no version yet: its weights are about to change. Raises ConfigError for a size
+    that is more than the vectors have.
     """
-    encoder = with_sizes(base_encoder(config, device), config.matryoshka)
+    encoder = with_sizes(Encoder(*_base(config, device), version="in training"), config.matryoshka)
     transformer: Any = encoder.model[0].auto_model
     if config.lora_rank is not None:
         add_adapters(encoder.model, config, config.lora_rank)

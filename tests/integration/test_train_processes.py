@@ -5,10 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
-from accelerate.utils import DistributedType
 
-from conf.errors import ConfigError
 from tests.hand_streams import HandStream
 from tests.integration.train_two_processes import CASES, MINED, PEOPLE, loss_and_gradients
 from tests.planted_people import planted_examples
@@ -43,12 +40,6 @@ def test_two_processes_have_the_loss_and_the_gradients_of_one(case: str, folder:
     assert max(np.abs(gradient).max() for gradient in one.values()) > 1e-3
     for name in one:
         assert np.abs(one[name] - two[name]).max() < 1e-5, name
-
-
-def test_a_model_in_pieces_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
-    with pytest.raises(ConfigError, match=r"asks for FSDP; expected .* the whole model"):
-        make_accelerator(TrainingConfig())
 
 
 def test_a_step_is_trained_and_a_history_embedded_at_8192_tokens() -> None:

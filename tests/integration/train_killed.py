@@ -1,6 +1,6 @@
-"""Training that is killed again and again, on one and on two processes, for test_checkpoints.py.
+"""Training that is killed again and again, on one and on two processes, for test_checkpoints.py; on two that share the model for test_train_sharded.py.
 
-Usage: train_killed.py FOLDER. Libraries are imported once; each process of each launch is a fork that is told who it is by the environment, as torchrun does.
+Usage: train_killed.py FOLDER [sharded]. Libraries are imported once; each process of each launch is a fork that is told who it is by the environment, as torchrun does.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lake.config import LakeConfig
+from tests.encoder_folders import bert_folder
 from tests.hand_streams import HandStream
 from tests.planted_people import planted_examples
 from trainer.config import TrainerConfig
@@ -21,12 +22,16 @@ from trainer.student import base_encoder
 from trainer.training import checkpoints
 from trainer.training.checkpoints import checkpoints_of_run
 from trainer.training.loop import make_accelerator, train
+from trainer.training.sharding import all_tensors, gathered
 
 CONFIG = TrainerConfig(
     max_tokens=32, tokens_per_forward=64, precision="full", dropout=True, learning_rate=1e-3, checkpoint_steps=2, keep_checkpoints=1,
     people_per_batch=3, answers_per_query=2, popularity="learned", mined_negatives=2, mining_steps=3,
 )  # fmt: skip
 """Dropout, so that random states count, frequencies and a pool of answers, which are learnt on the way; six steps, with a checkpoint after every other one."""
+
+SHARDED = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+"""What accelerate launch --use_fsdp --fsdp_version 2 tells the processes."""
 
 
 def kill_at_step(number: int) -> Callable[[int, int], None]:
@@ -70,27 +75,29 @@ LAUNCHES = {
 }
 
 
-def train_here(lake: LakeConfig, at_step: Callable[[int, int], None]) -> dict[str, object]:
+def train_here(lake: LakeConfig, config: TrainerConfig, at_step: Callable[[int, int], None]) -> dict[str, object]:
     """Steps that this process took, and the weights after them."""
-    accelerator = make_accelerator(CONFIG)
-    stream = HandStream(planted_examples(9, 0), CONFIG, 2, accelerator.process_index, accelerator.num_processes)
-    encoder = base_encoder(CONFIG, "cpu")
+    accelerator = make_accelerator(config)
+    stream = HandStream(planted_examples(9, 0), config, 2, accelerator.process_index, accelerator.num_processes)
+    encoder = base_encoder(config, "cpu")
     steps = []
-    for step in train(encoder, stream, CONFIG, accelerator, checkpoints_of_run(lake, CONFIG, "f" * 32, accelerator)):
+    for step in train(encoder, stream, config, accelerator, checkpoints_of_run(lake, config, "f" * 32, accelerator)):
         steps.append((step.number, step.loss))
         at_step(step.number, accelerator.process_index)
-    digest = hashlib.sha256(b"".join(each.detach().numpy().tobytes() for each in encoder.model.parameters())).hexdigest()
+    weights = gathered(all_tensors(encoder.model), keep=True)
+    digest = hashlib.sha256(b"".join(each.numpy().tobytes() for each in weights.values())).hexdigest()
     return {"steps": steps, "weights": digest, "left": sorted(path.name for path in Path(lake.path).rglob("*-processes/*"))}
 
 
-def launch(folder: Path, processes: int, name: str) -> list[dict | None]:
+def launch(folder: Path, processes: int, name: str, config: TrainerConfig) -> list[dict | None]:
     """What each process says; None of one that was killed. Where one dies, the others are killed, as torchrun does."""
     place, at_step = LAUNCHES[name]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     said = [folder / f"{processes}-{name}-{process}.json" for process in range(processes)]
-    children = [start(LakeConfig(path=str(folder / f"{processes}-{place}")), at_step, process, processes, port, said[process]) for process in range(processes)]
+    lake = LakeConfig(path=str(folder / f"{processes}-{place}"))
+    children = [start(lake, config, at_step, process, processes, port, said[process]) for process in range(processes)]
     running = set(children)
     while running:
         child, status = os.wait()
@@ -101,13 +108,13 @@ def launch(folder: Path, processes: int, name: str) -> list[dict | None]:
     return [json.loads(path.read_text()) if path.exists() else None for path in said]
 
 
-def start(lake: LakeConfig, at_step: Callable[[int, int], None], process: int, processes: int, port: int, said: Path) -> int:
+def start(lake: LakeConfig, config: TrainerConfig, at_step: Callable[[int, int], None], process: int, processes: int, port: int, said: Path) -> int:
     """The id of a process that trains."""
     if child := os.fork():
         return child
     os.environ |= {"RANK": str(process), "LOCAL_RANK": str(process), "WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     try:
-        said.write_text(json.dumps(train_here(lake, at_step)))
+        said.write_text(json.dumps(train_here(lake, config, at_step)))
         os._exit(0)
     except BaseException:
         traceback.print_exc()
@@ -115,5 +122,9 @@ def start(lake: LakeConfig, at_step: Callable[[int, int], None], process: int, p
 
 
 if __name__ == "__main__":
-    results = {processes: {name: launch(Path(sys.argv[1]), processes, name) for name in LAUNCHES} for processes in (1, 2)}
+    folder, config, counts = Path(sys.argv[1]), CONFIG, (1, 2)
+    if "sharded" in sys.argv:
+        os.environ |= SHARDED
+        config, counts = CONFIG.model_copy(update={"base_model": str(bert_folder(folder / "bert"))}), (2,)
+    results = {processes: {name: launch(folder, processes, name, config) for name in LAUNCHES} for processes in counts}
     print(json.dumps(results))

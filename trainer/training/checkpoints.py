@@ -9,7 +9,7 @@
     progress.json           step, temperature, the position of each process in its stream; written last
 
 A checkpoint is written under another name and renamed when it is whole, so that a kill in between leaves the one before. The main process writes; all read,
-so several machines need a folder that all see. Nothing is pickled.
+so several machines need a folder that all see. Tensors are whole, also where processes hold pieces of them (`sharding`). Nothing is pickled.
 """
 
 import fcntl
@@ -41,6 +41,7 @@ from trainer.config import TrainerConfig
 from trainer.training.frequency import Sightings
 from trainer.training.pool import AnswerPool
 from trainer.training.random_states import random_states, set_random_states
+from trainer.training.sharding import all_tensors, gathered, piece
 
 logger = logging.getLogger(__name__)
 
@@ -121,13 +122,18 @@ class Checkpoints:
     def save(self, model: nn.Module, optimizer: Optimizer, progress: Progress, sightings: Sightings | None = None, pool: AnswerPool | None = None) -> None:
         """Write a checkpoint, then remove all but the newest ones."""
         told = gather_object([(progress.position, random_states(self.accelerator.device), None if pool is None else pool.own_words())])
-        if self.accelerator.is_main_process:
+        is_main, writing = self.accelerator.is_main_process, self.folder / f"writing-{progress.step}"
+        if is_main:
+            shutil.rmtree(writing, ignore_errors=True)
+            writing.mkdir(parents=True)
+        for name, tensors in ((WEIGHTS, all_tensors(model)), (OPTIMIZER, _optimizer_tensors(optimizer))):
+            _write_whole(writing / name, tensors, is_main)
+        if is_main:
             record = Record(self.run_folder.name, len(told), progress.step, progress.temperature, [position for position, _, _ in told])
             words = {_words_of(process): own for process, (_, _, own) in enumerate(told)}
             learnt: dict[str, Arrays] = {} if sightings is None else {SIGHTINGS: sightings.state()}
             learnt |= {} if pool is None else {POOL: pool.state() | words}
-            writing = self.folder / f"writing-{progress.step}"
-            _write(writing, model, optimizer, learnt, [states for _, states, _ in told], record)
+            _write(writing, learnt, [states for _, states, _ in told], record)
             whole = self.folder / f"step-{progress.step:09}"
             _remove(whole)
             writing.rename(whole)
@@ -197,14 +203,15 @@ def _locked(folder: Path) -> IO[str]:
     return file
 
 
-def _write(
-    folder: Path, model: nn.Module, optimizer: Optimizer, learnt: Mapping[str, Arrays], states: list[dict[str, Tensor]], record: Record
-) -> None:  # fmt: skip
-    """All files of a checkpoint, on disk when this returns. `learnt`: what a run learns on the way beside its weights, by the file it stands in."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    save_file(_on_cpu(_tensors(model)), folder / WEIGHTS)
-    save_file(_on_cpu(_optimizer_tensors(optimizer)), folder / OPTIMIZER)
+def _write_whole(path: Path, tensors: dict[str, Tensor], is_main: bool) -> None:
+    """A file of tensors that processes may hold pieces of: all gather them, the main one writes."""
+    found = gathered(tensors, keep=is_main)
+    if is_main:
+        save_file(found, path)
+
+
+def _write(folder: Path, learnt: Mapping[str, Arrays], states: list[dict[str, Tensor]], record: Record) -> None:
+    """The other files of a checkpoint; all are on disk when this returns. `learnt`: what a run learns on the way beside its weights, by the file it stands in."""
     for name, arrays in learnt.items():
         save_numpy(dict(arrays), folder / name)
     for process, of_process in enumerate(states):
@@ -233,18 +240,13 @@ def _states_file(process: int) -> str:
     return f"process-{process}.safetensors"
 
 
-def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers, each once."""
-    return dict(model.named_parameters()) | dict(model.named_buffers())
-
-
 def _load_weights(model: nn.Module, folder: Path) -> None:
-    tensors, saved = _tensors(model), load_file(folder / WEIGHTS)
+    tensors, saved = all_tensors(model), load_file(folder / WEIGHTS)
     if {name: each.shape for name, each in tensors.items()} != {name: each.shape for name, each in saved.items()}:
         raise EncoderError(f"{folder}: holds other weights than this base model has, so another program wrote it; remove {folder.parents[1]} to begin again")
     with torch.no_grad():
         for name, tensor in tensors.items():
-            tensor.copy_(saved[name])
+            tensor.copy_(piece(saved[name], tensor))
 
 
 def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
@@ -254,13 +256,10 @@ def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 def _load_optimizer(optimizer: Optimizer, folder: Path) -> None:
     """The tensors; its settings are those of the run, and its rate a function of the step."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for key, tensor in load_file(folder / OPTIMIZER).items():
         place, name = key.split(".", 1)
-        state.setdefault(int(place), {})[name] = tensor
+        of_parameter = parameters[int(place)]
+        state.setdefault(int(place), {})[name] = piece(tensor, of_parameter) if tensor.shape == of_parameter.shape else tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """As they can be written: contiguous, sharing no memory."""
-    return {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}

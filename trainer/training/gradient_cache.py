@@ -2,7 +2,8 @@
 
 Vectors are made micro-batch by micro-batch without gradient, the loss gives each vector's gradient, and each micro-batch goes through the model
 again to bring it to the weights. The second time random numbers are those of the first, so that dropout drops the same. A process whose
-texts are few keeps their graphs and spares the second time: each decides for itself, the numbers are the same.
+texts are few keeps their graphs and spares the second time: each decides for itself, the numbers are the same. Where processes share the model
+(`sharding`) they decide together, and a process with fewer micro-batches goes through it with empty ones.
 Source: Gao et al. 2021, https://arxiv.org/abs/2101.06983.
 """
 
@@ -19,8 +20,9 @@ from lake.encoder import Encoder
 from trainer.training.loss import PLAIN, Floats, LossSettings, best_temperature, loss_of_kinds
 from trainer.training.mining import Miner
 from trainer.training.random_states import RandomStates, random_states, replayed
+from trainer.training.sharding import is_sharded, largest
 from trainer.training.step import Share
-from trainer.training.towers import embed
+from trainer.training.towers import embed, passes_together
 
 SOFTEST = 0.16
 """Where a base cannot tell a step's answers apart at all (titles that people of one community and time enter), the best fit is no contrast, from which nothing
@@ -47,12 +49,12 @@ def add_gradients(
     With a miner hard negatives join the step between the passes; nothing is taken from their scores, since they are there by choice and not by chance.
     """
     encoder.model.train(dropout)
-    passes = first_passes(encoder, share, share.own.computed_tokens <= tokens_in_one_pass, accelerator)
+    passes = first_passes(encoder, share, keeps_graphs(encoder, share, tokens_in_one_pass, accelerator), accelerator)
     vectors = all_vectors(passes, share, encoder.dimension, accelerator)
     if miner is not None:
-        answers_before = len(share.answers)
+        answers_before, taken = len(share.answers), len(share.own.rows)
         share = miner.extend(vectors)
-        passes += first_passes(encoder, share, share.own.computed_tokens <= tokens_in_one_pass, accelerator, len(passes))
+        passes += first_passes(encoder, share, keeps_graphs(encoder, share, tokens_in_one_pass, accelerator), accelerator, taken)
         vectors = all_vectors(passes, share, encoder.dimension, accelerator)
         share = miner.mask_too_near(vectors, answers_before)
         log_chances = None if log_chances is None else np.concatenate([log_chances, np.zeros(len(share.answers) - answers_before)])
@@ -63,7 +65,11 @@ def add_gradients(
     for each in passes:
         again = each.vectors if each.vectors.requires_grad else _second_pass(encoder, share, each, accelerator)
         again.backward(gradient[each.rows])
-    sum_gradients([each for each in encoder.model.parameters() if each.requires_grad], accelerator)
+    trained = [each for each in encoder.model.parameters() if each.requires_grad]
+    if is_sharded(encoder.model):
+        fill_gradients(trained)  # each pass has summed its own already
+    else:
+        sum_gradients(trained, accelerator)
     return float(loss.item())
 
 
@@ -75,11 +81,16 @@ def fitting_temperature(encoder: Encoder, share: Share, accelerator: Accelerator
     return min(SOFTEST, best_temperature(queries, answers, share.relation, share.kinds, settings, weights=share.weights))
 
 
-def first_passes(encoder: Encoder, share: Share, keeps_graphs: bool, accelerator: Accelerator, taken: int = 0) -> list[Pass]:
-    """This process's micro-batches but for the first `taken`, each once through the model."""
+def keeps_graphs(encoder: Encoder, share: Share, tokens_in_one_pass: int, accelerator: Accelerator) -> bool:
+    """Whether this process's texts are few enough to go through the model once; those of all where they share the model."""
+    return not largest(share.own.computed_tokens > tokens_in_one_pass, encoder.model, accelerator)
+
+
+def first_passes(encoder: Encoder, share: Share, keeps: bool, accelerator: Accelerator, taken: int = 0) -> list[Pass]:
+    """This process's micro-batches but for the first `taken`, each once through the model, whose graph is kept or not."""
     passes = []
-    with torch.set_grad_enabled(keeps_graphs):
-        for rows in share.own.rows[taken:]:
+    with torch.set_grad_enabled(keeps):
+        for rows in passes_together(encoder.model, share.own.rows[taken:], share.own.texts, accelerator):
             states = random_states(accelerator.device)
             passes.append(Pass(rows, _vectors(encoder, share, rows, accelerator), states))
     return passes
@@ -96,14 +107,19 @@ def all_vectors(passes: Iterable[Pass], share: Share, dimension: int, accelerato
 def sum_gradients(parameters: Iterable[Parameter], accelerator: Accelerator) -> None:
     """Each parameter's gradient summed over processes, in few large reductions; one that a process did not touch counts as zero there."""
     for bucket in _buckets(parameters):
-        for parameter in bucket:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
+        fill_gradients(bucket)
         if accelerator.num_processes > 1:
             gradients = [each.grad for each in bucket if each.grad is not None]
             summed = accelerator.reduce(torch.cat([each.flatten() for each in gradients]), reduction="sum")
             for gradient, numbers in zip(gradients, summed.split([each.numel() for each in gradients]), strict=True):
                 gradient.copy_(numbers.view_as(gradient))
+
+
+def fill_gradients(parameters: Iterable[Parameter]) -> None:
+    """Set the gradient of parameters that no text went through to zero."""
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
 
 
 def _second_pass(encoder: Encoder, share: Share, first: Pass, accelerator: Accelerator) -> Tensor:

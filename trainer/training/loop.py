@@ -9,8 +9,7 @@ Of Accelerate this uses the processes and their devices as `accelerate launch` o
 the forward pass (autocast). `prepare` is not called. It would wrap the model in DDP, which reduces in the backward pass of each micro-batch, or of the last
 alone (`no_sync`), and takes the mean; processes have different numbers of micro-batches here, some none, and the loss is already that of all
 processes, so gradients must be summed, once, after the last. The rate is a function of the step's number, so a prepared scheduler, which counts steps of its
-own and N a step, would be wrong. FSDP shards weights that each forward pass gathers from all processes, which different numbers of passes cannot do: such a
-configuration is refused.
+own and N a step, would be wrong. FSDP2 is the exception: its own configuration in Accelerate has the model sharded (`sharding`), and gradients are summed pass by pass.
 """
 
 import math
@@ -21,10 +20,9 @@ from typing import Protocol
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType
 from torch.optim import AdamW, Optimizer
 
-from conf.errors import ConfigError, EncoderError
+from conf.errors import EncoderError
 from lake.encoder import Encoder
 from trainer.config import TrainingConfig
 from trainer.fingerprint import uses_bf16
@@ -37,11 +35,11 @@ from trainer.training.mining import Miner, MiningSettings
 from trainer.training.negatives import negatives_by_nearness
 from trainer.training.packing import choose_packing
 from trainer.training.pool import AnswerPool
+from trainer.training.sharding import clip_gradients, shard, sharding_asked
 from trainer.training.step import Share, share_of_step
 
 NEAR_DAYS = 45
 """Negatives of people whose cuts lie no further apart are counted as near in time."""
-SHARDED = {DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM}
 
 
 class Stream(Protocol):
@@ -80,24 +78,23 @@ class Step:
 
 
 def make_accelerator(config: TrainingConfig) -> Accelerator:
-    """Accelerate with the configured arithmetic; seeds and devices are the caller's environment. Raises ConfigError where it is told to shard the model."""
-    accelerator = Accelerator(mixed_precision="bf16" if uses_bf16(config) else "no", cpu=not torch.cuda.is_available())
-    if accelerator.distributed_type in SHARDED:
-        raise ConfigError(
-            f"accelerate's configuration asks for {accelerator.distributed_type.value}; expected several GPUs (or none) that each hold the whole model: "
-            "choose so in 'accelerate config', or start with torchrun"
-        )
+    """Accelerate with the configured arithmetic; seeds, devices and sharding are the caller's environment. Raises ConfigError as `sharding_asked` does."""
+    plugin = sharding_asked(config)
+    accelerator = Accelerator(mixed_precision="bf16" if uses_bf16(config) else "no", cpu=not torch.cuda.is_available(), fsdp_plugin=plugin)
+    accelerator.state.fsdp_plugin = plugin
     return accelerator
 
 
 def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator: Accelerator, checkpoints: Checkpoints | None = None) -> Generator[Step, None, float | None]:
-    """Fine-tune the encoder's model in place, yielding each step as it is taken; with checkpoints, from the newest on. Gives back the temperature of the loss.
+    """Fine-tune the encoder's model in place, yielding each step as it is taken; with checkpoints, from the newest on. A sharded one is left sharded (`whole_model`).
+    Gives back the temperature of the loss.
 
     A step is in a checkpoint only after whoever iterates has asked for the next one. Raises EncoderError before a step of numbers that are not finite.
     """
     torch.manual_seed(config.seed + accelerator.process_index)
     model = encoder.model.to(accelerator.device)
     choose_packing(model, config, accelerator)
+    shard(model, accelerator)
     parameters = [each for each in model.parameters() if each.requires_grad]
     optimizer = AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)  # a sixth of the plain one's CPU seconds
     sightings = Sightings() if config.popularity == "learned" else None
@@ -111,7 +108,7 @@ def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator:
         miner = miner_of_step(encoder, batch, share, pool, config, number) if pool else None
         loss = add_gradients(encoder, share, tokens_in_one_pass(config), accelerator, temperature, config.dropout, loss_settings(config), log_chances, miner)
         share = miner.share if miner else share
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient_norm))
+        norm = clip_gradients(parameters, config.max_gradient_norm)
         check_finite(number, loss=loss, gradient=norm)
         rate = stream.learning_rate(number)
         _take_step(optimizer, rate)

@@ -18,7 +18,7 @@ from lake.encoder import Encoder
 from lake.examples import KINDS
 from trainer.training.masks import Numbers, kinds_of
 from trainer.training.packing import is_packing
-from trainer.training.towers import embed, token_batches, token_counts
+from trainer.training.towers import embed, passes_together, token_batches, token_counts
 
 
 class AnswerPool:
@@ -53,7 +53,8 @@ class AnswerPool:
         tokens = dict(zip(texts, token_counts(encoder, list(texts.values())).tolist(), strict=True))
         vectors = torch.zeros_like(self.vectors)
         with torch.no_grad():
-            for rows in token_batches(tokens, tokens_per_forward, is_packing(encoder.model)):
+            groups = token_batches(tokens, tokens_per_forward, is_packing(encoder.model))
+            for rows in passes_together(encoder.model, groups, texts, self.accelerator):
                 vectors[rows] = embed(encoder.model, [texts[row] for row in rows], self.accelerator)
         self.vectors = self.accelerator.reduce(vectors, reduction="sum")
 

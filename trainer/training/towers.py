@@ -12,6 +12,10 @@ from torch import Tensor
 from lake.encoder import Encoder
 from trainer.training.masks import Numbers
 from trainer.training.packing import is_packing, packed_vectors
+from trainer.training.sharding import is_sharded, largest
+
+STAND_IN = "a"
+"""What goes through the model where there is no text, since others' do."""
 
 
 def token_counts(encoder: Encoder, texts: Sequence[str]) -> Numbers:
@@ -42,12 +46,26 @@ def computed_tokens(lengths: Sequence[int], packed: bool = False) -> int:
 
 
 def embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator, packed: bool | None = None) -> Tensor:
-    """Unit-length vectors of texts (T, D) with their prompts, in float32 whatever the arithmetic. `packed`: in one row without padding; None as the model gets them."""
+    """Unit-length vectors of texts (T, D) with their prompts, in float32 whatever the arithmetic. `packed`: in one row without padding; None as the model gets them.
+
+    No texts go through the model too, and so does the gradient of their vectors (0, D), which is zero.
+    """
+    if not texts:
+        return embed(model, [STAND_IN], accelerator, packed)[:0]
     packs = is_packing(model) if packed is None else packed
     groups = _by_prompt(model, texts)
     vectors = torch.cat([_vectors(model, [texts[row] for row in rows], prompt, accelerator, packs) for prompt, rows in groups.items()])
     in_order = torch.tensor([row for rows in groups.values() for row in rows], device=vectors.device).argsort()
     return torch.nn.functional.normalize(vectors[in_order].float(), dim=1)
+
+
+def passes_together(model: SentenceTransformer, groups: list[list[int]], texts: Mapping[int, str], accelerator: Accelerator) -> list[list[int]]:
+    """Groups of keys of texts as they go through the model: as they are. Where processes share the model they go as often as the one with most: each group with
+    one prompt, and empty ones behind them."""
+    if not is_sharded(model):
+        return groups
+    single = [[group[place] for place in places] for group in groups for places in _by_prompt(model, [texts[key] for key in group]).values()]
+    return single + [[] for _ in range(largest(len(single), model, accelerator) - len(single))]
 
 
 def _vectors(model: SentenceTransformer, texts: Sequence[str], prompt: str, accelerator: Accelerator, packed: bool) -> Tensor:
