@@ -52,9 +52,7 @@ def merged_card(parts: Sequence[Part]) -> EncoderCard:
     dimensions = sorted(set.intersection(*(set(part.card.dimensions) for part in parts)))
     warm = [(part.card.temperature, part.share) for part in parts if part.card.temperature is not None]
     temperature = sum(each * share for each, share in warm) / sum(share for _, share in warm) if warm else None
-    return first.card.model_copy(
-        update={"temperature": temperature, "trained_on": trained_on, "held_out": _common_held_out(parts), "dimensions": dimensions}
-    )
+    return first.card.model_copy(update={"temperature": temperature, "trained_on": trained_on, "held_out": _common_held_out(parts), "dimensions": dimensions})
 
 
 def _check_same_card(first: Part, part: Part) -> None:

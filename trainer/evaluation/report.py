@@ -49,7 +49,11 @@ def _explained(result: EvaluationResult) -> str:
         f"what any list gets that is the same for everybody. Matched: somebody else's of the same community and within {result.matched_days:g} days, where "
         f"{result.matched_min_others} other people have one, so that knowing when and where somebody writes wins nothing. By meaning: found is what the base "
         f"puts at a cosine of {result.same_meaning_cosine:g} or more to one of the ten best."
-        + ("" if result.temperature is None else f" With popularity: to a cosine {result.temperature:.3g} log(1 + how often training people have the item) is added.")
+        + (
+            ""
+            if result.temperature is None
+            else f" With popularity: to a cosine {result.temperature:.3g} log(1 + how often training people have the item) is added."
+        )
     )
 
 

@@ -85,7 +85,9 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
     return accelerator
 
 
-def train(encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator: Accelerator, checkpoints: Checkpoints | None = None) -> Generator[Step, None, float | None]:
+def train(
+    encoder: Encoder, stream: Stream, config: TrainingConfig, accelerator: Accelerator, checkpoints: Checkpoints | None = None
+) -> Generator[Step, None, float | None]:
     """Fine-tune the encoder's model in place, yielding each step as it is taken; with checkpoints, from the newest on. A sharded one is left sharded (`whole_model`).
     Gives back the temperature of the loss.
 
