@@ -1,7 +1,7 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -11,13 +11,16 @@ from lake.encoder import Encoder
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
 from trainer.evaluation import metrics
-from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all
+from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all, asked_of_curve, estimate
 from trainer.evaluation.baselines import label_counts
+from trainer.evaluation.encoder_shape import ItemShape, item_shape, item_shape_scores
 from trainer.evaluation.numbers import DIFFERENCE, Number
 from trainer.evaluation.parts import SLICES, Slice
 from trainer.evaluation.questions import Futures, Questions
 from trainer.evaluation.rows import baseline_rows
 from trainer.evaluation.scores import Contest, Found, Metric, found_by, level_vectors, vector_scorer
+from trainer.evaluation.shape import Shape, ShapeScore, StoredScore
+from trainer.evaluation.shown import ShownPerson, shown_people
 from trainer.evaluation.user_user import UserUser
 
 
@@ -62,6 +65,7 @@ class EvaluationResult(BaseModel):
     same_meaning_cosine: float
     scores: list[Score]
     user_user: UserUser = Field(description="Who is it, and who is alike.")
+    shape: Shape = Field(description="How vectors lie in the space, and what is left in shorter and coarser ones.")
 
     def score(self, scorer: str, metric: str, level: Kind, futures: Futures, cuts: Slice = "all cuts") -> Score:
         """The one score of these coordinates. Raises KeyError where there is none."""
@@ -88,62 +92,72 @@ def read_queries(tuned: Encoder, base: Encoder, *asked: Questions) -> list[ReadQ
     return [ReadQueries(own, {version: found[[places[text] for text in own]] for version, found in vectors.items()}) for own in texts]
 
 
-def item_scores(
+@dataclass(frozen=True)
+class Findings:
+    """What was found of the items of some questions; nothing where there are none. `shown` are people by kind of their items."""
+
+    scores: list[Score] = field(default_factory=list)
+    shape: list[ShapeScore] = field(default_factory=list)
+    stored: list[StoredScore] = field(default_factory=list)
+    shown: dict[Kind, list[ShownPerson]] = field(default_factory=dict)
+
+
+def item_findings(
     tuned: Encoder, base: Encoder, questions: Questions, read: ReadQueries, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig
-) -> list[Score]:  # fmt: skip
-    """Scores of encoder, base and baselines on the questions, none where there are none; `training` are labels of each training person, in time, by level.
+) -> Findings:  # fmt: skip
+    """What encoder, base and baselines are worth on the questions; `training` are labels of each training person, in time, by level.
 
     A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words.
     """
-    if not questions.people:
-        return []
-    scores = [score for level in questions.levels for score in _level_scores(tuned, base, read, questions, level, training.get(level), config)]
-    return sorted(scores, key=lambda score: SLICES.index(score.cuts))
+    findings = Findings()
+    for level in questions.levels if questions.people else ():
+        _add_level(findings, tuned, base, read, questions, level, training.get(level), config)
+    findings.scores.sort(key=lambda score: SLICES.index(score.cuts))
+    return findings
 
 
-def _level_scores(
-    tuned: Encoder, base: Encoder, read: ReadQueries, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None, config: EvaluationConfig
-) -> list[Score]:  # fmt: skip
+def _add_level(
+    findings: Findings, tuned: Encoder, base: Encoder, read: ReadQueries, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None,
+    config: EvaluationConfig,
+) -> None:  # fmt: skip
     """Encoders are asked by slice as well; what only they need is gone before the baselines are asked."""
     answers, asked = questions.levels[level], asked_of_all(questions, level, config)
     counts = None if training is None else label_counts(training, len(answers.texts))
-    scores, vectors = _encoder_scores(tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config)
+    vectors = _add_encoders(findings, tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config)
     for name, scorer in baseline_rows(questions, level, vectors, read.texts, training, config):
         values = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors, config.same_meaning_cosine)
-        scores += _scores(name, level, values, asked.contests, config)
-    return scores
+        findings.scores.extend(_scores(name, level, values, asked.contests, config))
 
 
-def _encoder_scores(
-    tuned: Encoder, base: Encoder, read: ReadQueries, level: Kind, asked: Sequence[Asked], config: EvaluationConfig
-) -> tuple[list[Score], np.ndarray]:  # fmt: skip
-    """Scores of the encoder, its base and their paired difference, and the base's vectors of the items (A, D). One encoder's are in memory at a time."""
+def _add_encoders(
+    findings: Findings, tuned: Encoder, base: Encoder, read: ReadQueries, level: Kind, asked: Sequence[Asked], config: EvaluationConfig
+) -> np.ndarray:  # fmt: skip
+    """Add what the encoder, its base and their paired difference are worth, and give the base's vectors of the items (A, D). One encoder's are in memory at a time."""
     questions, targets = asked[0].questions, asked[0].targets
     contests = {place: contest for part in asked for place, contest in part.contests.items()}
+    curve = asked_of_curve(questions, level, config)
 
-    def found(encoder: Encoder, vectors: np.ndarray) -> Found[Place]:
-        return found_by(questions, level, vector_scorer(read.vectors[encoder.version], vectors), contests, targets)
+    def judged(encoder: Encoder) -> tuple[Found[Place], ItemShape, np.ndarray]:
+        queries, vectors = read.vectors[encoder.version], level_vectors(encoder, level, questions.levels[level])
+        found = found_by(questions, level, vector_scorer(queries, vectors), contests, targets)
+        return found, item_shape(questions, targets, queries, vectors, found.best, curve, level, config.seed), vectors
 
-    of_tuned = None if tuned.version == base.version else found(tuned, level_vectors(tuned, level, questions.levels[level]))
-    vectors = level_vectors(base, level, questions.levels[level])
-    of_base = found(base, vectors)
-    scores: list[Score] = []
+    of_tuned, tuned_shape = (None, None) if tuned.version == base.version else judged(tuned)[:2]
+    of_base, base_shape, vectors = judged(base)
     for part in asked:
         ahead, behind = (part.values(each, vectors, config.same_meaning_cosine) for each in (of_tuned or of_base, of_base))
         for place, value in ahead.items():  # one difference of two matrices in memory at a time
             for name, each in (("tuned", value), ("base", behind[place]), (DIFFERENCE, value - behind[place])):
-                scores += _scores(name, level, {place: each}, contests, config)
-    return scores, vectors
+                findings.scores.extend(_scores(name, level, {place: each}, contests, config))
+    shape, stored = item_shape_scores(tuned_shape or base_shape, base_shape, level, config)
+    findings.shape.extend(shape)
+    findings.stored.extend(stored)
+    findings.shown[level] = shown_people(questions, level, asked[0], of_tuned or of_base, of_base, vectors, config)
+    return vectors
 
 
 def _scores(name: str, level: Kind, values: Mapping[Place, np.ndarray], contests: Mapping[Place, Contest], config: EvaluationConfig) -> list[Score]:
-    return [_score(place, level, name, _estimate(value, config), contests.get(place)) for place, value in values.items()]
-
-
-def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:
-    if values.ndim == 2:
-        return metrics.pairs_mean(values, config.interval)
-    return metrics.bootstrap_mean(values, config.bootstrap_samples, config.interval, config.seed)
+    return [_score(place, level, name, estimate(value, config), contests.get(place)) for place, value in values.items()]
 
 
 def _score(

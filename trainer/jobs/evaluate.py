@@ -22,11 +22,14 @@ from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.alike import who_is_alike
 from trainer.evaluation.baselines import pasts_of
-from trainer.evaluation.comparison import EvaluationResult, item_scores, read_queries
+from trainer.evaluation.comparison import EvaluationResult, ReadQueries, item_findings, read_queries
+from trainer.evaluation.encoder_shape import people_shape_scores
 from trainer.evaluation.identity import who_is_it
 from trainer.evaluation.people import BATCH_ROWS, askable_people, asked_examples, entering_people, label_items, never_met, people_of, split_known_by
 from trainer.evaluation.questions import Example, Questions, questions_of, title_questions
 from trainer.evaluation.report import flat_numbers, report_text
+from trainer.evaluation.shape import Shape, ShapeScore
+from trainer.evaluation.shown import ShownPerson
 from trainer.evaluation.user_user import UserUser
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
 from trainer.student import base_of
@@ -60,14 +63,14 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
         return EvaluationResult(**found)
     with job_run(lake, EVALUATE, {"trainer": config}) as record:
         record.versions_read.update(read.versions)
-        result = judged(lake, config, read, load_encoder(folder))
+        result, shown = judged(lake, config, read, load_encoder(folder))
         record.rows.update({"people": result.people, "queries": result.queries, "pairs": result.user_user.likeness.pairs})
-        log_result(lake, config, read, tags, result)
+        log_result(lake, config, read, tags, result, shown)
     return result
 
 
-def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder) -> EvaluationResult:
-    """Scores of the encoder, its base and the baselines on these versions of the tables."""
+def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder) -> tuple[EvaluationResult, list[ShownPerson]]:
+    """Scores of the encoder, its base and the baselines on these versions of the tables, and a few of the people who were asked."""
     if tuned.card.may_have_met_anybody:
         raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
     base = base_of(tuned)
@@ -80,7 +83,10 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS)
     of_labels, of_titles = read_queries(tuned, base, questions, titles)
     training = pasts_of((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
-    return EvaluationResult(
+    found, entered = (
+        item_findings(tuned, base, asked, of_them, pasts, settings) for asked, of_them, pasts in ((questions, of_labels, training), (titles, of_titles, {}))
+    )
+    result = EvaluationResult(
         encoder_version=tuned.version,
         base_version=base.version,
         base_model=tuned.card.base_model,
@@ -96,9 +102,22 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         matched_days=config.evaluation.matched_days,
         matched_min_others=config.evaluation.matched_min_others,
         same_meaning_cosine=config.evaluation.same_meaning_cosine,
-        scores=[*item_scores(tuned, base, questions, of_labels, training, settings), *item_scores(tuned, base, titles, of_titles, {}, settings)],
+        scores=[*found.scores, *entered.scores],
         user_user=user_user(lake, version, people, tuned, base, settings),
+        shape=Shape(
+            scores=[*found.shape, *entered.shape, *shape_of_people(questions, of_labels, titles, of_titles, tuned, base, settings)],
+            stored=[*found.stored, *entered.stored],
+        ),
     )
+    return result, found.shown.get("specific") or entered.shown.get("title", [])
+
+
+def shape_of_people(
+    questions: Questions, of_labels: ReadQueries, titles: Questions, of_titles: ReadQueries, tuned: Encoder, base: Encoder, settings: EvaluationConfig
+) -> list[ShapeScore]:  # fmt: skip
+    """How people lie among people: those with labels, or, where there are none, those who are asked about titles."""
+    asked, read = (questions, of_labels) if questions.people else (titles, of_titles)
+    return people_shape_scores(asked, {"tuned": read.vectors[tuned.version], "base": read.vectors[base.version]}, settings)
 
 
 def user_user(lake: LakeConfig, version: int, people: "PeopleToJudge", tuned: Encoder, base: Encoder, settings: EvaluationConfig) -> UserUser:
@@ -156,13 +175,14 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: Encod
     return PeopleToJudge(labelled, entering_examples, askers, others)
 
 
-def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:
-    """One MLflow run named 'evaluate' with the settings, what was read, and every number."""
+def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult, shown: list[ShownPerson]) -> None:
+    """One MLflow run named 'evaluate' with the settings, what was read, every number, and the people to show."""
     facts = result.model_dump(include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "title_people"})
     with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}, tags):
         tracking.log_inputs(lake, {spec: read.version(spec) for spec in (EXAMPLES, ITEMS) if spec.name in read.versions}, context="evaluation")
         tracking.log_metrics(flat_numbers(result))
         tracking.log_evaluation(result.model_dump())
+        tracking.log_shown_people([person.model_dump(mode="json") for person in shown])
 
 
 if __name__ == "__main__":
