@@ -7,6 +7,7 @@ from typing import Any
 
 import mlflow
 import pytest
+from markupsafe import escape
 
 from conf.errors import ContractError, EncoderError
 from lake import arrow_tables, registry
@@ -15,7 +16,6 @@ from lake.encoder import encoder_version, registered_folder
 from lake.examples import EXAMPLES
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS, LABELS
-from lake.schema import rows_table
 from lake.units import SEQUENCES
 from tests.topic_people import PEOPLE, arguments, register, rows, shaken, write_people
 from trainer import tracking
@@ -35,10 +35,6 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> LakeConfig:
     """A lake with examples and a registered encoder that is not its base."""
     lake = LakeConfig(path=str(tmp_path_factory.mktemp("judged")))
     write_people(lake)
-    found = arrow_tables.read(lake, SEQUENCES).to_pylist()
-    for each in (unit for row in found for unit in row["units"][::4]):
-        each["text"] += f" {HOSTILE}"
-    arrow_tables.overwrite(lake, SEQUENCES, rows_table(SEQUENCES, found))
     examples.main(arguments(lake))
     register(lake, shaken(base_encoder(TrainerConfig(max_tokens=64))))
     return lake
@@ -135,7 +131,7 @@ def test_the_page_shows_what_was_found_and_a_second_run_replaces_it(judged: Lake
     evaluation = tracking.newest_evaluation(before)
     assert evaluation is not None
     result = EvaluationResult(**evaluation.found)
-    with tracking.ablation_run("titles of 1/2", {}):
+    with tracking.ablation_run(f"titles of 1/2 {HOSTILE}", {}):
         tracking.log_evaluation(result.model_dump())
     report.main(arguments(judged))
     out = Path(capsys.readouterr().out.strip())
@@ -146,9 +142,11 @@ def test_the_page_shows_what_was_found_and_a_second_run_replaces_it(judged: Lake
     assert not re.findall(r"""(?:src|href)=["']?[^"'#]""", page.replace(library(), "")), "nothing is fetched"
     assert not re.findall(r"@import|url\(", page.replace(library(), ""))
     assert 'id="ablations-0"' in page
-    assert "titles of 1/2" in page
     assert HOSTILE not in page
-    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in page
+    assert "titles of 1/2 \\u003cscript\\u003ealert('x')" in page
+    shown = evaluation.people[0]["newest"][-1]["words"]
+    assert shown.startswith("I keep thinking about")
+    assert str(escape(shown)) in page
     assert page.count('<details class="person"') == 2 * result.people, "of eight people all are among the first and the worst"
 
     found = mlflow.MlflowClient().get_model_version_by_alias(judged.registered_model, judged.encoder_alias)

@@ -9,13 +9,12 @@ from lake.pages import page_environment
 from trainer.evaluation.comparison import EvaluationResult
 from trainer.evaluation.report import TITLES, explained, kind_words
 from trainer.evaluation.scores import Metric
-from trainer.evaluation.shape import STORED_TITLES, StoredMetric
+from trainer.evaluation.shape import STORED_METRICS, STORED_TITLES
 from trainer.evaluation.shown import ShownPerson
 from trainer.report import plots, views
 from trainer.report.headline import head_lines, head_sentence
 
 PLOTTED: tuple[Metric, ...] = ("matched_personal_auc", "recall_at_10")
-STORED: tuple[StoredMetric, ...] = ("personal_auc", "recall_at_10", "overlap_at_10")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _plots(report: EncoderReport) -> dict[str, list[Plot]]:
         for metric in PLOTTED:
             add("lengths", kind, TITLES[metric], plots.length_plot(report.result, kind, metric))
             add("popularities", kind, TITLES[metric], plots.popularity_plot(report.result, kind, metric))
-        for stored in STORED:
+        for stored in STORED_METRICS:
             add("stored", kind, STORED_TITLES[stored], plots.stored_plot(report.result, kind, stored))
         add("ablations", kind, TITLES["matched_personal_auc"], plots.ablation_plot(report.ablations, kind, "matched_personal_auc"))
     return found

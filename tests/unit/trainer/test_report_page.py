@@ -81,7 +81,7 @@ def test_figures_of_all_tables_stand_on_the_page(found: EvaluationResult) -> Non
     for figure in ("0.627", "0.607 to 0.647", "+0.067", "0.563", "1.250", "-2.250", "0.375", "0.300 to 0.400", "1,234"):
         assert figure in page, figure
     drawn = re.findall(r'data-plot="([\w-]+)">(.*?)</script>', page)
-    assert [place for place, _ in drawn] == ["lengths-0", "popularities-0", "stored-0", "stored-1", "stored-2"]
+    assert [place for place, _ in drawn] == ["lengths-0", "popularities-0", *(f"stored-{number}" for number in range(4))]
     drawing = json.loads(drawn[0][1])
     assert drawing["width"] == "container"
     assert "0.6268" in json.dumps(drawing)
