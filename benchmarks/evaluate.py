@@ -1,4 +1,4 @@
-"""What an evaluation costs: memory and CPU of `item_scores` on an invented world of any size, with two encoders that are tables of random vectors.
+"""What an evaluation costs: memory and CPU of `item_findings` on an invented world of any size, with two encoders that are tables of random vectors.
 
 The encoding itself is left out (it is a model's, not the evaluation's); vectors, scores, wins and intervals are what the job makes of them.
 
@@ -17,7 +17,7 @@ import numpy as np
 from lake.encoder import Encoder
 from lake.examples import Kind, Side
 from trainer.config import EvaluationConfig
-from trainer.evaluation.comparison import item_scores, read_queries
+from trainer.evaluation.comparison import item_findings, read_queries
 from trainer.evaluation.questions import SECONDS_OF_A_COMMUNITY, FutureLabels, LevelAnswers, Questions
 
 QUERIES_OF_A_PERSON, LABELS_OF_A_QUERY, BROAD_ITEMS, COMMUNITIES, YEARS = 4, 20, 1000, 200, 5
@@ -97,7 +97,7 @@ def main() -> None:
     start = SimpleNamespace(cpu=time.process_time(), peak=_peak_bytes())
     tuned, base = RandomVectors(1, sizes.dimension), RandomVectors(2, sizes.dimension)
     (read,) = read_queries(tuned, base, questions)
-    scores = item_scores(tuned, base, questions, read, training, EvaluationConfig())
+    scores = item_findings(tuned, base, questions, read, training, EvaluationConfig(shown_people=0)).scores
     found = next(score for score in scores if (score.scorer, score.metric) == ("tuned", "personal_auc"))
     print(
         f"{sizes.queries:,} queries of {questions.people:,} people, {sizes.items:,} items: {time.process_time() - start.cpu:,.0f} CPU seconds, "

@@ -50,6 +50,7 @@ COMMANDS = tuple(
         ("trainer train", "trainer.jobs.train", "examples -> registered encoder", "trainer"),
         ("trainer merge", "trainer.jobs.merge", "weights of several encoders -> one registered encoder", "trainer"),
         ("trainer evaluate", "trainer.jobs.evaluate", "the registered encoder against base and baselines", "trainer"),
+        ("trainer report", "trainer.jobs.report", "one HTML page on what an encoder is worth", "trainer"),
         ("trainer ablate", "trainer.jobs.ablate", "variants of a training side by side", "trainer"),
         ("serving embed", "serving.jobs.embed", "sequences, items -> user_vectors, item_vectors", "serving"),
         ("serving load", "serving.jobs.load", "vectors -> Milvus", "serving"),

@@ -29,6 +29,11 @@ ABLATE = """Variants of a training, each trained, evaluated, and shown as one ro
 FILE has one mapping, variants: a name -> settings of section trainer that it changes. Everything else is as --config and --set say. Each training has a registered
 model of its own, so that no alias of another moves. What was found before, with the same settings and tables, is not made again. Leaves `examples` as the last variant cut them."""
 
+REPORT = """One HTML page on the registered encoder, in one file that needs no network: what the evaluation of it found, ten people with what was recommended to them, and the worst failures.
+
+Reads what 'kindred trainer evaluate' and 'ablate' left in MLflow, and no table; writes the page, a copy of it with the encoder's run, and its head into the encoder's card. The page holds words of people."""
+REPORT_FILE = "encoder-report.html"
+
 
 def examples(argv: Sequence[str] | None = None) -> JobArguments:
     """The shared arguments; there must be sequences."""
@@ -45,6 +50,19 @@ def evaluate(argv: Sequence[str] | None = None) -> JobArguments:
     parser = job_parser(EVALUATE)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return _checked(parse_job_arguments(parser, argv), "examples", needs_encoder=True)
+
+
+def report(argv: Sequence[str] | None = None) -> JobArguments:
+    """--out; there must be an encoder, and a folder for the page."""
+    from conf.errors import ConfigError
+
+    parser = job_parser(REPORT)
+    parser.add_argument("--out", metavar="FILE", help=f"where to write the page (default: {REPORT_FILE} in a local lake, else in the folder at hand)")
+    arguments = parse_job_arguments(parser, argv)
+    out = arguments.values.out
+    if out and not Path(out).parent.is_dir():
+        raise ConfigError(f"--out {out}: no such folder {Path(out).parent}; make it, or name another file")
+    return _checked(arguments, needs_encoder=True)
 
 
 def merge(argv: Sequence[str] | None = None) -> JobArguments:

@@ -92,6 +92,14 @@ class EvaluationConfig(StageConfig):
     mean_half_life_days: float = Field(
         30, gt=0, description="Days by which a label must be older to weigh half as much in the mean of all labels, decayed in time, that is a baseline."
     )
+    max_curve_people: int | None = Field(
+        200,
+        gt=1,
+        description="Of the people judged, in the order of their ids, as many at most are asked with vectors cut or written in bytes; None takes all.",
+    )
+    shown_people: int = Field(
+        10, ge=0, description="People whose recommendations are kept with an evaluation, for the page of 'kindred trainer report'; of the worst as many more."
+    )
     max_askers: int | None = Field(
         200,
         gt=1,

@@ -66,6 +66,17 @@ def card_text(encoder: Encoder, provenance: Provenance, registered_model: str, m
     return "\n\n".join(sections) + "\n"
 
 
+def with_section(card: str, section: str) -> str:
+    """A card with a section of these lines, the first of which is its heading: in the place of the one of this heading, else before the terms, else at the end."""
+    heading = section.partition("\n")[0]
+    before, found, rest = card.partition(f"\n{heading}\n")
+    if found:
+        _, ends, after = rest.partition("\n## ")
+        return f"{before}\n{section}\n{ends}{after}" if ends else f"{before}\n{section}\n"
+    before, ends, after = card.partition("\n## Terms\n")
+    return f"{before}\n{section}\n{ends}{after}" if ends else f"{card.rstrip()}\n\n{section}\n"
+
+
 def version_description(encoder: Encoder, provenance: Provenance) -> str:
     """One paragraph for the registry."""
     card, scores = encoder.card, _score_words(provenance)

@@ -14,10 +14,11 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.utils.logging_utils import disable_logging, enable_logging
 
+from lake import registry
 from lake.config import LakeConfig
-from lake.encoder import CARD_FILE, Encoder, settle_tokenizer
+from lake.encoder import CARD_FILE, Encoder, folder_with_card, settle_tokenizer
 from lake.models import public_name
-from trainer.model_card import FOLDER, Provenance, card_text, model_description, version_description
+from trainer.model_card import FOLDER, Provenance, card_text, model_description, version_description, with_section
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,24 @@ def find_version(lake: LakeConfig, tag: str, value: str) -> str | None:
 def move_alias(lake: LakeConfig, alias: str, model_version: str) -> None:
     """Let an alias name this version of the registered model."""
     mlflow.MlflowClient().set_registered_model_alias(lake.registered_model, alias, model_version)
+
+
+def quote_in_card(lake: LakeConfig, section: str) -> str | None:
+    """Put a section (Markdown, its heading first) into the card of the encoder that the alias names, and give the id of the run that made the encoder; None where no run did.
+
+    An encoder without a card, of an older program, gets none.
+    """
+    client = mlflow.MlflowClient()
+    found = client.get_model_version_by_alias(lake.registered_model, lake.encoder_alias)
+    card = folder_with_card(registry.local_folder(registry.model_uri(lake)), lake.encoder_alias) / "README.md"
+    model_id = found.model_id or str(found.source).removeprefix("models:/")
+    if card.is_file():
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / FOLDER
+            folder.mkdir()
+            (folder / card.name).write_text(with_section(card.read_text(encoding="utf-8"), section), encoding="utf-8")
+            client.log_model_artifacts(model_id, place)
+    return found.run_id or None
 
 
 @contextmanager

@@ -7,8 +7,10 @@ the next one has the same inputs on as many processes.
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import mlflow
@@ -30,7 +32,8 @@ INPUTS = "kindred.inputs"
 """Tag of a run: the fingerprint of what decided it."""
 SECONDS_BETWEEN_SAMPLES = 5
 """Of the load of the machine, unless MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL says otherwise."""
-_RESULT_FILE = "evaluation.json"
+_RESULT_FILE, _PEOPLE_FILE = "evaluation.json", "people.json"
+_VARIANT = "ablate "
 _JOB, _HOST, _PROCESS, _PROCESSES = "kindred.job", "kindred.host", "kindred.process", "kindred.processes"
 
 
@@ -47,6 +50,44 @@ def finished_evaluation(tags: Mapping[str, str], job: str = EVALUATE) -> Any:
         except MlflowException:
             logger.warning("MLflow run %s has lost its %s; evaluating again", run.info.run_id, _RESULT_FILE)
     return None
+
+
+@dataclass(frozen=True)
+class KeptEvaluation:
+    """What an evaluation left in MLflow: its run, when it began (UTC), what it found, and the people to show, both as they were given to be kept."""
+
+    run_id: str
+    made_at: datetime
+    found: Mapping[str, Any]
+    people: Sequence[Mapping[str, Any]]
+
+
+def newest_evaluation(encoder_version: str) -> KeptEvaluation | None:
+    """The newest finished evaluation of an encoder, on whatever tables; None where there is none, or where what it kept is lost."""
+    for run in _runs(EVALUATE, f"params.encoder_version = '{encoder_version}' and attributes.status = 'FINISHED'"):
+        made_at = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+        try:
+            found, kept = (mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{file}") for file in (_RESULT_FILE, _PEOPLE_FILE))
+        except MlflowException:
+            logger.warning("MLflow run %s has no %s and %s", run.info.run_id, _RESULT_FILE, _PEOPLE_FILE)
+            continue
+        return KeptEvaluation(run.info.run_id, made_at, found, kept["people"])
+    return None
+
+
+def variants_found() -> dict[str, Any]:
+    """Name of each variant of an ablation -> what its newest finished run found, in the order in which they were made; those that lost it are left out."""
+    found: dict[str, Any] = {}
+    for run in _runs(ABLATE, "attributes.status = 'FINISHED'"):
+        name = run.info.run_name.removeprefix(_VARIANT)
+        with suppress(MlflowException):
+            found.setdefault(name, mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{_RESULT_FILE}"))
+    return dict(reversed(found.items()))
+
+
+def keep_page(run_id: str, encoder_version: str, page: str) -> None:
+    """Keep the page on an encoder with a run, in the place of the one that it has; a run may have made two encoders, what it trained and the base."""
+    mlflow.MlflowClient().log_text(run_id, page, f"report-{encoder_version}.html")
 
 
 def close_dead_runs() -> None:
@@ -113,7 +154,7 @@ def evaluation_run(facts: Mapping[str, Any], tags: Mapping[str, str]) -> Iterato
 @contextmanager
 def ablation_run(variant: str, tags: Mapping[str, str]) -> Iterator[str]:
     """An MLflow run for what a variant of an ablation found, yielding its id."""
-    with mlflow.start_run(run_name=f"ablate {variant}", tags={**tags, _JOB: ABLATE}) as run:
+    with mlflow.start_run(run_name=f"{_VARIANT}{variant}", tags={**tags, _JOB: ABLATE}) as run:
         yield run.info.run_id
 
 
@@ -128,6 +169,11 @@ def merge_run(name: str, facts: Mapping[str, Any], tags: Mapping[str, str]) -> I
 def log_evaluation(result: Mapping[str, Any]) -> None:
     """Keep all that an evaluation found with its run."""
     mlflow.log_dict(dict(result), _RESULT_FILE)
+
+
+def log_shown_people(people: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the people who may be looked at with the evaluation's run: pseudonyms, and words of theirs."""
+    mlflow.log_dict({"people": list(people)}, _PEOPLE_FILE)
 
 
 def log_inputs(lake: LakeConfig, versions: Mapping[TableSpec, int], context: str = "training") -> None:

@@ -1,7 +1,5 @@
 """Figures -> one HTML page that needs nothing besides: no network, no script. All texts of the lake are escaped by the templates' engine."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from etl.report import words
 from etl.report.facts import FEWEST_SCORES, LEAST_SCORED, MOST_OF_ONE
 from etl.report.file_views import files_view, kept_reasons, rejects_view, speed_of
@@ -9,15 +7,14 @@ from etl.report.findings import LakeReport
 from etl.report.month_views import SCORE_STYLES, SCORE_WORDS, months_view
 from etl.report.unit_views import communities_view, contexts_view, dropped_view, people_view
 from lake.acts import ACTS
+from lake.pages import page_environment
 
 SCORE_RULE = {"fewest": FEWEST_SCORES, "least_scored": LEAST_SCORED, "most_of_one": MOST_OF_ONE}
 
 
 def render_page(report: LakeReport) -> str:
     """The report as a page. It is the same for the same figures, but for the time."""
-    environment = Environment(
-        loader=PackageLoader("etl.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
+    environment = page_environment("etl.report")
     environment.filters |= {"count": words.count, "share": words.share, "size": words.size, "speed": speed_of}
     views = {
         "months": months_view(report.months or []),

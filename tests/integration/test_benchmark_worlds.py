@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from benchmarks import evaluate, gradient_cache, trainer_stream
+from benchmarks import evaluate, gradient_cache, nearest, trainer_stream
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
 from trainer.config import EvaluationConfig, TrainingConfig
-from trainer.evaluation.comparison import item_scores, read_queries
+from trainer.evaluation.comparison import item_findings, read_queries
 from trainer.student import base_encoder
 from trainer.training.cuts_table import read_cuts
 from trainer.training.loop import make_accelerator
@@ -32,7 +32,7 @@ def test_the_evaluation_benchmark_finds_chance_for_vectors_of_chance() -> None:
     training = {"specific": evaluate.invented_training(20, 500), "broad": evaluate.invented_training(20, evaluate.BROAD_ITEMS)}
     tuned, base, questions = evaluate.RandomVectors(1, 8), evaluate.RandomVectors(2, 8), evaluate.invented(80, 500)
     (read,) = read_queries(tuned, base, questions)
-    scores = item_scores(tuned, base, questions, read, training, EvaluationConfig())
+    scores = item_findings(tuned, base, questions, read, training, EvaluationConfig(shown_people=0)).scores
     found = [score.mean for score in scores if (score.scorer, score.metric) == ("tuned", "personal_auc")]
     assert found
     assert found[0] == pytest.approx(0.5, abs=0.05)
@@ -43,3 +43,12 @@ def test_the_benchmark_of_cached_gradients_makes_a_batch_that_a_step_takes() -> 
     share = share_of_step(base_encoder(config, "cpu"), batch, 2048, make_accelerator(config))
     assert share.relation.shape == (gradient_cache.HISTORIES, gradient_cache.HISTORIES * gradient_cache.ANSWERS_EACH)
     assert len(share.communities) == len(share.times) == gradient_cache.HISTORIES
+
+
+def test_recall_of_an_index_counts_hits_as_near_as_the_exact_ones() -> None:
+    queries, items = np.eye(3, dtype=np.float32)[:2], np.array([[1, 0, 0], [0.8, 0.6, 0], [0, 1, 0], [0.6, 0.8, 0], [0, 0, 1]], np.float32)
+    exact = nearest.nearest_scores(queries, items, 2)
+    assert exact == pytest.approx(np.array([[1, 0.8], [1, 0.8]]))
+    assert nearest.recall(exact, [[1.0, 0.8], [1.0, 0.6]]) == 0.75
+    assert nearest.recall(exact, [[0.8], []]) == 0.25
+    assert nearest.recall(exact, [[1.0, 0.8, 0.8], [1.0, 0.8]]) == 1

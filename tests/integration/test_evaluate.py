@@ -1,25 +1,33 @@
 """Evaluation as a job: Delta, the real MiniLM, MLflow on SQLite; hand-made people who each keep to a topic or two."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
+from markupsafe import escape
 
 from conf.errors import ContractError, EncoderError
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
+from lake.encoder import encoder_version, registered_folder
 from lake.examples import EXAMPLES
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS, LABELS
 from lake.units import SEQUENCES
-from tests.topic_people import PEOPLE, arguments, register, shaken, write_people
+from tests.topic_people import PEOPLE, arguments, register, rows, shaken, write_people
+from trainer import tracking
 from trainer.config import TrainerConfig
 from trainer.evaluation.comparison import EvaluationResult
 from trainer.evaluation.history_vectors import COMMUNITIES
-from trainer.jobs import evaluate, examples
+from trainer.jobs import evaluate, examples, report
+from trainer.report.headline import head_sentence
+from trainer.report.plots import library
 from trainer.student import base_encoder
+
+HOSTILE = "<script>alert('x')</script>"
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +57,10 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
     assert auc["tuned - base"]["mean"] == pytest.approx(auc["tuned"]["mean"] - auc["base"]["mean"])
     assert auc["base"]["low"] <= auc["base"]["mean"] <= auc["base"]["high"]
     assert ("future period", "broad", "new", "mrr", "mean of last 5 labels") in scores
-    rows = {scorer for cuts, level, _, _, scorer in scores if (cuts, level) == ("all cuts", "specific")}
+    named = {scorer for cuts, level, _, _, scorer in scores if (cuts, level) == ("all cuts", "specific")}
     means = {"last label", "mean of last 5 labels", "mean of last 20 labels", "mean of all labels", "time-decayed mean of labels"}
     popular_too = {"tuned, with popularity", "base, with popularity"}
-    assert rows == popular_too | {"tuned", "base", "tuned - base", "popular", "own repeats, then popular", "BM25", "TF-IDF", "transition graph", "ALS"} | means
+    assert named == popular_too | {"tuned", "base", "tuned - base", "popular", "own repeats, then popular", "BM25", "TF-IDF", "transition graph", "ALS"} | means
     for scorer in ("BM25", "TF-IDF", "ALS", *(means - {"last label"})):
         assert scores["all cuts", "specific", "all", "personal_auc", scorer]["mean"] > 0.7
     after, popular = (scores["all cuts", "specific", "all", "mrr", scorer]["mean"] for scorer in ("transition graph", "popular"))
@@ -88,6 +96,15 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
     assert run.data.metrics["all_cuts/specific/all/personal_auc/tuned"] == pytest.approx(auc["tuned"]["mean"])
     assert run.data.metrics["all_cuts/specific/all/matched_personal_auc/tuned"] == pytest.approx(matched["tuned"]["mean"])
     assert run.data.metrics["all_cuts/specific/all/matched_personal_auc/share_matched"] == pytest.approx(matched["tuned"]["share_matched"])
+    shape = EvaluationResult(**result).shape
+    for level in ("specific", "broad"):
+        whole = shape.curve("tuned", "personal_auc", level, "float32")
+        assert list(whole) == [384, 192, 96, 48, 24, 12]
+        assert whole[384].mean == pytest.approx(scores["all cuts", level, "all", "personal_auc", "tuned"]["mean"], abs=1e-6), "nothing is cut off"
+        assert 0 < shape.score("base", "alignment", level).mean < 2
+    assert run.data.metrics["stored/specific/192_int8/overlap_at_10/base"] == shape.curve("base", "overlap_at_10", "specific", "int8")[192].mean
+    people = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/people.json")["people"]
+    assert {one["person_id"] for one in people if one["chosen"] == "first"} <= {row["person_id"] for row in rows(judged) if row["split"] == "test"}
     assert run.data.params["encoder_version"] == result["encoder_version"] != result["base_version"]
     assert run.data.params["examples_version"] == str(versions["examples"])
     assert sorted(one.dataset.name for one in run.inputs.dataset_inputs) == ["examples", "items"]
@@ -113,6 +130,43 @@ def test_a_second_evaluation_repeats_what_was_found_until_something_changes(
     assert len(mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="params.interval = '0.5'", output_format="list")) == 2
 
 
+def test_the_page_shows_what_was_found_and_a_second_run_replaces_it(judged: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.main(arguments(judged))
+    capsys.readouterr()
+    before = encoder_version(registered_folder(judged))
+    evaluation = tracking.newest_evaluation(before)
+    assert evaluation is not None
+    result = EvaluationResult(**evaluation.found)
+    with tracking.ablation_run(f"titles of 1/2 {HOSTILE}", {}):
+        tracking.log_evaluation(result.model_dump())
+    report.main(arguments(judged))
+    out = Path(capsys.readouterr().out.strip())
+    page = out.read_text(encoding="utf-8")
+    for score in (score for score in result.scores if score.cuts in ("all cuts", "future period", "head items") and score.people):
+        assert f">{score.mean:{'+' if score.scorer == 'tuned - base' else ''}.3f}<" in page, score
+    assert f">{result.shape.score('tuned', 'hubness', 'specific').mean:.3f}<" in page
+    assert not re.findall(r"""(?:src|href)=["']?[^"'#]""", page.replace(library(), "")), "nothing is fetched"
+    assert not re.findall(r"@import|url\(", page.replace(library(), ""))
+    assert 'id="ablations-0"' in page
+    assert HOSTILE not in page
+    assert "titles of 1/2 \\u003cscript\\u003ealert('x')" in page
+    shown = evaluation.people[0]["newest"][-1]["words"]
+    assert shown.startswith("I keep thinking about")
+    assert str(escape(shown)) in page
+    assert page.count('<details class="person"') == 2 * result.people, "of eight people all are among the first and the worst"
+
+    found = mlflow.MlflowClient().get_model_version_by_alias(judged.registered_model, judged.encoder_alias)
+    kept = f"runs:/{found.run_id}/report-{before}.html"
+    assert mlflow.artifacts.load_text(kept) == page
+    card = (registered_folder(judged) / "README.md").read_text(encoding="utf-8")
+    assert head_sentence(result) in card
+    assert encoder_version(registered_folder(judged)) == before, "a card is no part of the encoder"
+    out.write_text("another page", encoding="utf-8")
+    report.main([*arguments(judged), "--out", str(out)])
+    assert out.read_text(encoding="utf-8") == mlflow.artifacts.load_text(kept) == page
+    assert (registered_folder(judged) / "README.md").read_text(encoding="utf-8") == card
+
+
 def test_the_base_as_champion_is_said_and_costs_one_encoding(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
     write_people(lake, people=9)
     examples.main(arguments(lake))
@@ -135,5 +189,7 @@ def test_without_an_encoder_or_without_held_out_people_evaluation_says_what_to_d
     with pytest.raises(EncoderError, match="kindred trainer train"):
         evaluate.main(arguments(lake))
     register(lake, base_encoder(TrainerConfig(max_tokens=64)))
+    with pytest.raises(ContractError, match=r"no evaluation of encoder .*; run 'kindred trainer evaluate'"):
+        report.main(arguments(lake))
     with pytest.raises(ContractError, match="nobody of split 'test'"):
         evaluate.main(arguments(lake))

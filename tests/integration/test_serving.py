@@ -27,6 +27,7 @@ from serving_lake import (
     write_sequences,
 )  # fmt: skip
 
+from benchmarks import nearest
 from conf.errors import ConfigError, ContractError, EncoderError, VectorStoreError
 from lake import arrow_tables, pseudonyms
 from lake.acts import ACTS
@@ -389,3 +390,13 @@ def test_a_history_without_labels_is_no_empty_text(tmp_path: Path) -> None:
     encoder = Encoder(load_model(model_path("all-MiniLM-L6-v2"), "cpu"), card, "v")
     with pytest.raises(EncoderError, match="reads labels, and 1 of 2 histories have none"):
         encoder.encode_histories([[unit("a", 1, "chess") | {"label": {"specific": "Chess", "broad": "Games"}}], history("cyclist")])
+
+
+def test_the_index_finds_the_exact_neighbours(served: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "BEST", 3)
+    with open_store(served, CONFIG) as store:
+        version = Index(store).encoder_version
+        people, items = nearest.read_vectors(served, USER_VECTORS, version, ()), nearest.read_vectors(served, ITEM_VECTORS, version, ("level",))
+        assert list(nearest.measured(store, people, items, 100)) == [
+            ("specific items nearest to people", len(TOPICS), 1.0), ("broad items nearest to people", 4, 1.0), ("people nearest to people", len(PEOPLE), 1.0),
+        ]  # fmt: skip

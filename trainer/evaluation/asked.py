@@ -12,7 +12,7 @@ from lake.examples import Kind
 from trainer.config import EvaluationConfig
 from trainer.evaluation import metrics
 from trainer.evaluation.parts import Part, Slice, novelties, periods, slices
-from trainer.evaluation.questions import FUTURES, Futures, Questions
+from trainer.evaluation.questions import FUTURES, Futures, Questions, of_first_people
 from trainer.evaluation.scores import (
     RANK_METRICS,
     Contest,
@@ -72,6 +72,20 @@ def asked_by_slice(questions: Questions, level: Kind, counts: np.ndarray | None,
         (name, "all"): part for name, part in slices(questions, level, counts).items() if _targets_in(part, targets, "all").any()
     }
     return _asked(questions, level, targets, found, SLICED, config)
+
+
+def asked_of_curve(questions: Questions, level: Kind, config: EvaluationConfig) -> Asked:
+    """All cuts and futures of the first people: what vectors are asked that are shorter or coarser, many times over."""
+    some = of_first_people(questions, config.max_curve_people)
+    whole = Part(np.ones(len(some.person), bool), np.ones(len(some.levels[level].texts), bool))
+    return _asked(some, level, targets_of(some, level), {("all cuts", "all"): whole}, SLICED, config)
+
+
+def estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:
+    """Mean of what pairs of people (P', P') or people (P,) are worth, with its interval."""
+    if values.ndim == 2:
+        return metrics.pairs_mean(values, config.interval)
+    return metrics.bootstrap_mean(values, config.bootstrap_samples, config.interval, config.seed)
 
 
 def _asked(

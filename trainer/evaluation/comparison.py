@@ -1,7 +1,7 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -11,13 +11,16 @@ from lake.encoder import Encoder
 from lake.examples import HeldOutActs, Kind, Split
 from trainer.config import EvaluationConfig
 from trainer.evaluation import metrics
-from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all
+from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all, asked_of_curve, estimate
 from trainer.evaluation.baselines import label_counts, with_popularity
+from trainer.evaluation.encoder_shape import ItemShape, item_shape, item_shape_scores
 from trainer.evaluation.numbers import DIFFERENCE, Number
 from trainer.evaluation.parts import SLICES, Slice
 from trainer.evaluation.questions import Futures, Questions
 from trainer.evaluation.rows import baseline_rows
 from trainer.evaluation.scores import Contest, Found, Metric, Scorer, found_by, level_vectors, vector_scorer
+from trainer.evaluation.shape import Shape, ShapeScore, StoredScore
+from trainer.evaluation.shown import ShownPerson, shown_people
 from trainer.evaluation.user_user import UserUser
 
 TUNED_POPULAR, BASE_POPULAR = "tuned, with popularity", "base, with popularity"
@@ -71,6 +74,7 @@ class EvaluationResult(BaseModel):
     )
     scores: list[Score]
     user_user: UserUser | None = Field(description="Who is it, and who is alike; None where everybody was trained on.")
+    shape: Shape = Field(description="How vectors lie in the space, and what is left in shorter and coarser ones.")
 
     def score(self, scorer: str, metric: str, level: Kind, futures: Futures, cuts: Slice = "all cuts") -> Score:
         """The one score of these coordinates. Raises KeyError where there is none."""
@@ -97,75 +101,86 @@ def read_queries(tuned: Encoder, base: Encoder, *asked: Questions) -> list[ReadQ
     return [ReadQueries(own, {version: found[[places[text] for text in own]] for version, found in vectors.items()}) for own in texts]
 
 
-def item_scores(
+@dataclass(frozen=True)
+class Findings:
+    """What was found of the items of some questions; nothing where there are none. `shown` are people by kind of their items."""
+
+    scores: list[Score] = field(default_factory=list)
+    shape: list[ShapeScore] = field(default_factory=list)
+    stored: list[StoredScore] = field(default_factory=list)
+    shown: dict[Kind, list[ShownPerson]] = field(default_factory=dict)
+
+
+def item_findings(
     tuned: Encoder, base: Encoder, questions: Questions, read: ReadQueries, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig,
     rankings: Iterable[tuple[str, Scorer]] = (),
-) -> list[Score]:  # fmt: skip
-    """Scores of encoder, base and baselines on the questions, none where there are none; `training` are labels of each training person, in time, by level.
+) -> Findings:  # fmt: skip
+    """What encoder, base and baselines are worth on the questions; `training` are labels of each training person, in time, by level.
 
     A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words. `rankings`: what other recommenders, by name, say of an app's own items.
     """
-    if not questions.people:
-        return []
-    scores = [score for level in questions.levels for score in _level_scores(tuned, base, read, questions, level, training.get(level), config, rankings)]
-    return sorted(scores, key=lambda score: SLICES.index(score.cuts))
+    findings = Findings()
+    for level in questions.levels if questions.people else ():
+        _add_level(findings, tuned, base, read, questions, level, training.get(level), config, rankings)
+    findings.scores.sort(key=lambda score: SLICES.index(score.cuts))
+    return findings
 
 
-def _level_scores(
-    tuned: Encoder, base: Encoder, read: ReadQueries, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None, config: EvaluationConfig,
-    rankings: Iterable[tuple[str, Scorer]],
-) -> list[Score]:  # fmt: skip
+def _add_level(
+    findings: Findings, tuned: Encoder, base: Encoder, read: ReadQueries, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None,
+    config: EvaluationConfig, rankings: Iterable[tuple[str, Scorer]],
+) -> None:  # fmt: skip
     """Encoders are asked by slice as well; what only they need is gone before the baselines are asked."""
     answers = questions.levels[level]
     counts = None if training is None else label_counts(training, len(answers.texts))
     asked = asked_of_all(questions, level, config, counts)
-    scores, vectors = _encoder_scores(tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config, counts)
+    vectors = _add_encoders(findings, tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config, counts)
     rows = chain(baseline_rows(questions, level, vectors, read.texts, training, config), rankings if level == "catalogue" else ())
     for name, scorer in rows:
         values = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors, config.same_meaning_cosine)
-        scores += _scores(name, level, values, asked.contests, config)
-    return scores
+        findings.scores.extend(_scores(name, level, values, asked.contests, config))
 
 
-def _encoder_scores(
-    tuned: Encoder, base: Encoder, read: ReadQueries, level: Kind, asked: Sequence[Asked], config: EvaluationConfig, counts: np.ndarray | None
-) -> tuple[list[Score], np.ndarray]:  # fmt: skip
-    """Scores of the encoder, its base and their paired difference, of both with the popularity of the items (`counts` (A,)) where there is one and the encoder tells its
-    temperature, and the base's vectors of the items (A, D). One encoder's are in memory at a time."""
+def _add_encoders(
+    findings: Findings, tuned: Encoder, base: Encoder, read: ReadQueries, level: Kind, asked: Sequence[Asked], config: EvaluationConfig,
+    counts: np.ndarray | None,
+) -> np.ndarray:  # fmt: skip
+    """Add what the encoder, its base and their paired difference are worth, and both with the popularity of the items (`counts` (A,)) where there is one and the encoder
+    tells its temperature; give the base's vectors of the items (A, D). One encoder's are in memory at a time."""
     questions, targets, temperature = asked[0].questions, asked[0].targets, tuned.card.temperature
     contests = {place: contest for part in asked for place, contest in part.contests.items()}
+    curve = asked_of_curve(questions, level, config)
 
-    def found(encoder: Encoder, vectors: np.ndarray) -> tuple[Found[Place], Found[Place] | None]:
-        scorer = vector_scorer(read.vectors[encoder.version], vectors)
-        popular = None if counts is None or temperature is None else with_popularity(scorer, counts, temperature)
-        return (
-            found_by(questions, level, scorer, contests, targets),
-            None if popular is None else found_by(questions, level, popular, asked[0].contests, targets),
-        )
+    def judged(encoder: Encoder) -> tuple[Found[Place], ItemShape, Found[Place] | None, np.ndarray]:
+        queries, vectors = read.vectors[encoder.version], level_vectors(encoder, level, questions.levels[level])
+        scorer = vector_scorer(queries, vectors)
+        found = found_by(questions, level, scorer, contests, targets)
+        popular = None
+        if counts is not None and temperature is not None:
+            popular = found_by(questions, level, with_popularity(scorer, counts, temperature), asked[0].contests, targets)
+        return found, item_shape(questions, targets, queries, vectors, found.best, curve, level, config.seed), popular, vectors
 
-    of_tuned, tuned_popular = (None, None) if tuned.version == base.version else found(tuned, level_vectors(tuned, level, questions.levels[level]))
-    vectors = level_vectors(base, level, questions.levels[level])
-    of_base, base_popular = found(base, vectors)
-    scores: list[Score] = []
+    of_tuned, tuned_shape, tuned_popular = (None, None, None) if tuned.version == base.version else judged(tuned)[:3]
+    of_base, base_shape, base_popular, vectors = judged(base)
     for name, popular in ((TUNED_POPULAR, tuned_popular), (BASE_POPULAR, base_popular)):
         if popular is not None:
-            scores += _scores(name, level, asked[0].values(popular, vectors, config.same_meaning_cosine), contests, config)
+            values = asked[0].values(popular, vectors, config.same_meaning_cosine)
+            findings.scores.extend(_scores(name, level, values, contests, config))
     for part in asked:
         ahead, behind = (part.values(each, vectors, config.same_meaning_cosine) for each in (of_tuned or of_base, of_base))
         for place, value in ahead.items():  # one difference of two matrices in memory at a time
             for name, each in (("tuned", value), ("base", behind[place]), (DIFFERENCE, value - behind[place])):
-                scores += _scores(name, level, {place: each}, contests, config)
-    return scores, vectors
+                findings.scores.extend(_scores(name, level, {place: each}, contests, config))
+    shape, stored = item_shape_scores(tuned_shape or base_shape, base_shape, level, config)
+    findings.shape.extend(shape)
+    findings.stored.extend(stored)
+    if contests:  # of an app's own items nobody is the worst by personal AUC
+        findings.shown[level] = shown_people(questions, level, asked[0], of_tuned or of_base, of_base, vectors, config)
+    return vectors
 
 
 def _scores(name: str, level: Kind, values: Mapping[Place, np.ndarray], contests: Mapping[Place, Contest], config: EvaluationConfig) -> list[Score]:
-    return [_score(place, level, name, _estimate(value, config), contests.get(place)) for place, value in values.items()]
-
-
-def _estimate(values: np.ndarray, config: EvaluationConfig) -> metrics.Estimate:
-    if values.ndim == 2:
-        return metrics.pairs_mean(values, config.interval)
-    return metrics.bootstrap_mean(values, config.bootstrap_samples, config.interval, config.seed)
+    return [_score(place, level, name, estimate(value, config), contests.get(place)) for place, value in values.items()]
 
 
 def _score(

@@ -160,6 +160,22 @@ def questions_at(cuts: Sequence[AskedCut], levels: dict[Kind, LevelAnswers], unr
     )
 
 
+def of_first_people(questions: Questions, people: int | None) -> Questions:
+    """What the first so many people are asked, None: all."""
+    if people is None or people >= questions.people:
+        return questions
+    queries = int(np.searchsorted(questions.person, people))
+    levels = {level: _of_first_queries(answers, queries) for level, answers in questions.levels.items()}
+    return Questions(questions.person_ids[:people], questions.person[:queries], questions.histories[:queries], questions.periods[:queries], levels)
+
+
+def _of_first_queries(answers: LevelAnswers, queries: int) -> LevelAnswers:
+    labels = answers.futures
+    first = slice(np.searchsorted(labels.query, queries))
+    futures = FutureLabels(labels.query[first], labels.item[first], labels.place[first], labels.in_new_thread[first])
+    return LevelAnswers(answers.item_ids, answers.texts, answers.pasts[:queries], answers.past_times[:queries], futures)
+
+
 def with_labels(example: Example) -> Example:
     """The example with the labels of its history's units in them."""
     labels = {label["unit_id"]: label for label in example["labelled"]}

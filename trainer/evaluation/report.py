@@ -8,6 +8,7 @@ from lake.examples import Kind
 from trainer.evaluation.comparison import EvaluationResult, Score
 from trainer.evaluation.numbers import DIFFERENCE, plain_name
 from trainer.evaluation.parts import LENGTHS, POPULARITIES
+from trainer.evaluation.shape import shape_blocks, shape_numbers
 from trainer.evaluation.user_user import USER_USER_TITLES, UserUserScore, user_user_blocks, user_user_numbers
 
 TITLES = {
@@ -29,21 +30,24 @@ def report_text(result: EvaluationResult) -> str:
     lines = [
         f"Encoder {result.encoder_version} (tuned) against {result.base_model} {result.base_version} (base), {result.max_tokens} tokens",
         f"{result.people} held-out people with labels, {result.queries} cuts ({result.future_queries} of the future period); {result.title_people} asked about titles",
-        *textwrap.wrap(_explained(result), LINE_WIDTH),
+        *textwrap.wrap(explained(result), LINE_WIDTH),
         *textwrap.wrap(_asked_about_items(result), LINE_WIDTH),
     ]
     if result.encoder_version == result.base_version:
         lines.append("The registered encoder IS the untouched base: no training has beaten it yet.")
-    for title, scores in _blocks([score for score in result.scores if score.cuts not in SLICED], result):
+    for title, scores in blocks_of_cuts(result):
         lines += ["", title, *_tables(scores)]
-    for title, scores in _blocks_of_slices([score for score in result.scores if score.cuts in SLICED]):
+    for title, scores in blocks_of_slices(result):
         lines += ["", title, *_table_of_slices(scores)]
     for title, of_people in user_user_blocks(result.user_user) if result.user_user else ():
         lines += ["", *textwrap.wrap(title, LINE_WIDTH, subsequent_indent="  "), *(_tables(of_people, _side_by_side(of_people)) if of_people else ())]
+    for title, of_shape in shape_blocks(result.shape):
+        lines += ["", *textwrap.wrap(title, LINE_WIDTH, subsequent_indent="  "), *of_shape]
     return "\n".join(lines)
 
 
-def _explained(result: EvaluationResult) -> str:
+def explained(result: EvaluationResult) -> str:
+    """What the numbers mean, in a few sentences."""
     return (
         f"Mean over people and {result.interval:.0%} interval. Personal AUC: a label of one's own future above one of somebody else's; 0.5 is chance, and "
         f"what any list gets that is the same for everybody. Matched: somebody else's of the same community and within {result.matched_days:g} days, where "
@@ -70,7 +74,7 @@ def _asked_about_items(result: EvaluationResult) -> str:
 def flat_numbers(result: EvaluationResult) -> dict[str, float]:
     """Metric name -> number, NaN left out: 'all_cuts/specific/new/personal_auc/tuned' with '_low' and '_high' beside it, and
     'all_cuts/specific/new/matched_personal_auc/share_matched'."""
-    numbers = user_user_numbers(result.user_user) if result.user_user else {}
+    numbers = (user_user_numbers(result.user_user) if result.user_user else {}) | shape_numbers(result.shape)
     for score in result.scores:
         name = "/".join(map(plain_name, (score.cuts, score.level, score.futures, score.metric, score.scorer)))
         numbers |= {name: score.mean, f"{name}_low": score.low, f"{name}_high": score.high}
@@ -79,16 +83,18 @@ def flat_numbers(result: EvaluationResult) -> dict[str, float]:
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
-def _blocks(scores: Sequence[Score], result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
+def blocks_of_cuts(result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
+    """Title and scores of all cuts and of the future period, one block a level and kind of future."""
     by_block: dict[tuple[str, Kind, str], list[Score]] = {}
-    for score in scores:
+    for score in (score for score in result.scores if score.cuts not in SLICED):
         by_block.setdefault((score.cuts, score.level, score.futures), []).append(score)
     for (cuts, level, futures), of_block in by_block.items():
         people = max(score.people for score in of_block)
-        yield f"{_kind(level, futures)}, {cuts} ({people} people, {result.items[level]} items{_matched(of_block)})", of_block
+        yield f"{kind_words(level, futures)}, {cuts} ({people} people, {result.items[level]} items{_matched(of_block)})", of_block
 
 
-def _kind(kind: str, futures: str | None) -> str:
+def kind_words(kind: str, futures: str | None) -> str:
+    """Of what the answers are, and which of them."""
     if kind == "title":
         return "Titles of threads entered next"
     if kind == "catalogue":
@@ -102,19 +108,23 @@ def _matched(scores: Sequence[Score]) -> str:
 
 
 def _tables(scores: Sequence[Score | UserUserScore], tables: Sequence[Sequence[str]] = TABLES) -> Iterator[str]:
+    """A line a row, a column a metric."""
+    by_place = {(score.scorer, score.metric): score for score in scores}
+    named = dict.fromkeys(score.metric for score in scores)
+    for metrics in ([metric for metric in table if metric in named] for table in tables):
+        yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
+        for scorer in rows_in_order(scores):
+            cells = [_cell(by_place[scorer, metric], signed=scorer == DIFFERENCE) for metric in metrics]
+            yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{cell:<{CELL_WIDTH}}" for cell in cells).rstrip()
+
+
+def rows_in_order(scores: Sequence[Score | UserUserScore]) -> list[str]:
     """Encoder, base and their difference first, then the baselines, best first by the first metric that tells them apart."""
     by_place = {(score.scorer, score.metric): score for score in scores}
     named = dict.fromkeys(score.metric for score in scores)
     first = ["tuned", "base", DIFFERENCE]
     others = {score.scorer for score in scores}.difference(first)
-    in_order = first + sorted(others, key=lambda scorer: ([_worse_last(by_place[scorer, metric]) for metric in named], scorer))
-    for metrics in ([metric for metric in table if metric in named] for table in tables):
-        if not metrics:
-            continue
-        yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
-        for scorer in in_order:
-            cells = [_cell(by_place[scorer, metric], signed=scorer == DIFFERENCE) for metric in metrics]
-            yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{cell:<{CELL_WIDTH}}" for cell in cells).rstrip()
+    return first + sorted(others, key=lambda scorer: ([_worse_last(by_place[scorer, metric]) for metric in named], scorer))
 
 
 def _side_by_side(scores: Sequence[UserUserScore]) -> list[list[str]]:
@@ -124,9 +134,11 @@ def _side_by_side(scores: Sequence[UserUserScore]) -> list[list[str]]:
     return [named[:first], named[first:]] if named[first:] else [named]
 
 
-def _blocks_of_slices(scores: Sequence[Score]) -> Iterator[tuple[str, list[Score]]]:
+def blocks_of_slices(result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
+    """Title and scores by slice, one block a level."""
+    scores = [score for score in result.scores if score.cuts in SLICED]
     for level in dict.fromkeys(score.level for score in scores):
-        yield f"{_kind(level, 'all')}, by slice: tuned, and how far it is ahead of the base", [score for score in scores if score.level == level]
+        yield f"{kind_words(level, 'all')}, by slice: tuned, and how far it is ahead of the base", [score for score in scores if score.level == level]
 
 
 def _table_of_slices(scores: Sequence[Score]) -> Iterator[str]:

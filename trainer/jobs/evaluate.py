@@ -25,7 +25,8 @@ from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.alike import who_is_alike
 from trainer.evaluation.baselines import pasts_of
 from trainer.evaluation.catalogue import catalogue_questions
-from trainer.evaluation.comparison import EvaluationResult, item_scores, read_queries
+from trainer.evaluation.comparison import EvaluationResult, ReadQueries, item_findings, read_queries
+from trainer.evaluation.encoder_shape import people_shape_scores
 from trainer.evaluation.identity import who_is_it
 from trainer.evaluation.people import (
     BATCH_ROWS,
@@ -45,6 +46,8 @@ from trainer.evaluation.people import (
 from trainer.evaluation.questions import Example, Questions, questions_of, title_questions
 from trainer.evaluation.rankings import ranking_hashes, ranking_rows
 from trainer.evaluation.report import flat_numbers, report_text
+from trainer.evaluation.shape import Shape, ShapeScore
+from trainer.evaluation.shown import ShownPerson
 from trainer.evaluation.user_user import UserUser
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
 from trainer.student import base_of
@@ -79,15 +82,15 @@ def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
         return EvaluationResult(**found)
     with job_run(lake, EVALUATE, {"trainer": config}) as record:
         record.versions_read.update(read.versions)
-        result = judged(lake, config, read, load_encoder(folder))
+        result, shown = judged(lake, config, read, load_encoder(folder))
         record.rows.update({"people": result.people, "queries": result.queries, "catalogue people": result.catalogue_people})
         record.rows.update({"pairs": result.user_user.likeness.pairs} if result.user_user else {})
-        log_result(lake, config, read, tags, result)
+        log_result(lake, config, read, tags, result, shown)
     return result
 
 
-def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder) -> EvaluationResult:
-    """Scores of the encoder, its base and the baselines on these versions of the tables."""
+def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder) -> tuple[EvaluationResult, list[ShownPerson]]:
+    """Scores of the encoder, its base and the baselines on these versions of the tables, and a few of the people who were asked."""
     if tuned.card.may_have_met_anybody:
         raise EncoderError(f"encoder {tuned.version} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
     base = base_of(tuned)
@@ -104,8 +107,12 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     of_labels, of_titles, of_items = read_queries(tuned, base, questions, titles, acted_on)
     training = pasts_of((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
     training_items: dict[Kind, list[np.ndarray]] = {"catalogue": items_of_training(lake, version, of_apps)} if acted_on.people else {}
-    rankings = ranking_rows(settings.rankings, acted_on, of_apps)
-    return EvaluationResult(
+    found = [
+        item_findings(tuned, base, questions, of_labels, training, settings),
+        item_findings(tuned, base, titles, of_titles, {}, settings),
+        item_findings(tuned, base, acted_on, of_items, training_items, settings, ranking_rows(settings.rankings, acted_on, of_apps)),
+    ]
+    result = EvaluationResult(
         encoder_version=tuned.version,
         base_version=base.version,
         base_model=tuned.card.base_model,
@@ -126,13 +133,23 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         matched_min_others=config.evaluation.matched_min_others,
         same_meaning_cosine=config.evaluation.same_meaning_cosine,
         temperature=tuned.card.temperature,
-        scores=[
-            *item_scores(tuned, base, questions, of_labels, training, settings),
-            *item_scores(tuned, base, titles, of_titles, {}, settings),
-            *item_scores(tuned, base, acted_on, of_items, training_items, settings, rankings),
-        ],
+        scores=[score for each in found for score in each.scores],
         user_user=None if acts else user_user(lake, version, people, tuned, base, settings),
+        shape=Shape(
+            scores=[
+                *(score for each in found for score in each.shape),
+                *shape_of_people(tuned, base, settings, (questions, of_labels), (titles, of_titles), (acted_on, of_items)),
+            ],
+            stored=[score for each in found for score in each.stored],
+        ),
     )
+    return result, next((each.shown[kind] for each in found for kind in ("specific", "title") if each.shown.get(kind)), [])
+
+
+def shape_of_people(tuned: Encoder, base: Encoder, settings: EvaluationConfig, *asked: tuple[Questions, ReadQueries]) -> list[ShapeScore]:
+    """How people lie among people, by the first of these questions that somebody is asked."""
+    questions, read = next((each for each in asked if each[0].people), asked[0])
+    return people_shape_scores(questions, {"tuned": read.vectors[tuned.version], "base": read.vectors[base.version]}, settings)
 
 
 def user_user(lake: LakeConfig, version: int, people: "PeopleToJudge", tuned: Encoder, base: Encoder, settings: EvaluationConfig) -> UserUser:
@@ -204,8 +221,8 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: Encod
     return PeopleToJudge(labelled, to_enter, to_act, askers, others)
 
 
-def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult) -> None:
-    """One MLflow run named 'evaluate' with the settings, what was read, and every number."""
+def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult, shown: list[ShownPerson]) -> None:
+    """One MLflow run named 'evaluate' with the settings, what was read, every number, and the people to show."""
     facts = result.model_dump(
         include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "title_people", "held_out_acts", "catalogue_people"}
     )
@@ -213,6 +230,7 @@ def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict
         tracking.log_inputs(lake, {spec: read.version(spec) for spec in (EXAMPLES, ITEMS) if spec.name in read.versions}, context="evaluation")
         tracking.log_metrics(flat_numbers(result))
         tracking.log_evaluation(result.model_dump())
+        tracking.log_shown_people([person.model_dump(mode="json") for person in shown])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from conf.settings import Settings, load_settings, read_mappings
 from trainer.ablation import Outcome, ablation_table, variants_of
 from trainer.config import Phase
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+from trainer.evaluation.shape import Shape
 from trainer.evaluation.user_user import Likeness, UserUser
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +26,7 @@ def result(**scores: tuple[float, float, float]) -> EvaluationResult:
     ]
     return EvaluationResult(
         encoder_version="e", base_version="b", base_model="m", max_tokens=64, versions_read={}, people=9, queries=9, title_people=4, title_queries=4, future_queries=0,
-        items={}, interval=0.9, matched_days=45, matched_min_others=5, same_meaning_cosine=0.9, scores=found, user_user=NOBODY,
+        items={}, interval=0.9, matched_days=45, matched_min_others=5, same_meaning_cosine=0.9, scores=found, user_user=NOBODY, shape=Shape(scores=[], stored=[]),
     )  # fmt: skip
 
 
