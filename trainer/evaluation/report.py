@@ -31,7 +31,6 @@ def report_text(result: EvaluationResult) -> str:
         f"Encoder {result.encoder_version} (tuned) against {result.base_model} {result.base_version} (base), {result.max_tokens} tokens",
         f"{result.people} held-out people with labels, {result.queries} cuts ({result.future_queries} of the future period); {result.title_people} asked about titles",
         *textwrap.wrap(explained(result), LINE_WIDTH),
-        *textwrap.wrap(_asked_about_items(result), LINE_WIDTH),
     ]
     if result.encoder_version == result.base_version:
         lines.append("The registered encoder IS the untouched base: no training has beaten it yet.")
@@ -47,28 +46,25 @@ def report_text(result: EvaluationResult) -> str:
 
 
 def explained(result: EvaluationResult) -> str:
-    """What the numbers mean, in a few sentences."""
-    return (
+    """What the numbers mean, and whom they are of, in a few sentences."""
+    sentences = [
         f"Mean over people and {result.interval:.0%} interval. Personal AUC: a label of one's own future above one of somebody else's; 0.5 is chance, and "
         f"what any list gets that is the same for everybody. Matched: somebody else's of the same community and within {result.matched_days:g} days, where "
         f"{result.matched_min_others} other people have one, so that knowing when and where somebody writes wins nothing. By meaning: found is what the base "
         f"puts at a cosine of {result.same_meaning_cosine:g} or more to one of the ten best."
-        + (
-            ""
-            if result.temperature is None
-            else f" With popularity: to a cosine {result.temperature:.3g} log(1 + how often training people have the item) is added."
-        )
-    )
+    ]
+    if result.temperature is not None:
+        sentences.append(f"With popularity: to a cosine {result.temperature:.3g} log(1 + how often training people have the item) is added.")
+    return " ".join([*sentences, *_asked_about_items(result)])
 
 
-def _asked_about_items(result: EvaluationResult) -> str:
+def _asked_about_items(result: EvaluationResult) -> Iterator[str]:
     if not result.catalogue_people:
-        return ""
-    asked = f"{result.catalogue_people} people asked about an app's own items, {result.catalogue_queries} cuts; what they acted on before is no candidate."
-    if result.held_out_acts is None:
-        return asked
-    held_out = f"Everybody was TRAINED ON; held out were acts: {HELD_OUT_ACTS[result.held_out_acts]}. Asked about are those to {'judge' if result.held_out_part == 'test' else 'choose'} by."
-    return f"{asked} {held_out}"
+        return
+    yield f"{result.catalogue_people} people asked about an app's own items, {result.catalogue_queries} cuts; what they acted on before is no candidate."
+    if result.held_out_acts is not None:
+        yield f"Everybody was TRAINED ON; held out were acts: {HELD_OUT_ACTS[result.held_out_acts]}."
+        yield f"Asked about are those to {'judge' if result.held_out_part == 'test' else 'choose'} by."
 
 
 def flat_numbers(result: EvaluationResult) -> dict[str, float]:
