@@ -13,6 +13,7 @@ from lake.examples import Kind
 from trainer.evaluation.comparison import EvaluationResult
 from trainer.evaluation.numbers import DIFFERENCE
 from trainer.evaluation.parts import LENGTHS, POPULARITIES
+from trainer.evaluation.report import TITLES
 from trainer.evaluation.scores import Metric
 from trainer.evaluation.shape import StoredMetric
 
@@ -62,7 +63,7 @@ def _slice_plot(result: EvaluationResult, level: Kind, metric: Metric, names: Ma
 
 
 def stored_plot(result: EvaluationResult, level: Kind, metric: StoredMetric) -> Chart | None:
-    """Encoder and base by the bytes of a stored vector, in float32 and int8; None where nothing was stored."""
+    """Encoder and base by the bytes of a stored vector, in float32 (solid lines) and int8 (dashed, as the page says); None where nothing was stored."""
     rows = [
         {"bytes": score.bytes, "numbers": score.numbers, "written in": score.precision, "encoder": score.scorer, **_interval(score.mean, score.low, score.high)}
         for score in result.shape.stored
@@ -79,7 +80,7 @@ def stored_plot(result: EvaluationResult, level: Kind, metric: StoredMetric) -> 
     )
     chart = alt.Chart(alt.Data(values=rows))
     lines = chart.mark_line(point=True).encode(
-        x=x, y=_y(), color=_color(), strokeDash=alt.StrokeDash("written in:N", sort=["float32", "int8"], legend=alt.Legend(title=None, symbolType="stroke", symbolSize=300)),
+        x=x, y=_y(), color=_color(), strokeDash=alt.StrokeDash("written in:N", sort=["float32", "int8"], legend=None),
         tooltip=[alt.Tooltip("encoder:N"), alt.Tooltip("numbers:Q"), alt.Tooltip("written in:N"), *_tooltips()],
     )  # fmt: skip
     return _sized(lines)
@@ -97,7 +98,7 @@ def ablation_plot(outcomes: Outcomes, level: Kind, metric: Metric) -> Chart | No
         return None
     y = alt.Y("variant:N", sort=[name for name, _ in outcomes], title=None, axis=alt.Axis(labelLimit=130))
     chart = alt.Chart(alt.Data(values=rows))
-    x = alt.X("mean:Q", title=f"{metric.replace('_', ' ')}, ahead of the base", scale=alt.Scale(zero=False))
+    x = alt.X("mean:Q", title=f"{TITLES[metric]}, ahead of the base", scale=alt.Scale(zero=False))
     rule = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4], opacity=0.5).encode(x="zero:Q")
     bars = chart.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=_color(legend=False))
     dots = chart.mark_point(filled=True, size=70, opacity=1).encode(

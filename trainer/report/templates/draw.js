@@ -6,7 +6,7 @@ function drawAll() {
   const config = {
     background: "transparent", font: getComputedStyle(document.body).fontFamily, view: { stroke: null },
     axis: { ...words, gridColor: colour("line"), domainColor: colour("faint"), tickColor: colour("faint") },
-    legend: { ...words, orient: "top", symbolBaseStrokeColor: colour("soft") }, range: { category: [colour("first"), colour("second")] }, rule: { color: colour("soft") },
+    legend: { ...words, orient: "top" }, range: { category: [colour("first"), colour("second")] }, rule: { color: colour("soft") },
   };
   for (const script of document.querySelectorAll("script[data-plot]")) {
     const place = document.getElementById(script.dataset.plot);
