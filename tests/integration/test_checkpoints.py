@@ -41,6 +41,7 @@ def test_killed_training_ends_with_the_weights_of_an_undisturbed_one(launches: d
     assert "step-000000006" in said["finished"][0]["left"]
     for each in said["once more"]:
         assert (each["steps"], each["weights"]) == ([], whole["weights"])
+        assert each["temperature"] == whole["temperature"] > 0, "it is fitted on the first step, and asked for after the last"
 
 
 class Run:

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lake.config import LakeConfig
@@ -21,7 +21,7 @@ from trainer.config import TrainerConfig
 from trainer.student import base_encoder
 from trainer.training import checkpoints
 from trainer.training.checkpoints import checkpoints_of_run
-from trainer.training.loop import make_accelerator, train
+from trainer.training.loop import Step, make_accelerator, train
 from trainer.training.sharding import all_tensors, gathered
 
 CONFIG = TrainerConfig(
@@ -76,17 +76,22 @@ LAUNCHES = {
 
 
 def train_here(lake: LakeConfig, config: TrainerConfig, at_step: Callable[[int, int], None]) -> dict[str, object]:
-    """Steps that this process took, and the weights after them."""
+    """Steps that this process took, and the weights and the temperature after them."""
     accelerator = make_accelerator(config)
     stream = HandStream(planted_examples(9, 0), config, 2, accelerator.process_index, accelerator.num_processes)
     encoder = base_encoder(config, "cpu")
-    steps = []
-    for step in train(encoder, stream, config, accelerator, checkpoints_of_run(lake, config, "f" * 32, accelerator)):
+    steps, temperature = [], None
+
+    def taken() -> Iterator[Step]:
+        nonlocal temperature
+        temperature = yield from train(encoder, stream, config, accelerator, checkpoints_of_run(lake, config, "f" * 32, accelerator))
+
+    for step in taken():
         steps.append((step.number, step.loss))
         at_step(step.number, accelerator.process_index)
     weights = gathered(all_tensors(encoder.model), keep=True)
     digest = hashlib.sha256(b"".join(each.numpy().tobytes() for each in weights.values())).hexdigest()
-    return {"steps": steps, "weights": digest, "left": sorted(path.name for path in Path(lake.path).rglob("*-processes/*"))}
+    return {"steps": steps, "weights": digest, "temperature": temperature, "left": sorted(path.name for path in Path(lake.path).rglob("*-processes/*"))}
 
 
 def launch(folder: Path, processes: int, name: str, config: TrainerConfig) -> list[dict | None]:
