@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run.main(["--dump", str(folder / "dump"), *shared])
     show_answers(shared)
     show_person(LakeConfig(path=str(folder / "lake")), shared)
+    print(f"The encoder on one page, for a browser:\n  {printed('trainer report', *shared)}")
 
 
 def show_answers(shared: list[str]) -> None:
@@ -73,15 +74,20 @@ def held_out_person(lake: LakeConfig) -> dict[str, Any]:
 
 
 def ask(*words: str) -> list[dict[str, Any]]:
-    """The answer of a command, as a program gets it: with --json, from stdout."""
+    """The answer of a command, as a program gets it: with --json."""
+    return json.loads(printed(*words, "--json"))
+
+
+def printed(*words: str) -> str:
+    """What a command prints on stdout."""
     found = find_command(words)
     if found is None:
         raise ValueError(f"no command {words}")
     command, arguments = found
     answer = io.StringIO()
     with redirect_stdout(answer):
-        command.run([*arguments, "--json"])
-    return json.loads(answer.getvalue())
+        command.run(list(arguments))
+    return answer.getvalue()
 
 
 def short(person_id: str) -> str:
