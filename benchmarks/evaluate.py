@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from lake.encoder import Encoder
+from lake.encoder import Encoder, EncoderCard
 from lake.examples import Kind, Side
+from lake.rendering import RENDERING_VERSION
 from trainer.config import EvaluationConfig
 from trainer.evaluation.comparison import item_findings, read_queries
 from trainer.evaluation.questions import SECONDS_OF_A_COMMUNITY, FutureLabels, LevelAnswers, Questions
@@ -30,6 +31,9 @@ class RandomVectors(Encoder):
 
     def __init__(self, version: int, dimension: int) -> None:
         self.version, self.numbers, self.random = str(version), dimension, np.random.default_rng(version)
+        self.card = EncoderCard(
+            base_model="none", rendering_version=RENDERING_VERSION, max_tokens=1024, temperature=0.1
+        )  # so that rows with popularity are made
 
     @property
     def dimension(self) -> int:
