@@ -121,7 +121,8 @@ def trained(case: Case, folder: Path) -> Found:
     encoder = student_encoder(config, "cpu")
     steps = list(train(encoder, stream, config, accelerator, watch))  # type: ignore[arg-type]
     assert is_sharded(encoder.model) == (accelerator.num_processes == 2)
-    model = whole_model(encoder.model, lambda: student_encoder(config, "cpu").model)
+    model = whole_model(encoder.model, lambda: student_encoder(config, "cpu").model, keep=True)
+    assert model is not None
     weights = gathered(all_tensors(model), keep=True)
     facts = {"losses": [step.loss for step in steps], "norms": [step.gradient_norm for step in steps], "held": watch.held}
     return {name: each.numpy() for name, each in weights.items()} | {name: np.array(fact) for name, fact in facts.items()}
