@@ -27,7 +27,7 @@ Reads no table; writes none but `job_runs`. Does nothing where this merge is reg
 ABLATE = """Variants of a training, each trained, evaluated, and shown as one row of a table: its scores and its paired differences to the untouched base.
 
 FILE has one mapping, variants: a name -> settings of section trainer that it changes. Everything else is as --config and --set say. Each training has a registered
-model of its own, so that no alias of another moves. What was found before, with the same settings and tables, is not made again. Leaves `examples` as the last variant cut them."""
+model of its own, so that no alias of another moves. What was found before, with the same settings and tables, is not made again. Leaves `examples` as the configuration itself cuts them."""
 
 REPORT = """One HTML page on the registered encoder, in one file that needs no network: what the evaluation of it found, ten people with what was recommended to them, and the worst failures.
 

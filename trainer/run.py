@@ -26,7 +26,7 @@ from trainer.champion import Choice, Comparison, Lead, choose_champion
 from trainer.config import Source, TrainerConfig, TrainingConfig
 from trainer.evaluation.catalogue import catalogue_questions
 from trainer.evaluation.metrics import pairs_mean
-from trainer.evaluation.people import acting_people, askable_people, asked_examples, catalogue_items, entering_people, label_items
+from trainer.evaluation.people import acting_people, askable_people, asked_examples, catalogue_items, entering_people, kinds_of_acts_held_out, label_items
 from trainer.evaluation.probe import probe_scores
 from trainer.evaluation.questions import FUTURES, Questions, questions_of, title_questions
 from trainer.evaluation.scores import encoder_wins, plain_contest
@@ -83,7 +83,7 @@ def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
     """Raise ContractError where somebody would be trained on whom the settings hold out, or an encoder chosen by whom it is to be judged by: the registry would
     say of the encoder what is not so."""
     shares, people, wrong = held_out(config.examples), 0, 0
-    found = set(arrow_tables.read(lake, EXAMPLES, ("held_out_acts",), version=plan.versions["examples"])["held_out_acts"].to_pylist())
+    found = kinds_of_acts_held_out(lake, plan.versions["examples"])
     if found - {shares.acts}:
         raise ContractError(
             f"examples: they hold out {sorted(map(str, found))}, and trainer.examples.held_out_acts is {shares.acts}; run 'kindred trainer examples' with these settings"

@@ -92,9 +92,8 @@ def _asked(
     questions: Questions, level: Kind, targets: Targets, parts: Mapping[tuple[Slice, Futures], Part], ranked: tuple[RankMetric, ...], config: EvaluationConfig
 ) -> Asked:  # fmt: skip
     contests: dict[Place, Contest] = {}
-    for (cuts, futures), part in (
-        parts.items() if level != "catalogue" else ()
-    ):  # who acted on an item before is not asked about it, so that two futures cannot meet
+    contested = {} if level == "catalogue" else parts  # who acted on an item before is not asked about it, so that two futures cannot meet
+    for (cuts, futures), part in contested.items():
         near = config.matched_days, config.matched_min_others
         contests[cuts, futures, "matched_personal_auc"] = matched_contest(questions, level, futures, part.queries, *near, part.items)
         contests[cuts, futures, "personal_auc"] = plain_contest(questions, level, futures, part.queries, part.items)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from lake.examples import Split, answer_key
 from lake.rendering import QueryFormat
-from trainer.evaluation.questions import UNITS_ALONE, Example, FutureLabels, LevelAnswers, Questions, questions_at, readable_cuts
+from trainer.evaluation.questions import UNITS_ALONE, Example, FutureLabels, LevelAnswers, Questions, is_in, people_with_cuts, questions_at, readable_cuts
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def app_items(items: pa.Table) -> AppItems:
 
 def asks_for_items(cut: Mapping[str, Any], part: Split | None, communities: Sequence[str] | None = None) -> bool:
     """Whether an item is acted on after a cut of this part of the held-out acts (None: where whole people are held out), in these communities, if given."""
-    return bool(cut["acted_on"]) and cut["part"] == part and (communities is None or cut["community"] in communities)
+    return bool(cut["acted_on"]) and cut["part"] == part and is_in(cut, communities)
 
 
 def catalogue_questions(
@@ -82,13 +82,10 @@ def trained_items(examples: Iterable[Mapping[str, Any]], items: AppItems) -> lis
 
 def people_with_items(examples: Iterable[pa.RecordBatch], part: Split | None, communities: Sequence[str] | None = None) -> list[str]:
     """`person_id`s, sorted, of those who have such a cut; out of `person_id` and `cuts`."""
-    found: set[str] = set()
-    for batch in examples:
-        cuts, person = pc.list_flatten(batch["cuts"]), pc.list_parent_indices(batch["cuts"])
+
+    def are_asked(cuts: pa.StructArray) -> pa.BooleanArray:
         parts = pc.struct_field(cuts, "part")
-        is_asked = pc.greater(pc.list_value_length(pc.struct_field(cuts, "acted_on")), 0).fill_null(False)
-        is_asked = pc.and_(is_asked, pc.is_null(parts) if part is None else pc.equal(parts, part).fill_null(False))
-        if communities is not None:
-            is_asked = pc.and_(is_asked, pc.is_in(pc.struct_field(cuts, "community"), value_set=pa.array(communities, pa.string())))
-        found.update(batch["person_id"].take(pc.unique(person.filter(is_asked))).to_pylist())
-    return sorted(found)
+        act_on_some = pc.greater(pc.list_value_length(pc.struct_field(cuts, "acted_on")), 0).fill_null(False)
+        return pc.and_(act_on_some, pc.is_null(parts) if part is None else pc.equal(parts, part).fill_null(False))
+
+    return people_with_cuts(examples, are_asked, communities)

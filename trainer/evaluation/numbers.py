@@ -1,7 +1,7 @@
 """How the numbers of an evaluation are written and named."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import BeforeValidator
 
@@ -9,6 +9,25 @@ Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 """JSON has no NaN: it is written as null, and read back."""
 DIFFERENCE = "tuned - base"
 """The scorer whose values are the mean paired difference of the encoder's and its base's."""
+
+
+class Interval(Protocol):
+    """A mean with its interval; `low` and `high` are NaN where it has none."""
+
+    @property
+    def mean(self) -> float: ...
+
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+def with_interval(number: Interval, signed: bool = False) -> str:
+    """A mean and its interval, where it has one."""
+    sign = "+" if signed else ""
+    return f"{number.mean:{sign}.3f}" + ("" if math.isnan(number.low) else f" [{number.low:{sign}.3f}, {number.high:{sign}.3f}]")
 
 
 def plain_name(name: str) -> str:

@@ -66,10 +66,14 @@ def items_of_training(lake: LakeConfig, version: int, items: AppItems) -> list[n
     return trained_items((row for batch in batches for row in batch.to_pylist()), items)
 
 
+def kinds_of_acts_held_out(lake: LakeConfig, version: int) -> set[HeldOutActs | None]:
+    """Which acts `examples` hold out of everybody's training; None where whole people are. More than one kind in no table of this program."""
+    return set(arrow_tables.read(lake, EXAMPLES, ("held_out_acts",), version=version)["held_out_acts"].unique().to_pylist())
+
+
 def acts_held_out(lake: LakeConfig, version: int) -> HeldOutActs | None:
-    """Which acts `examples` hold out of everybody's training; None where whole people are."""
-    found = arrow_tables.read(lake, EXAMPLES, ("held_out_acts",), version=version)["held_out_acts"].unique().to_pylist()
-    return next((acts for acts in found if acts is not None), None)
+    """The one kind of acts that `examples` hold out; None where whole people are."""
+    return next((acts for acts in kinds_of_acts_held_out(lake, version) if acts is not None), None)
 
 
 def check_acts(card: EncoderCard, acts: HeldOutActs | None, version: int) -> None:

@@ -3,7 +3,7 @@
 Items are the teacher's labels, or, of people whom no teacher read as well, the titles of threads that they enter next.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -95,10 +95,17 @@ def people_to_ask(examples: Iterable[pa.RecordBatch], items: pa.Table, communiti
 
 def people_who_enter(examples: Iterable[pa.RecordBatch], communities: Sequence[str] | None = None) -> list[str]:
     """`person_id`s, sorted, of those who enter a titled thread after one of their cuts in these communities; out of `person_id` and `cuts`."""
+    return people_with_cuts(examples, lambda cuts: pc.greater(pc.list_value_length(pc.struct_field(cuts, "entered")), 0), communities)
+
+
+def people_with_cuts(
+    examples: Iterable[pa.RecordBatch], are_asked: Callable[[pa.StructArray], pa.BooleanArray], communities: Sequence[str] | None
+) -> list[str]:  # fmt: skip
+    """`person_id`s, sorted, of those who have a cut in these communities (None: anywhere) that is asked about; out of `person_id` and `cuts`."""
     found: set[str] = set()
     for batch in examples:
         cuts, person = pc.list_flatten(batch["cuts"]), pc.list_parent_indices(batch["cuts"])
-        is_asked = pc.greater(pc.list_value_length(pc.struct_field(cuts, "entered")), 0)
+        is_asked = are_asked(cuts)
         if communities is not None:
             is_asked = pc.and_(is_asked, pc.is_in(pc.struct_field(cuts, "community"), value_set=pa.array(communities, pa.string())))
         found.update(batch["person_id"].take(pc.unique(person.filter(is_asked))).to_pylist())
@@ -119,7 +126,7 @@ def questions_of(
         (example, cut)
         for example in examples
         for cut in example["cuts"]
-        if _is_in(cut, communities) and any(positive["where"] == "after" and positive["item_id"] in known for positive in cut["positives"])
+        if is_in(cut, communities) and any(positive["where"] == "after" and positive["item_id"] in known for positive in cut["positives"])
     ]
     cuts = readable_cuts(asked, formats)
     levels: dict[Kind, LevelAnswers] = {
@@ -133,12 +140,13 @@ def title_questions(examples: Iterable[Example], communities: Sequence[str] | No
 
     All those threads are new to whoever enters them; they are asked about once, as all futures. Of the past nothing is an answer.
     """
-    asked = [(example, cut) for example in examples for cut in example["cuts"] if cut["entered"] and _is_in(cut, communities)]
+    asked = [(example, cut) for example in examples for cut in example["cuts"] if cut["entered"] and is_in(cut, communities)]
     cuts = readable_cuts(asked, formats)
     return questions_at(cuts, {"title": _title_answers(cuts)}, len(asked) - len(cuts))
 
 
-def _is_in(cut: Mapping[str, Any], communities: Sequence[str] | None) -> bool:
+def is_in(cut: Mapping[str, Any], communities: Sequence[str] | None) -> bool:
+    """Whether a cut is before an act in these communities, if they are given."""
     return communities is None or cut["community"] in communities
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lake.examples import Kind
 from trainer.evaluation.comparison import EvaluationResult, Score
-from trainer.evaluation.numbers import DIFFERENCE, plain_name
+from trainer.evaluation.numbers import DIFFERENCE, plain_name, with_interval
 from trainer.evaluation.parts import LENGTHS, POPULARITIES
 from trainer.evaluation.shape import shape_blocks, shape_numbers
 from trainer.evaluation.user_user import USER_USER_TITLES, UserUserScore, user_user_blocks, user_user_numbers
@@ -159,7 +159,4 @@ def _worse_last(score: Score | UserUserScore) -> float:
 def _cell(score: Score | UserUserScore, signed: bool) -> str:
     if math.isnan(score.mean):
         return "-"
-    sign = "+" if signed else ""
-    if math.isnan(score.low):
-        return f"{score.mean:{sign}.3f} [too few people]"
-    return f"{score.mean:{sign}.3f} [{score.low:{sign}.3f}, {score.high:{sign}.3f}]"
+    return with_interval(score, signed) + (" [too few people]" if math.isnan(score.low) else "")

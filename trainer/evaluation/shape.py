@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from lake.examples import Kind
-from trainer.evaluation.numbers import DIFFERENCE, Number, plain_name
+from trainer.evaluation.numbers import DIFFERENCE, Number, plain_name, with_interval
 
 Precision = Literal["float32", "int8"]
 BYTES: Mapping[Precision, int] = {"float32": 4, "int8": 1}
@@ -110,10 +110,7 @@ def _lines_of_stored(scores: list[StoredScore]) -> Iterator[str]:
 
 def number_words(score: _Number, signed: bool) -> str:
     """A number with its interval, where it has one."""
-    if math.isnan(score.mean):
-        return "-"
-    sign = "+" if signed else ""
-    return f"{score.mean:{sign}.3f}" + ("" if math.isnan(score.low) else f" [{score.low:{sign}.3f}, {score.high:{sign}.3f}]")
+    return "-" if math.isnan(score.mean) else with_interval(score, signed)
 
 
 def shape_numbers(shape: Shape) -> dict[str, float]:

@@ -103,7 +103,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     titles = title_questions(people.entering, settings.communities, [query_format])
     acted_on = catalogue_questions(people.acting, of_apps, settings.held_out_part if acts else None, settings.communities, [query_format])
     check_read(questions, titles, acted_on)
-    train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS)
+    train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS) if questions.people else ()
     of_labels, of_titles, of_items = read_queries(tuned, base, questions, titles, acted_on)
     training = pasts_of((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
     training_items: dict[Kind, list[np.ndarray]] = {"catalogue": items_of_training(lake, version, of_apps)} if acted_on.people else {}

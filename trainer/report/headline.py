@@ -7,7 +7,7 @@ from datetime import datetime
 
 from lake.examples import Kind
 from trainer.evaluation.comparison import TUNED_POPULAR, EvaluationResult, Score
-from trainer.evaluation.numbers import DIFFERENCE
+from trainer.evaluation.numbers import DIFFERENCE, with_interval
 from trainer.evaluation.questions import FUTURES
 from trainer.evaluation.report import TITLES, kind_words
 from trainer.evaluation.scores import Metric
@@ -80,7 +80,7 @@ def _sentence_of_items(line: HeadLine, result: EvaluationResult) -> str:
 def card_section(result: EvaluationResult, made_at: datetime) -> str:
     """The head as a section of the model card, Markdown; replaced whole by that of another evaluation."""
     rows = [
-        f"| {line.words}, {TITLES[line.metric]} | {with_interval(line.tuned)} | {line.base.mean:.3f} | {with_interval(line.ahead, '+')} | "
+        f"| {line.words}, {TITLES[line.metric]} | {with_interval(line.tuned)} | {line.base.mean:.3f} | {with_interval(line.ahead, signed=True)} | "
         f"{'-' if line.other is None else f'{line.other.mean:.3f} ({line.other.scorer})'} | {line.tuned.people} |"
         for line in head_lines(result)
     ]
@@ -88,8 +88,3 @@ def card_section(result: EvaluationResult, made_at: datetime) -> str:
     tables = ", ".join(f"`{table}` {version}" for table, version in sorted(result.versions_read.items()))
     said = f"`kindred trainer evaluate` of {made_at:%Y-%m-%d}, on {tables} (Delta versions); intervals of {result.interval:.0%} over people. All figures: `kindred trainer report`."
     return "\n".join([CARD_HEADING, "", head_sentence(result), "", *table, said])
-
-
-def with_interval(score: Score, sign: str = "") -> str:
-    """A mean and its interval, where people are enough for one."""
-    return f"{score.mean:{sign}.3f}" + ("" if math.isnan(score.low) else f" [{score.low:{sign}.3f}, {score.high:{sign}.3f}]")
