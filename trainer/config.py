@@ -78,7 +78,8 @@ class EvaluationConfig(StageConfig):
     )
     held_out_part: Literal["validation", "test"] = Field(
         "test",
-        description="Where acts are held out (trainer.examples.held_out_acts): whether those to judge by are asked about, or, while settings are chosen, those to choose by.",
+        description="Whether the people to judge by are asked, or, while settings are chosen, those to choose by (split validation); where acts are held out "
+        "(trainer.examples.held_out_acts), about which of these.",
     )
     rankings: dict[str, str] = Field(
         {},

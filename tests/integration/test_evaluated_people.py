@@ -16,6 +16,7 @@ from lake.units import SEQUENCES
 from tests.topic_people import PEOPLE, arguments, register, rows, write_people
 from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.people import never_met
+from trainer.evaluation.report import report_text
 from trainer.jobs import evaluate, examples
 from trainer.student import base_encoder, content_version
 
@@ -66,6 +67,23 @@ def test_who_came_to_a_held_out_community_after_the_training_is_not_asked(lake: 
         Path(file).unlink()
     assert never_met(lake, version, card.model_copy(update={"trained_on": {"examples": trained_on}})) == test - {newcomer}
     assert "may have been met" in caplog.text
+
+
+def test_while_settings_are_chosen_the_people_to_choose_by_are_asked(lake: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:
+    write_people(lake)
+    examples.main(arguments(lake, "examples.validation_share=0.4", "examples.test_share=0.3"))
+    validation = {row["person_id"] for row in rows(lake) if row["split"] == "validation"}
+    base, narrower = base_encoder(TrainerConfig(max_tokens=64)), HeldOut(validation_share=0.1, test_share=0.3)
+    trained_on = {person_id for person_id in validation if narrower.split_of(person_id) == "train"}
+    assert 0 < len(trained_on) < len(validation)
+    asked = EvaluationConfig(held_out_part="validation", bootstrap_samples=10)
+    for shares, strangers in ((HeldOut(validation_share=0.4, test_share=0.3), validation), (narrower, validation - trained_on)):
+        card = base.card.model_copy(update={"held_out": shares})
+        register(lake, Encoder(base.model, card, content_version(base.model, card)))
+        result = evaluate.evaluate(lake, TrainerConfig(max_tokens=64, evaluation=asked))
+        assert (result.people, result.held_out_part) == (len(strangers), "validation")
+        assert "ASKED ARE THOSE TO CHOOSE SETTINGS BY" in " ".join(report_text(result).split())
+    assert f"{len(trained_on)} of {len(validation)} people of split 'validation' are not asked" in caplog.text
 
 
 def test_without_labels_titles_are_asked_about(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,7 +152,7 @@ def test_people_whom_training_never_saw_are_asked_about_films_beside_titles(lake
     examples.main(words_of(lake, base, *settings))
     train.main(words_of(lake, base, *settings))
     found = evaluated(lake, base, capsys, *settings)
-    assert (found.held_out_acts, found.held_out_part) == (None, None)
+    assert (found.held_out_acts, found.held_out_part) == (None, "test")
     assert 0 < found.catalogue_people < PEOPLE
     assert found.catalogue_people <= found.catalogue_queries
     assert found.user_user is not None

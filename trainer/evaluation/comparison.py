@@ -60,7 +60,7 @@ class EvaluationResult(BaseModel):
     title_people: int = Field(description="People asked about titles, with a label or without.")
     title_queries: int = Field(description="Their cuts.")
     held_out_acts: HeldOutActs | None = Field(None, description="Which acts were held out of everybody's training, and asked about; None: whole people were.")
-    held_out_part: Split | None = Field(None, description="Which of the held-out acts were asked about: those to choose by (validation) or to judge by (test).")
+    held_out_part: Split = Field("test", description="Who was asked, or, of held-out acts, about which: those to choose by (validation) or to judge by (test).")
     catalogue_people: int = Field(0, description="People asked about an app's own items.")
     catalogue_queries: int = Field(0, description="Their cuts.")
     future_queries: int = Field(description="Queries of the future period.")

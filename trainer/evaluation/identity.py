@@ -48,10 +48,10 @@ def _identities(people: People, halving: Halving, read: Read, tuned: Encoder, ba
     shown = partial(words_alone, tokens=config.episode_tokens, token_starts=tuned.token_starts) if read == "episodes" else None
     halves = read_histories(_halves_to_read(people(), halving, read, tuned.card.query_format, config, left_out), tuned, base, shown)
     ranks, candidates = own_ranks(halves)
-    counted = {among: int((~np.isnan(next(iter(ranks.values()))[number])).sum()) for number, among in enumerate(AMONG)}
+    counted = {among: int((~np.isnan(candidates[number])).sum()) for number, among in enumerate(AMONG)}
     alone = {
-        "everybody": Counter({"nobody else has a second half": ranks["tuned"].shape[1] - counted["everybody"]}),
-        "same communities": Counter({"nobody else's second half shares a community with theirs": ranks["tuned"].shape[1] - counted["same communities"]}),
+        "everybody": Counter({"nobody else has a second half": candidates.shape[1] - counted["everybody"]}),
+        "same communities": Counter({"nobody else's second half shares a community with theirs": candidates.shape[1] - counted["same communities"]}),
     }
     return [
         Identity(
@@ -80,8 +80,8 @@ def _halves_to_read(
                 yield (person.person_id, is_first), half if read == "full" else half[-config.episode_units :]
 
 
-def own_ranks(halves: ReadHistories[Half]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """By each row the ranks (2, P) from 1 of the P first halves' own second halves, in the order of person ids, ties sharing their mean rank; and how many candidates there are (2, P).
+def own_ranks(halves: ReadHistories[Half]) -> tuple[dict[str, metrics.Ranks], np.ndarray]:
+    """By each row the ranks (2, P) of the P first halves' own second halves, in the order of person ids; and how many candidates there are (2, P).
 
     The two are everybody's second halves and those that share a community with the right one, which counts itself; NaN where there is no other of them.
     """
@@ -90,7 +90,7 @@ def own_ranks(halves: ReadHistories[Half]) -> tuple[dict[str, np.ndarray], np.nd
     places = {halves.keys[number][0]: place for place, number in enumerate(seconds)}
     own = np.array([places[halves.keys[number][0]] for number in firsts], np.int64)
     rows = halves.rows(seconds) if len(firsts) else dict(halves.vectors)
-    ranks = {name: np.full((2, len(firsts)), np.nan) for name in rows}
+    ranks = {name: metrics.Ranks(*np.full((2, 2, len(firsts)), np.nan)) for name in rows}
     candidates = np.full((2, len(firsts)), np.nan)
     sides = {name: (vectors[firsts], vectors[seconds]) for name, vectors in rows.items()}
     visited = community_matrix(halves.communities)[seconds].sign()
@@ -100,7 +100,8 @@ def own_ranks(halves: ReadHistories[Half]) -> tuple[dict[str, np.ndarray], np.nd
         near[np.arange(len(near)), own[block]] = True
         candidates[:, block] = _or_nan([np.full(len(near), len(seconds)), near.sum(axis=1)])
         for name, (first, second) in sides.items():
-            ranks[name][:, block] = np.where(np.isnan(candidates[:, block]), np.nan, _ranks(first[block], second, own[block], near))
+            found, is_alone = _ranks(first[block], second, own[block], near), np.isnan(candidates[:, block])
+            ranks[name].above[:, block], ranks[name].tied[:, block] = (np.where(is_alone, np.nan, counts) for counts in (found.above, found.tied))
     return ranks, candidates
 
 
@@ -114,18 +115,18 @@ def _or_nan(counts: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(found > 1, found, np.nan)
 
 
-def _ranks(queries: Matrix, candidates: Matrix, own: np.ndarray, near: np.ndarray) -> np.ndarray:
+def _ranks(queries: Matrix, candidates: Matrix, own: np.ndarray, near: np.ndarray) -> metrics.Ranks:
     """Ranks (2, B) of each query's own candidate among all and among the near ones (B, C)."""
     scores = dot(queries, candidates)
     right = scores[np.arange(len(scores)), own][:, None]
     above, level = scores > right + TIED, np.abs(scores - right) <= TIED
-    return np.array([(above & among).sum(axis=1) + ((level & among).sum(axis=1) + 1) / 2 for among in (np.True_, near)])
+    return metrics.Ranks(*(np.array([(counted & among).sum(axis=1) for among in (np.True_, near)]) for counted in (above, level)))
 
 
-def _scores(ranks: Mapping[str, np.ndarray], config: EvaluationConfig) -> Iterator[UserUserScore]:
+def _scores(ranks: Mapping[str, metrics.Ranks], config: EvaluationConfig) -> Iterator[UserUserScore]:
     for metric in ("mrr", *RECALLED):
-        values = {name: np.where(np.isnan(found), np.nan, 1 / found if metric == "mrr" else found <= RECALLED[metric]) for name, found in ranks.items()}
+        values = {name: found.reciprocal() if metric == "mrr" else found.within(RECALLED[metric]) for name, found in ranks.items()}
         values[DIFFERENCE] = values["tuned"] - values["base"]
-        for name, found in values.items():
-            mean = metrics.bootstrap_mean(found, config.bootstrap_samples, config.interval, config.seed)
+        for name, value in values.items():
+            mean = metrics.bootstrap_mean(value, config.bootstrap_samples, config.interval, config.seed)
             yield UserUserScore(metric=metric, scorer=name, mean=mean.mean, low=mean.low, high=mean.high, people=mean.people)

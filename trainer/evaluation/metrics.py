@@ -9,6 +9,7 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+from scipy.special import digamma
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,50 @@ class Estimate:
 NOBODY = Estimate(float("nan"), float("nan"), float("nan"), 0)
 
 
-def tied_ranks(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Rank from 1 of each target (an index into scores) among all scores, best first; ties share their mean rank."""
-    above = np.array([np.count_nonzero(scores > score) for score in scores[targets]])
-    not_below = np.array([np.count_nonzero(scores >= score) for score in scores[targets]])
-    return (above + not_below + 1) / 2
+@dataclass(frozen=True)
+class Ranks:
+    """Where targets stand in a list, best first: `above` scores are higher than a target's, `tied` are the same, its own among them; arrays of one shape, NaN for a target
+    that nobody looks for.
+
+    What ties stands in an order drawn by lot, and a metric is its mean over all orders, so that a list that knows nothing gets what guessing gets. Source: McSherry and
+    Najork 2008, https://doi.org/10.1007/978-3-540-78646-7_38.
+    """
+
+    above: np.ndarray
+    tied: np.ndarray
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean rank of each, from 1."""
+        return self.above + (self.tied + 1) / 2
+
+    def within(self, best: int) -> np.ndarray:
+        """Chance of each to stand among the `best` first."""
+        return np.clip((best - self.above) / self.tied, 0, 1)
+
+    def reciprocal(self) -> np.ndarray:
+        """Expected one over the rank of each."""
+        return (digamma(self.above + self.tied + 1) - digamma(self.above + 1)) / self.tied
+
+    def gains(self, best: int) -> np.ndarray:
+        """Expected gain of each: one over the logarithm of its rank plus one, nothing beyond the `best` first."""
+        sums = np.concatenate([[0.0], np.cumsum(1 / np.log2(1 + np.arange(1, best + 1)))])
+        first, last = (np.minimum(best, places).astype(np.int64) for places in (self.above, self.above + self.tied))
+        return (sums[last] - sums[first]) / self.tied
+
+    def __getitem__(self, chosen: np.ndarray | slice) -> "Ranks":
+        return Ranks(self.above[chosen], self.tied[chosen])
 
 
-def recall_at(ranks: np.ndarray, best: int) -> float:
-    """Share of the targets that stand among the `best` first; NaN without a target."""
-    return float((ranks <= best).mean()) if len(ranks) else float("nan")
+def tied_ranks(scores: np.ndarray, targets: np.ndarray) -> Ranks:
+    """Where each target (an index into scores) stands among all scores."""
+    above = np.array([np.count_nonzero(scores > score) for score in scores[targets]], float)
+    not_below = np.array([np.count_nonzero(scores >= score) for score in scores[targets]], float)
+    return Ranks(above, not_below - above)
 
 
 def among_best(scores: np.ndarray, best: int) -> np.ndarray:
-    """Indexes of the scores of rank `best` or better, ties sharing their mean rank, best first: 2 * best - 1 at most, fewer than `best` where ties reach beyond."""
+    """Indexes of the scores of mean rank `best` or better, best first: 2 * best - 1 at most, fewer than `best` where ties reach beyond."""
     nearly = min(len(scores), 2 * best)
     top = np.argpartition(scores, len(scores) - nearly)[len(scores) - nearly :] if len(scores) else np.zeros(0, np.int64)
     top = top[np.argsort(-scores[top], kind="stable")]
@@ -46,35 +77,36 @@ def among_best(scores: np.ndarray, best: int) -> np.ndarray:
     return top[((found > found[:, None]).sum(axis=1) + (found >= found[:, None]).sum(axis=1) + 1) / 2 <= best]
 
 
-def ndcg_at(ranks: np.ndarray, query: np.ndarray, queries: int, best: int) -> np.ndarray:
+def ndcg_at(ranks: Ranks, query: np.ndarray, queries: int, best: int) -> np.ndarray:
     """Normalised discounted cumulative gain of each query (B,) by the ranks of its targets, each worth 1; NaN without a target. `ranks` and `query` are (T,).
 
     Source: Järvelin and Kekäläinen 2002, with the logarithm from the first rank on.
     """
     targets = np.bincount(query, minlength=queries)
-    gains = np.bincount(query, np.where(ranks <= best, 1 / np.log2(1 + ranks), 0), queries)
+    gains = np.bincount(query, ranks.gains(best), queries)
     ideal = np.cumsum(1 / np.log2(1 + np.arange(1, best + 1)))[np.clip(targets, 1, best) - 1]
     return np.where(targets > 0, gains / ideal, np.nan)
 
 
-def reciprocal_ranks(ranks: np.ndarray, query: np.ndarray, queries: int) -> np.ndarray:
-    """One over the rank of the first target of each query (B,); NaN without a target. `ranks` and `query` are (T,)."""
-    first = np.full(queries, np.inf)
-    np.minimum.at(first, query, ranks)
-    return np.where(np.isfinite(first), 1 / first, np.nan)
+def reciprocal_ranks(ranks: Ranks, query: np.ndarray, queries: int) -> np.ndarray:
+    """One over the rank of the first target of each query (B,), of several that tie as if it were alone; NaN without a target. `ranks` and `query` are (T,)."""
+    first = np.full(queries, -np.inf)
+    np.maximum.at(first, query, ranks.reciprocal())
+    return np.where(np.isfinite(first), first, np.nan)
 
 
-def match_ranks(queries: np.ndarray, candidates: np.ndarray, own: np.ndarray, block_rows: int = 256) -> np.ndarray:
-    """Rank from 1 of each query's own candidate by dot product; ties share their mean rank.
+def match_ranks(queries: np.ndarray, candidates: np.ndarray, own: np.ndarray, block_rows: int = 256) -> Ranks:
+    """Where each query's own candidate stands by dot product.
 
     Shapes: queries (P, D); candidates (C, D); own (P,) indexes into candidates.
     """
-    ranks = np.empty(len(queries))
+    above, tied = np.empty((2, len(queries)))
     for start in range(0, len(queries), block_rows):
-        scores = queries[start : start + block_rows] @ candidates.T
-        for row, target in enumerate(own[start : start + block_rows]):
-            ranks[start + row] = tied_ranks(scores[row], np.array([target]))[0]
-    return ranks
+        block = slice(start, start + block_rows)
+        scores = queries[block] @ candidates.T
+        right = scores[np.arange(len(scores)), own[block]][:, None]
+        above[block], tied[block] = (scores > right).sum(axis=1), (scores == right).sum(axis=1)
+    return Ranks(above, tied)
 
 
 def group_means(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:

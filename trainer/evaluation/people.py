@@ -88,16 +88,19 @@ def check_acts(card: EncoderCard, acts: HeldOutActs | None, version: int) -> Non
         raise EncoderError(f"the encoder was trained on another version of `examples` than {version}: which acts it met cannot be told; {again}")
 
 
-def never_met(lake: LakeConfig, version: int, card: EncoderCard) -> set[str]:
-    """`person_id`s of split test whom an encoder that held these out never met; everybody where it met nobody at all.
+def never_met(lake: LakeConfig, version: int, card: EncoderCard, part: Split = "test") -> set[str]:
+    """`person_id`s of split test whom an encoder that held these out never met; everybody where it met nobody at all. Of split validation, those whom it was not trained
+    on, though chosen by, maybe.
 
     Who acts in a community that it held out may have come there later than its training, and been trained on before.
     """
     columns, held_out, trained_on = ("person_id", "communities"), card.held_out, card.trained_on.get(EXAMPLES.name)
-    batches = arrow_tables.read_batches(lake, EXAMPLES, columns, ds.field("split") == "test", version)
+    batches = arrow_tables.read_batches(lake, EXAMPLES, columns, ds.field("split") == part, version)
     people = [person for batch in batches for person in zip(*(batch[name].to_pylist() for name in columns), strict=True)]
     if held_out is None:
         return {person_id for person_id, _ in people}
+    if part == "validation":
+        return {person_id for person_id, _ in people if held_out.split_of(person_id) != "train"}
     by_hash = {person_id for person_id, _ in people if held_out.split_of(person_id) == "test"}
     by_place = {person_id for person_id, communities in people if held_out.split_of(person_id, communities) == "test"} - by_hash
     return by_hash | (by_place if trained_on in (None, version) or not by_place else by_place - _met(lake, trained_on, by_place))

@@ -55,10 +55,10 @@ def probe_scores(tuned: Encoder, base: Encoder) -> ProbeScores:
     ranks, base_ranks = _ranks(vectors), _ranks(base_vectors)
     distance = 0.0 if vectors is base_vectors else float(1 - (vectors * base_vectors).sum(axis=-1).mean())
     return ProbeScores(
-        probe_recall_at_1_tuned=metrics.recall_at(ranks, 1),
-        probe_recall_at_1_base=metrics.recall_at(base_ranks, 1),
-        probe_mrr_tuned=float((1 / ranks).mean()),
-        probe_mrr_base=float((1 / base_ranks).mean()),
+        probe_recall_at_1_tuned=float(ranks.within(1).mean()),
+        probe_recall_at_1_base=float(base_ranks.within(1).mean()),
+        probe_mrr_tuned=float(ranks.reciprocal().mean()),
+        probe_mrr_base=float(base_ranks.reciprocal().mean()),
         distance_to_base=distance,
     )
 
@@ -69,6 +69,6 @@ def _vectors(encoder: Encoder, pairs: Sequence[Pair]) -> np.ndarray:
     return np.stack([encoder.encode_texts(texts, "query", BATCH_SIZE), encoder.encode_texts(titles, "specific", BATCH_SIZE)])
 
 
-def _ranks(vectors: np.ndarray) -> np.ndarray:
+def _ranks(vectors: np.ndarray) -> metrics.Ranks:
     texts, titles = vectors
     return metrics.match_ranks(texts, titles, np.arange(len(texts)))

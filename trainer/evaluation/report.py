@@ -55,7 +55,10 @@ def explained(result: EvaluationResult) -> str:
     ]
     if result.temperature is not None:
         sentences.append(f"With popularity: to a cosine {result.temperature:.3g} log(1 + how often training people have the item) is added.")
-    return " ".join([*sentences, *_asked_about_items(result)])
+    sentences.extend(_asked_about_items(result))
+    if result.held_out_part == "validation":
+        sentences.append("ASKED ARE THOSE TO CHOOSE SETTINGS BY (split validation), not those to judge by.")
+    return " ".join(sentences)
 
 
 def _asked_about_items(result: EvaluationResult) -> Iterator[str]:
@@ -64,7 +67,6 @@ def _asked_about_items(result: EvaluationResult) -> Iterator[str]:
     yield f"{result.catalogue_people} people asked about an app's own items, {result.catalogue_queries} cuts; what they acted on before is no candidate."
     if result.held_out_acts is not None:
         yield f"Everybody was TRAINED ON; held out were acts: {HELD_OUT_ACTS[result.held_out_acts]}."
-        yield f"Asked about are those to {'judge' if result.held_out_part == 'test' else 'choose'} by."
 
 
 def flat_numbers(result: EvaluationResult) -> dict[str, float]:

@@ -12,6 +12,7 @@ Every definition of a metric stands here or in `trainer.evaluation.metrics`:
   and weigh the same both times.
 - *recall@10* of a query: share of its distinct future items among the ten best of all items of the level; *recall@50* likewise. *NDCG@10*: each of them
   among the ten best counts one over the logarithm of its rank plus one, over what the best list would get. *MRR*: one over the rank of the first of them.
+  Items that tie stand in an order drawn by lot, and each metric is its mean over the orders (`metrics.Ranks`).
   Of an app's own items, those that the person acted on before are no candidates.
   `new`: only futures in threads new to the person count as targets; the items among which they stand are the same. A person's value is the mean over
   the person's cuts.
@@ -150,11 +151,11 @@ class Found(Generic[Key]):
     """What a scorer gives of all queries.
 
     `wins`: of each contest the share (P', P') that the row's person wins against the column's, NaN where no labels of the two meet. `ranks` (T,): of each
-    target among all items, ties sharing theirs. `best` (B, 2 * BEST - 1): the items of rank BEST or better, -1 behind the last.
+    target among all items. `best` (B, 2 * BEST - 1): the items of mean rank BEST or better, -1 behind the last.
     """
 
     wins: dict[Key, np.ndarray]
-    ranks: np.ndarray
+    ranks: metrics.Ranks
     best: np.ndarray
 
 
@@ -164,7 +165,7 @@ def found_by(
     """Wins of the contests, and, given targets, their ranks and the best items. Goes through the queries once, a block at a time."""
     queries, items = len(questions.person), len(questions.levels[level].texts)
     wins = {key: np.zeros_like(contest.mass) for key, contest in contests.items()}
-    ranks = np.zeros(0 if targets is None else len(targets.item))
+    above, tied = np.zeros((2, 0 if targets is None else len(targets.item)))
     best = np.full((queries, 2 * BEST - 1), NO_ITEM, np.int32)
     futures = questions.levels[level].futures.item
     for query, scores in _rows(scorer, queries, items):
@@ -176,10 +177,11 @@ def found_by(
             own_targets = slice(targets.first[query], targets.first[query + 1])
             if level == "catalogue":
                 scores = without(scores, questions.levels[level].pasts[query])
-            ranks[own_targets] = metrics.tied_ranks(scores, targets.item[own_targets])
+            ranks = metrics.tied_ranks(scores, targets.item[own_targets])
+            above[own_targets], tied[own_targets] = ranks.above, ranks.tied
             among_best = metrics.among_best(scores, BEST)
             best[query, : len(among_best)] = among_best
-    return Found({key: _shares(won, contests[key].mass) for key, won in wins.items()}, ranks, best)
+    return Found({key: _shares(won, contests[key].mass) for key, won in wins.items()}, metrics.Ranks(above, tied), best)
 
 
 def without(scores: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -190,11 +192,11 @@ def without(scores: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def rank_metrics(found: Found[Key], targets: Targets, counted: np.ndarray, by_meaning: np.ndarray | None = None) -> dict[RankMetric, np.ndarray]:
-    """Metrics of each query (B,) by the targets that count (T,); NaN for a query without any. `by_meaning` (T,): whether each is found by meaning."""
+    """Metrics of each query (B,) by the targets that count (T,); NaN for a query without any. `by_meaning` (T,): with which chance each is found by meaning."""
     ranks, query, queries = found.ranks[counted], targets.query[counted], len(targets.first) - 1
     values: dict[RankMetric, np.ndarray] = {
-        "recall_at_10": metrics.group_means(ranks <= 10, query, queries),
-        "recall_at_50": metrics.group_means(ranks <= 50, query, queries),
+        "recall_at_10": metrics.group_means(ranks.within(10), query, queries),
+        "recall_at_50": metrics.group_means(ranks.within(50), query, queries),
         "ndcg_at_10": metrics.ndcg_at(ranks, query, queries, 10),
         "mrr": metrics.reciprocal_ranks(ranks, query, queries),
     }
@@ -202,14 +204,13 @@ def rank_metrics(found: Found[Key], targets: Targets, counted: np.ndarray, by_me
 
 
 def found_by_meaning(found: Found[Key], targets: Targets, vectors: np.ndarray, min_cosine: float) -> np.ndarray:
-    """Whether one of the best items is each target (T,) or has a vector so near to its own; `vectors` (A, D) are the items', of unit length."""
-    is_found = np.zeros(len(targets.item), bool)
+    """Chance of each target (T,) to be one of the best items, 1 where one of them has a vector so near to its own; `vectors` (A, D) are the items', of unit length."""
+    chance = found.ranks.within(BEST)
     for query, best in enumerate(found.best):
         own = slice(targets.first[query], targets.first[query + 1])
         best = best[best != NO_ITEM]
-        items = targets.item[own]
-        is_found[own] = ((vectors[items] @ vectors[best].T >= min_cosine) | (items[:, None] == best)).any(axis=1)
-    return is_found
+        chance[own][(vectors[targets.item[own]] @ vectors[best].T >= min_cosine).any(axis=1)] = 1
+    return chance
 
 
 def _rows(scorer: Scorer, queries: int, items: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -108,7 +108,7 @@ class _Showing:
         query = self._newest_with_a_future(person)
         own = slice(self.targets.first[query], self.targets.first[query + 1])
         items, history = self.targets.item[own], self.questions.histories[query]
-        ranks = np.stack([self.tuned.ranks[own], self.base.ranks[own]])
+        ranks = np.stack([self.tuned.ranks[own].means, self.base.ranks[own].means])
         in_order = np.argsort(ranks[0], kind="stable")
         future = [ShownFuture(words=self._words(items[at]), tuned_rank=ranks[0, at], base_rank=ranks[1, at]) for at in in_order]
         return ShownPerson(

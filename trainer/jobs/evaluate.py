@@ -67,9 +67,8 @@ def run_job(arguments: JobArguments) -> None:
 
 
 def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
-    """What the people of split test, or acts held out of everybody's training, say of the registered encoder; what was found before where nothing that decides it has changed.
-
-    Raises ContractError without such people, EncoderError without encoder, or with one that does not say whom it met, ConfigError for rankings that cannot be read.
+    """What the people of split test (or validation, where settings ask so), or acts held out of everybody's training, say of the registered encoder; what was found
+    before where nothing that decides it has changed. Raises ContractError without such people, EncoderError without encoder, or with one that does not say whom it met, ConfigError for rankings that cannot be read.
     """
     folder = registered_folder(lake)
     reads = (EXAMPLES, ITEMS) if has_table(lake, ITEMS) else (EXAMPLES,)
@@ -123,7 +122,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         title_people=titles.people,
         title_queries=len(titles.histories),
         held_out_acts=acts,
-        held_out_part=settings.held_out_part if acts else None,
+        held_out_part=settings.held_out_part,
         catalogue_people=acted_on.people,
         catalogue_queries=len(acted_on.histories),
         future_queries=int((questions.periods == "future").sum()),
@@ -167,7 +166,7 @@ def check_read(*asked: Questions) -> None:
     if unread := sum(questions.unread for questions in asked):
         logger.warning("%d cuts are not asked about: nothing before them has a label, and this encoder reads nothing else", unread)
     if not any(questions.people for questions in asked):
-        raise ContractError("examples: nobody of split 'test' has a label before a cut, and this encoder reads nothing else; label more of their units")
+        raise ContractError("examples: nobody of those held out has a label before a cut, and this encoder reads nothing else; label more of their units")
 
 
 @dataclass(frozen=True)
@@ -194,24 +193,25 @@ def people_of_acts(lake: LakeConfig, version: int, acts: HeldOutActs, query_form
 
 
 def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: EncoderCard, settings: EvaluationConfig) -> PeopleToJudge:
-    """The people of split test who can be asked and whom the encoder never met, and others; all in the order of their ids, as many as the settings take.
+    """The people of split test, or validation, who can be asked and whom the encoder never met, and others; all in the order of their ids, as many as the settings take.
 
     The card is what the encoder says of itself: `examples` may have been cut anew since, with other shares. Units have their labels where it reads them. Raises ContractError where nobody is left.
     """
-    strangers = never_met(lake, version, card)
-    test = askable_people(lake, version, "test", items, settings.communities)
-    entering = entering_people(lake, version, "test", settings.communities)
-    acting = acting_people(lake, version, "test", None, settings.communities)
-    everybody = set(test) | set(entering) | set(acting)
+    part = settings.held_out_part
+    strangers = never_met(lake, version, card, part)
+    labelled_people = askable_people(lake, version, part, items, settings.communities)
+    entering = entering_people(lake, version, part, settings.communities)
+    acting = acting_people(lake, version, part, None, settings.communities)
+    everybody = set(labelled_people) | set(entering) | set(acting)
     if met := everybody - strangers:
-        logger.warning("%d of %d people of split 'test' are not asked: this encoder was trained or chosen on them", len(met), len(everybody))
+        logger.warning("%d of %d people of split '%s' are not asked: this encoder was trained or chosen on them", len(met), len(everybody), part)
     if not everybody & strangers:
         all_met = f", and this encoder met all {len(met)} that there are" if met else ""
         raise ContractError(
-            "examples: nobody of split 'test' with a label or a titled thread after a cut to evaluate on"
-            f"{all_met}; raise trainer.examples.test_share, read more of an archive, or train anew"
+            f"examples: nobody of split '{part}' with a label or a titled thread after a cut to evaluate on"
+            f"{all_met}; raise trainer.examples.{part}_share, read more of an archive, or train anew"
         )
-    asked = [person_id for person_id in test if person_id in strangers][: settings.max_people]
+    asked = [person_id for person_id in labelled_people if person_id in strangers][: settings.max_people]
     about_titles = [person_id for person_id in entering if person_id in strangers][: settings.max_title_people]
     about_items = [person_id for person_id in acting if person_id in strangers][: settings.max_catalogue_people]
     known = arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()

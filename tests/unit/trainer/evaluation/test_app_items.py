@@ -82,7 +82,7 @@ def test_what_was_acted_on_before_is_no_candidate(questions: Questions) -> None:
     scores = np.array([[9, 8, 7, 6, 5], [9, 8, 7, 6, 5]], np.float32)
     targets = targets_of(questions, "catalogue")
     found = found_by(questions, "catalogue", lambda block: scores[block], {}, targets)
-    assert found.ranks.tolist() == [1, 3]  # p met 9, 8 and 7; q 9 and 8
+    assert found.ranks.means.tolist() == [1, 3]  # p met 9, 8 and 7; q 9 and 8
     assert scores[0].tolist() == [9, 8, 7, 6, 5]
     metrics = rank_metrics(found, targets, np.ones(2, bool))
     assert metrics["ndcg_at_10"].tolist() == pytest.approx([1, 1 / 2])
@@ -128,7 +128,7 @@ def test_a_ranking_out_of_a_file_is_judged_as_any_other_row(tmp_path: Path, ques
         ((name, scorer),) = ranking_rows(files, questions, ITEMS)
     assert "nothing of 1 of 2 people asked" in caplog.text
     found = found_by(questions, "catalogue", scorer, {}, targets_of(questions, "catalogue"))
-    assert (name, found.ranks.tolist()) == ("SASRec", [1.5, 2])  # of p nothing is ranked: d and e tie; of q, c stands above e
+    assert (name, found.ranks.means.tolist()) == ("SASRec", [1.5, 2])  # of p nothing is ranked: d and e tie; of q, c stands above e
     assert scorer(slice(1, 2))[0, 2] == np.float32(0.7)
 
 

@@ -248,7 +248,7 @@ def test_rank_metrics_are_over_distinct_futures_among_all_items() -> None:
     asked = questions([cut(positives(1, 1, new=False), positives(2))], [cut(positives(3, new=False))])
     scores, targets = np.array([[6.0, 5, 4, 3, 2, 1]] * 2), targets_of(asked, "specific")
     found = found_by(asked, "specific", lambda block: scores[block], {}, targets)
-    assert (targets.query.tolist(), targets.item.tolist(), found.ranks.tolist()) == ([0, 0, 1], [1, 2, 3], [2, 3, 4])
+    assert (targets.query.tolist(), targets.item.tolist(), found.ranks.means.tolist()) == ([0, 0, 1], [1, 2, 3], [2, 3, 4])
     every, new = (rank_metrics(found, targets, targets.of(futures)) for futures in ("all", "new"))
     assert every["mrr"].tolist() == pytest.approx([1 / 2, 1 / 4])
     assert new["mrr"].tolist() == pytest.approx([1 / 3, np.nan], nan_ok=True)

@@ -13,6 +13,7 @@ from trainer.evaluation import identity
 from trainer.evaluation.halves import Person
 from trainer.evaluation.history_vectors import COMMUNITIES, UNIT_MEANS, WORDS
 from trainer.evaluation.identity import chance_reciprocal_rank, who_is_it
+from trainer.evaluation.metrics import Ranks
 from trainer.evaluation.numbers import DIFFERENCE
 from trainer.evaluation.user_user import Identity
 
@@ -74,13 +75,13 @@ def test_people_without_a_style_are_found_by_no_row_where_places_do_not_help() -
     for one in asked(alike):
         if one.halves == "communities" and one.read == "episodes":
             for scorer in ("tuned", "base", WORDS, UNIT_MEANS):
-                assert one.score(scorer, "recall_at_1").mean == 0, "all tie, and share the mean rank"
+                assert one.score(scorer, "mrr").mean == pytest.approx(one.chance_mrr), "all tie"
 
 
 def test_metrics_by_hand_nine_ranks_among_them() -> None:
-    ranks = np.array([1, 8, 9, 64, 65, np.nan])
+    ranks, of_base = (Ranks(np.array(each) - 1, np.ones(6)) for each in ([1, 8, 9, 64, 65, np.nan], [2, 8, 10, 64, 1, np.nan]))
     config = SETTINGS.model_copy(update={"bootstrap_samples": 2})
-    scores = {(one.scorer, one.metric): one for one in identity._scores({"tuned": ranks, "base": np.array([2, 8, 10, 64, 1, np.nan])}, config)}
+    scores = {(one.scorer, one.metric): one for one in identity._scores({"tuned": ranks, "base": of_base}, config)}
     means = {metric: scores["tuned", metric].mean for metric in ("recall_at_1", "recall_at_8", "recall_at_8_nine_ranks", "recall_at_64", "mrr")}
     assert list(means.values()) == pytest.approx([0.2, 0.4, 0.6, 0.8, (1 + 1 / 8 + 1 / 9 + 1 / 64 + 1 / 65) / 5])
     assert scores[DIFFERENCE, "recall_at_1"].mean == pytest.approx(0)
@@ -107,7 +108,9 @@ def test_ranks_equal_a_slow_version_whatever_is_scored_at_once(monkeypatch: pyte
             query = GOOD.encode_texts([GOOD.history_text(one.history[:6])[0]], "query")[0]
             others = [name for name in seconds if name != one.person_id and (among == "everybody" or places[name] & places[one.person_id])]
             right = query @ vector[one.person_id]
-            reciprocal.append(1 / (1 + sum((query @ vector[name] > right + 1e-6) + (abs(query @ vector[name] - right) < 1e-6) / 2 for name in others)))
+            above = sum(query @ vector[name] > right + 1e-6 for name in others)
+            level = sum(abs(query @ vector[name] - right) < 1e-6 for name in others)
+            reciprocal.append(np.mean([1 / (above + place) for place in range(1, level + 2)]))
         assert found(whole, "time", among=among).score("tuned", "mrr").mean == pytest.approx(np.mean(reciprocal), rel=1e-6)
 
 
@@ -135,7 +138,7 @@ def test_others_are_candidates_and_are_not_asked() -> None:
     people = [person(number, ["talk"] * 12, "all the same", is_asked=number < 2) for number in range(6)]
     one = found(asked(people), "time")
     assert (one.people, one.candidates) == (2, 6)
-    assert one.score("tuned", "mrr").mean == pytest.approx(1 / 3.5)
+    assert one.score("tuned", "mrr").mean == pytest.approx(one.chance_mrr), "all tie"
 
 
 def test_chance_is_the_mean_of_all_reciprocal_ranks() -> None:

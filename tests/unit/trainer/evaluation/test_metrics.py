@@ -6,25 +6,43 @@ import pytest
 from trainer.evaluation import metrics
 
 
-def test_ranks_are_shared_among_ties() -> None:
+def at(*ranks: float) -> metrics.Ranks:
+    """Targets at these ranks, each alone."""
+    return metrics.Ranks(np.array(ranks) - 1, np.ones(len(ranks)))
+
+
+def test_ties_share_their_mean_rank() -> None:
     scores = np.array([0.9, 0.5, 0.5, 0.1])
-    assert metrics.tied_ranks(scores, np.array([0, 1, 2, 3])).tolist() == [1, 2.5, 2.5, 4]
+    assert metrics.tied_ranks(scores, np.array([0, 1, 2, 3])).means.tolist() == [1, 2.5, 2.5, 4]
 
 
 def test_ranks_equal_places_in_the_sorted_list() -> None:
     scores = np.random.default_rng(1).random(50)
     best_first = np.argsort(-scores)
     targets = np.array([3, 17, 49])
-    assert metrics.tied_ranks(scores, targets).tolist() == [1 + best_first.tolist().index(target) for target in targets]
+    assert metrics.tied_ranks(scores, targets).means.tolist() == [1 + best_first.tolist().index(target) for target in targets]
 
 
-def test_recall_is_the_share_of_targets_among_the_best() -> None:
-    assert metrics.recall_at(np.array([2.0, 10.0, 11.0, 40.0]), 10) == 0.5
-    assert np.isnan(metrics.recall_at(np.zeros(0), 10))
+@pytest.mark.parametrize("values", [100, 5, 1])
+def test_metrics_of_ties_are_the_mean_over_orders_drawn_by_lot(values: int) -> None:
+    random = np.random.default_rng(values)
+    scores, target = random.integers(0, values, 30).astype(float), 4
+    ranks = metrics.tied_ranks(scores, np.array([target]))
+    orders = [np.lexsort((random.random(30), -scores)) for _ in range(20_000)]
+    places = np.array([1 + int(np.flatnonzero(order == target)[0]) for order in orders])
+    assert ranks.means[0] == pytest.approx(places.mean(), abs=0.3)
+    assert ranks.within(10)[0] == pytest.approx((places <= 10).mean(), abs=0.02)
+    assert ranks.reciprocal()[0] == pytest.approx((1 / places).mean(), abs=0.01)
+    assert ranks.gains(10)[0] == pytest.approx(np.where(places <= 10, 1 / np.log2(1 + places), 0).mean(), abs=0.01)
+
+
+def test_a_list_that_knows_nothing_finds_what_guessing_finds() -> None:
+    ranks = metrics.tied_ranks(np.zeros(80), np.arange(5))
+    assert (ranks.within(10).tolist(), ranks.within(50).tolist()) == ([1 / 8] * 5, [5 / 8] * 5)
 
 
 def test_ndcg_and_reciprocal_rank_by_hand() -> None:
-    ranks, query = np.array([2.0, 10.0, 11.0, 40.0, 1.0, 2.0]), np.array([0, 0, 0, 2, 3, 3])
+    ranks, query = at(2, 10, 11, 40, 1, 2), np.array([0, 0, 0, 2, 3, 3])
     ideal = 1 + 1 / np.log2(3) + 1 / np.log2(4)
     found = metrics.ndcg_at(ranks, query, 4, 10)
     assert found == pytest.approx([(1 / np.log2(3) + 1 / np.log2(11)) / ideal, np.nan, 0, 1], nan_ok=True)
@@ -33,7 +51,7 @@ def test_ndcg_and_reciprocal_rank_by_hand() -> None:
 
 def test_the_best_list_has_an_ndcg_of_one_however_many_targets_there_are() -> None:
     for targets in (1, 10, 30):
-        assert metrics.ndcg_at(np.arange(1.0, targets + 1), np.zeros(targets, int), 1, 10).tolist() == pytest.approx([1])
+        assert metrics.ndcg_at(at(*range(1, targets + 1)), np.zeros(targets, int), 1, 10).tolist() == pytest.approx([1])
 
 
 @pytest.mark.parametrize("values", [1000, 4, 2, 1])
@@ -42,7 +60,7 @@ def test_the_best_are_those_whose_shared_rank_is_good_enough(count: int, values:
     scores = np.random.default_rng(count).integers(0, values, count).astype(np.float32)
     ranks = metrics.tied_ranks(scores, np.arange(count))
     found = metrics.among_best(scores, 10)
-    assert sorted(found.tolist()) == np.flatnonzero(ranks <= 10).tolist()
+    assert sorted(found.tolist()) == np.flatnonzero(ranks.means <= 10).tolist()
     assert (np.diff(scores[found]) <= 0).all()
     assert len(found) <= 19
 
@@ -52,7 +70,7 @@ def test_match_ranks_looks_for_each_query_s_own_candidate_over_block_borders() -
     queries, candidates = random.normal(size=(7, 4)), random.normal(size=(9, 4))
     own = np.array([8, 0, 1, 2, 3, 4, 5])
     expected = [1 + sum(query @ other > query @ candidates[target] for other in candidates) for query, target in zip(queries, own, strict=True)]
-    assert metrics.match_ranks(queries, candidates, own, block_rows=3).tolist() == expected
+    assert metrics.match_ranks(queries, candidates, own, block_rows=3).means.tolist() == expected
 
 
 def test_group_means_weigh_each_group_alike_and_leave_out_nan() -> None:
