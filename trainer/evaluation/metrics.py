@@ -56,7 +56,7 @@ class Ranks:
         first, last = (np.minimum(best, places).astype(np.int64) for places in (self.above, self.above + self.tied))
         return (sums[last] - sums[first]) / self.tied
 
-    def __getitem__(self, chosen: np.ndarray | slice) -> "Ranks":
+    def __getitem__(self, chosen: np.ndarray | slice | int) -> "Ranks":
         return Ranks(self.above[chosen], self.tied[chosen])
 
 
