@@ -1,15 +1,18 @@
-"""Tables of what the teacher said, `labels` and `label_rejects`; of `items`, which labels and apps' catalogues become; and of `item_rejects`."""
+"""Tables of what the teacher said, `labels`; of `items`, which labels and apps' catalogues become; and of `item_rejects`."""
 
 import hashlib
 import re
 import unicodedata
 from datetime import datetime
 from itertools import takewhile
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from lake.tables import Row, TableSpec
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 Level = Literal["specific", "broad"]
 LEVELS: tuple[Level, ...] = ("specific", "broad")
@@ -21,12 +24,17 @@ _VARIANT = re.compile("[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 class Label(Row):
-    """The teacher's two labels of one content, with provenance."""
+    """What came of one content that a teacher was asked about: its two labels, or the reason why there are none; with provenance.
 
-    unit_hash: str = Field(description="The content: `coalesce(duplicate_group, unit_hash)` of the units that carry it.")
+    Both stand in one table, so that a batch is one commit: whatever is killed, a content is answered or it is not. Readers of labels take `is_label()` rows.
+    """
+
+    unit_hash: str = Field(
+        description="The content: `coalesce(duplicate_group, unit_hash)` of the units that carry it; of an import whose unit is unknown, its given id."
+    )
     teacher_version: str = Field(description="Hash of model, prompt, rendering and decoding; of the file where imported.")
-    specific: str = Field(description="Topic, entity, action, opinion; 2 to 12 words, item-like.")
-    broad: str = Field(description="Category; 1 to 5 words.")
+    specific: str = Field(description="Topic, entity, action, opinion; 2 to 12 words, item-like. Empty where there is none.")
+    broad: str = Field(description="Category; 1 to 5 words. Empty where there is none.")
     teacher_model: str = Field(description="Name of the model.")
     prompt_version: str = Field(description="Name and version of the prompt file.")
     rendering_version: str = Field(description="Version of the rendering of a unit to words.")
@@ -35,17 +43,10 @@ class Label(Row):
     completion_tokens: int | None = Field(description="Tokens written; null where imported.")
     batch: str | None = Field(description="Batch that it was committed with, fixed by content; null where imported.")
     labelled_at: datetime | None = Field(description="UTC; null where imported.")
-
-
-class LabelReject(Row):
-    """A completion that is no valid label."""
-
-    unit_hash: str = Field(description="The content; for an import whose unit is unknown, its given id.")
-    teacher_version: str = Field(description="As in `labels`.")
-    reason: str = Field(description="Short, countable: 'specific: first person', 'unknown unit', ...")
-    raw: str = Field(description="What the teacher wrote, capped.")
-    batch: str | None = Field(description="As in `labels`.")
-    labelled_at: datetime | None = Field(description="UTC; null where imported.")
+    reason: str | None = Field(
+        None, description="Why there is no label: short, countable: 'specific: first person', 'unknown unit', ...; null where there is one."
+    )
+    raw: str | None = Field(None, description="What the teacher wrote instead, capped; null where there is a label.")
 
 
 class Item(Row):
@@ -68,14 +69,21 @@ class ItemReject(Row):
     raw: str = Field(description="The row as it stood, capped.")
 
 
-LABELS = TableSpec(name="labels", row=Label, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels"))
-LABEL_REJECTS = TableSpec(
-    name="label_rejects", row=LabelReject, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels")
-)
+LABELS = TableSpec(
+    name="labels", row=Label, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels"),
+    later_columns=("reason", "raw"),
+)  # fmt: skip
 ITEMS = TableSpec(name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by=("teacher items", "teacher import-items"))
 ITEM_REJECTS = TableSpec(name="item_rejects", row=ItemReject, key=("source", "line"), write_mode="overwrite", written_by=("teacher import-items",))
 LABELS_SOURCE = "labels"
 """`source` of items that labels became; every other one is an app's catalogue."""
+
+
+def is_label() -> "ds.Expression":
+    """Of rows of `labels` those that are labels, as a filter for readers."""
+    import pyarrow.dataset as ds
+
+    return ds.field("reason").is_null()
 
 
 def normalised(text: str) -> str:

@@ -15,7 +15,7 @@ import pyarrow.dataset as ds
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES
-from lake.labels import LABELS
+from lake.labels import LABELS, is_label
 from lake.rendering import own_words
 from pipeline import run
 from pipeline.archive_generator import write_archive
@@ -51,7 +51,7 @@ def show_answers(shared: list[str]) -> None:
 def show_person(lake: LakeConfig, shared: list[str]) -> None:
     """Print one held-out person: the history in words, similar people and what they share, recommendations at both levels."""
     person = held_out_person(lake)
-    labels = {row["unit_hash"]: row for row in arrow_tables.read(lake, LABELS, ["unit_hash", "specific", "broad"]).to_pylist()}
+    labels = {row["unit_hash"]: row for row in arrow_tables.read(lake, LABELS, ["unit_hash", "specific", "broad"], is_label()).to_pylist()}
     print(f"\nOne person whom the training never saw: {short(person['person_id'])}\n\n  What they did, oldest first, and what the teacher said of it")
     for unit in person["history"]:
         label = labels.get(unit["duplicate_group"] or unit["unit_hash"])

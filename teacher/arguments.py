@@ -8,11 +8,11 @@ from conf.errors import ConfigError, TeacherError
 
 LABEL = """Two labels of each content: the teacher reads a unit in its context and says what it is about.
 
-Reads `units` (and `identities` where it is there); writes `labels` and `label_rejects`, batch by batch. What this teacher has labelled before is not
+Reads `units` (and `identities` where it is there); writes `labels`, batch by batch: labels, and the reason where a content came to none. What this teacher has labelled before is not
 labelled again; with nothing left the model is not even loaded."""
 IMPORT_LABELS = """Labels that were made elsewhere: one JSON object a line, {"unit_id" or the platform's own "id", "specific", "broad"}.
 
-Reads FILE and `units`; writes `labels` and `label_rejects` under a teacher_version of their own. A second import of the same file changes nothing."""
+Reads FILE and `units`; writes `labels` under a teacher_version of their own. A second import of the same file adds what it says of units that arrived since."""
 ITEMS = """One item for each distinct label text at a level: what can be recommended.
 
 Reads `labels`; writes `items`, whole and in one commit, where they changed. Items of other sources stay."""

@@ -73,7 +73,7 @@ class TeacherConfig(StageConfig):
     dtype: str | None = Field(None, description="Number type of the weights in vLLM's words; None is float32 on a CPU and the model's own elsewhere.")
     engine: dict[str, Any] = Field({}, description="Further arguments of vLLM's LLM, e.g. tensor_parallel_size or gpu_memory_utilization.")
     kv_cache_gigabytes: int = Field(1, gt=0, description="Memory for attention's cache on a CPU; GPUs go by engine.gpu_memory_utilization.")
-    max_reject_share: float = Field(0.5, ge=0, le=1, description="Share of a run's completions that may be rejects before the job fails.")
+    max_reject_share: float = Field(0.5, ge=0, le=1, description="Share of the contents asked about that may come to no label before the job fails.")
     imported_ids: tuple[Annotated[str, Field(pattern=r"\{id\}")], ...] = Field(
         ("reddit:t1_{id}", "reddit:t3_{id}", "reddit:{id}"),
         description="What unit the platform's own 'id' of an imported label may mean: patterns of unit ids; the first that names a unit counts.",

@@ -39,8 +39,12 @@ class Completion(NamedTuple):
 class Engine(Protocol):
     """What labels are asked of; tests put a fake with answers of its own in its place."""
 
+    def fits(self, prompt: Question, decoding: Decoding) -> bool:
+        """Whether the model can read a prompt and still write its answer."""
+        ...
+
     def complete(self, prompts: Sequence[Question], decoding: Decoding) -> list[Completion]:
-        """One completion a prompt, in the order of the prompts."""
+        """One completion a prompt, in the order of the prompts, which all fit."""
         ...
 
 
@@ -63,14 +67,25 @@ class VllmEngine:
             arguments |= {"dtype": "float32", "enforce_eager": True, "block_size": 32, "max_num_seqs": 64}
         if dtype:
             arguments["dtype"] = dtype
+        arguments |= dict(settings)
         logger.info("starting vLLM with %s", model)
         try:
-            self._llm = LLM(model=model, **arguments | dict(settings))
+            self._llm = LLM(model=model, **arguments)
         except Exception as error:
             raise TeacherError(f"vLLM cannot start the model {model!r}: {type(error).__name__}: {error}; see teacher.model and teacher.engine") from error
+        self._tokenizer, self._max_tokens = self._llm.get_tokenizer(), int(arguments["max_model_len"])
+
+    def fits(self, prompt: Question, decoding: Decoding) -> bool:
+        """Whether prompt and answer are together no more than the model's context."""
+        if isinstance(prompt, str):
+            tokens = len(self._tokenizer.encode(prompt))
+        else:
+            messages: list[Any] = [*prompt]
+            tokens = len(self._tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False, add_generation_prompt=True, enable_thinking=False))
+        return tokens + decoding.max_tokens <= self._max_tokens
 
     def complete(self, prompts: Sequence[Question], decoding: Decoding) -> list[Completion]:
-        """One completion a prompt, in the order of the prompts. A prompt too long for the model is a TeacherError."""
+        """One completion a prompt, in the order of the prompts. One that does not fit is a TeacherError."""
         from vllm import SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
 

@@ -17,7 +17,10 @@ SMALL_MODEL_BYTES = 2_000_000_000
 """Models with smaller weights get the prompt 'small': about a billion parameters of two bytes."""
 
 _SLICES, _SLICE_BYTES = 32, 1 << 16
-_SETTINGS_THAT_CHANGE_ANSWERS = ("quantization", "hf_overrides", "revision", "tokenizer", "speculative_config")
+_SETTINGS_THAT_CHANGE_ANSWERS = (
+    "dtype", "quantization", "quantization_config", "kv_cache_dtype", "calculate_kv_scales", "hf_overrides", "revision", "tokenizer", "tokenizer_revision",
+    "rope_scaling", "speculative_config",
+)  # fmt: skip
 
 
 class Teacher(NamedTuple):
@@ -32,11 +35,11 @@ class Teacher(NamedTuple):
 
 def find_teacher(config: TeacherConfig) -> Teacher:
     """The teacher of these settings; its model's files must be there, but nothing is loaded. Raises TeacherError, ConfigError."""
-    weights = _files(config.model)
+    weights = _files(config.model, config.engine.get("revision"))
     is_small = sum(path.stat().st_size for path in weights if path.suffix != ".json") < SMALL_MODEL_BYTES
     prompt = load_prompt(config.prompt or ("small" if is_small else "chat"))
     fingerprint, decoding = _fingerprint(weights), _decoding(config, prompt)
-    identity = [config.model, fingerprint, prompt.prompt_version, RENDERING_VERSION, decoding]
+    identity = [fingerprint, prompt.prompt_version, RENDERING_VERSION, decoding]
     version = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     return Teacher(config.model, fingerprint, prompt, decoding, version)
 
@@ -45,29 +48,29 @@ def model_folder(config: TeacherConfig, fingerprint: str, cache_dir: str) -> str
     """The folder that vLLM loads; the small model of a wheel is converted at the first call."""
     if config.model in FILES_IN_WHEELS:
         return str(converted_folder(config.model, fingerprint, cache_dir))
-    return str(_folder(config.model))
+    return str(_folder(config.model, config.engine.get("revision")))
 
 
-def _files(model: str) -> list[Path]:
+def _files(model: str, revision: str | None) -> list[Path]:
     """The files that make a model what it is, in the order of their names."""
     if model in FILES_IN_WHEELS:
         return [wheel_file(model)]
-    folder = _folder(model)
+    folder = _folder(model, revision)
     found = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".gguf", ".json", ".jinja"))
     if not any(path.suffix in (".safetensors", ".bin", ".gguf") for path in found):
         raise TeacherError(f"teacher.model: {folder} holds no weights (*.safetensors); expected the folder of a model")
     return found
 
 
-def _folder(model: str) -> Path:
-    """A local folder as it is, a hub name as the folder of its download."""
+def _folder(model: str, revision: str | None) -> Path:
+    """A local folder as it is, a hub name as the folder of its download at a revision."""
     path = Path(model_path(model))
     if path.is_dir():
         return path
     try:
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(model, allow_patterns=["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]))
+        return Path(snapshot_download(model, revision=revision, allow_patterns=["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]))
     except Exception as error:
         raise TeacherError(f"teacher.model: {model!r} is no folder, and no model hub gives it: {type(error).__name__}: {error}") from error
 

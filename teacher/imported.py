@@ -1,4 +1,4 @@
-"""Lines of labels made elsewhere -> labels and rejects, by the rules that the teacher's own answers pass."""
+"""Lines of labels made elsewhere -> rows of `labels`, by the rules that the teacher's own answers pass."""
 
 import hashlib
 import json
@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lake.labels import Label, LabelReject
+from lake.labels import Label
 from lake.rendering import RENDERING_VERSION, plain
 from teacher.answers import ANSWERS_VERSION, LabelTexts, Refused, judge
+from teacher.labelling import RAW_CHARS, said
 
-RAW_CHARS = 500
 UNKNOWN, AMBIGUOUS = "unknown unit", "id of several units"
 
 
@@ -26,11 +26,15 @@ class ImportedLine(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """What an import makes of the lines: their number is that of labels, rejects and duplicates together."""
+    """What an import makes of the lines: their number is that of rows and duplicates together."""
 
-    labels: list[Label]
-    rejects: list[LabelReject]
+    rows: list[Label]
     duplicates: Counter[str]
+
+    @property
+    def rejects(self) -> list[Label]:
+        """Rows that are no labels."""
+        return [row for row in self.rows if row.reason is not None]
 
 
 def parse_line(line: str, native_ids: Sequence[str]) -> ImportedLine:
@@ -53,14 +57,18 @@ def parse_line(line: str, native_ids: Sequence[str]) -> ImportedLine:
 
 
 def import_labels(lines: Iterable[ImportedLine], contents: Mapping[str, Collection[str]], teacher_model: str, teacher_version: str) -> Imported:
-    """Labels and rejects of the lines. `contents` is unit_id -> the content that its label belongs to: of an id that several units have, all of theirs.
+    """What comes of the lines. `contents` is unit_id -> the content that its label belongs to: of an id that several units have, all of theirs.
 
     A line whose id has several contents is a reject, since nobody knows which of them it is about.
     Of several lines of one content the first good one counts, the others are duplicates. A reject is known by its content, by the given id where
     there is no such unit, by a hash of the line where there is no id; a second one of the same is a duplicate too.
     """
+    made_by: dict[str, Any] = {
+        "teacher_version": teacher_version, "teacher_model": teacher_model, "prompt_version": "import", "rendering_version": RENDERING_VERSION,
+        "decoding": f"import, {ANSWERS_VERSION}", "prompt_tokens": None, "completion_tokens": None, "batch": None, "labelled_at": None,
+    }  # fmt: skip
     labels: dict[str, Label] = {}
-    rejects: dict[str, LabelReject] = {}
+    rejects: dict[str, Label] = {}
     duplicates: Counter[str] = Counter()
     for line in lines:
         named = next((contents[unit_id] for unit_id in line.unit_ids if unit_id in contents), ())
@@ -73,16 +81,14 @@ def import_labels(lines: Iterable[ImportedLine], contents: Mapping[str, Collecti
             key = content or line.given_id[:RAW_CHARS] or hashlib.sha256(line.raw.encode(errors="replace")).hexdigest()
             if key in rejects:
                 duplicates["duplicate: reject of an earlier line"] += 1
-            raw = plain(line.raw, RAW_CHARS)
-            rejects.setdefault(key, LabelReject(unit_hash=key, teacher_version=teacher_version, reason=judged.reason, raw=raw, batch=None, labelled_at=None))
+            rejects.setdefault(key, Label(unit_hash=key, **said(judged, plain(line.raw, RAW_CHARS)), **made_by))
             continue
         assert content is not None  # a line of no unit is refused
-        labels[content] = Label(
-            unit_hash=content, teacher_version=teacher_version, specific=judged.specific, broad=judged.broad, teacher_model=teacher_model,
-            prompt_version="import", rendering_version=RENDERING_VERSION, decoding=f"import, {ANSWERS_VERSION}", prompt_tokens=None,
-            completion_tokens=None, batch=None, labelled_at=None,
-        )  # fmt: skip
-    return Imported(list(labels.values()), list(rejects.values()), duplicates)
+        labels[content] = Label(unit_hash=content, **said(judged, line.raw), **made_by)
+    for content in labels.keys() & rejects.keys():
+        duplicates["duplicate: content labelled by a later line"] += 1
+        del rejects[content]
+    return Imported([*labels.values(), *rejects.values()], duplicates)
 
 
 def _with_labels(line: ImportedLine, values: Mapping[str, Any]) -> ImportedLine:

@@ -1,18 +1,23 @@
-"""Units of one batch -> their labels and rejects, through an engine."""
+"""Units of one batch -> what came of each, a label or the reason why there is none, through an engine."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from lake.labels import Label, LabelReject
+from lake.labels import Label
 from lake.rendering import RENDERING_VERSION
 from teacher.answers import CHARACTER_LIMITS, LabelTexts, Refused, judge
-from teacher.engine import Completion, Decoding, Engine
+from teacher.engine import Completion, Decoding, Engine, Question
 from teacher.identity import Teacher
-from teacher.prompts import Prompt, broad_question, chat_question, source_text, specific_question
+from teacher.prompts import Prompt, broad_question, chat_question, own_labels, shortened, source_text, specific_question
 
 RAW_CHARS = 500
+SHARES = (1.0, 0.5, 0.25, 0.125)
+"""Of each of a unit's texts, how much is shown where more of it is too many tokens: Chinese has three times as many a character as English."""
+TOO_LONG = "prompt: too many tokens"
+NOTHING = Completion("", False, 0, 0)
+"""What is written to a question that nobody asked."""
 
 
 class Reply(NamedTuple):
@@ -33,42 +38,61 @@ def ask(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> l
 
 def label_rows(
     teacher: Teacher, batch_id: str, units: Mapping[str, Mapping[str, Any]], replies: Mapping[str, Reply], labelled_at: datetime
-) -> tuple[list[Label], list[LabelReject]]:
-    """Rows for `labels` and `label_rejects`; units and replies by content."""
-    labels: list[Label] = []
-    rejects: list[LabelReject] = []
-    made_by: dict[str, Any] = {"teacher_version": teacher.version, "batch": batch_id, "labelled_at": labelled_at}
-    label_of: dict[str, Any] = {
-        "teacher_model": teacher.model, "prompt_version": teacher.prompt.prompt_version, "rendering_version": RENDERING_VERSION, "decoding": teacher.decoding,
+) -> list[Label]:  # fmt: skip
+    """Rows for `labels`, one a content; units and replies by content."""
+    made_by: dict[str, Any] = {
+        "teacher_version": teacher.version, "batch": batch_id, "labelled_at": labelled_at, "teacher_model": teacher.model,
+        "prompt_version": teacher.prompt.prompt_version, "rendering_version": RENDERING_VERSION, "decoding": teacher.decoding,
     }  # fmt: skip
-    for content, reply in replies.items():
-        judged = _judged(teacher.prompt, units[content], reply)
-        if isinstance(judged, Refused):
-            rejects.append(LabelReject(unit_hash=content, reason=judged.reason, raw=reply.raw[:RAW_CHARS], **made_by))
-            continue
-        tokens = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
-        labels.append(Label(unit_hash=content, specific=judged.specific, broad=judged.broad, **tokens, **label_of, **made_by))
-    return labels, rejects
+    return [
+        Label(
+            unit_hash=content, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens,
+            **said(_judged(teacher.prompt, units[content], reply), reply.raw), **made_by,
+        )
+        for content, reply in replies.items()
+    ]  # fmt: skip
+
+
+def said(judged: LabelTexts | Refused, raw: str) -> dict[str, Any]:
+    """What a row of `labels` says: both labels, or the reason why they are none with what was written instead."""
+    if isinstance(judged, Refused):
+        return {"specific": "", "broad": "", "reason": judged.reason, "raw": raw[:RAW_CHARS]}
+    return {"specific": judged.specific, "broad": judged.broad, "reason": None, "raw": None}
 
 
 def _judged(prompt: Prompt, unit: Mapping[str, Any], reply: Reply) -> LabelTexts | Refused:
     if reply.fault:
         return Refused(reply.fault)
-    examples = [example.specific for example in prompt.examples]
-    return judge(reply.specific, reply.broad, source=source_text(prompt, unit), examples=examples)
+    return judge(reply.specific, reply.broad, source=source_text(prompt, unit), examples=own_labels(prompt))
+
+
+def _fitting(
+    engine: Engine, prompt: Prompt, unit: Mapping[str, Any], question: Callable[[Prompt, Mapping[str, Any]], Question], decoding: Decoding
+) -> Question | None:
+    """A unit's question with as much of its texts as the model can read; None where no share of SHARES fits."""
+    questions = (question(prompt if share == 1 else shortened(prompt, share), unit) for share in SHARES)
+    return next((each for each in questions if engine.fits(each, decoding)), None)
+
+
+def _completions(engine: Engine, questions: Sequence[Question | None], decoding: Decoding) -> list[Completion]:
+    """One completion a question, in their order; NOTHING where there is none."""
+    found = iter(engine.complete([question for question in questions if question is not None], decoding))
+    return [NOTHING if question is None else next(found) for question in questions]
 
 
 def _ask_apart(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Reply]:
     """Specific labels first, then the category of each; equal ones are asked once."""
-    specifics = engine.complete([specific_question(prompt, unit) for unit in units], Decoding(prompt.specific_tokens, ("\n",)))
-    questions = [broad_question(prompt, found.text) for found in specifics]
+    decoding = Decoding(prompt.specific_tokens, ("\n",))
+    specifics = _completions(engine, [_fitting(engine, prompt, unit, specific_question, decoding) for unit in units], decoding)
+    questions = [broad_question(prompt, found.text) for found in specifics if found is not NOTHING]
     distinct = list(dict.fromkeys(questions))
     broads = dict(zip(distinct, engine.complete(distinct, Decoding(prompt.broad_tokens, ("\n",))), strict=True))
-    return [_joined(specific, broads[question]) for specific, question in zip(specifics, questions, strict=True)]
+    of_questions = iter(questions)
+    return [_joined(specific, NOTHING if specific is NOTHING else broads[next(of_questions)]) for specific in specifics]
 
 
 def _joined(specific: Completion, broad: Completion) -> Reply:
-    fault = None if specific.is_whole else "specific: no end"
+    fault = TOO_LONG if specific is NOTHING else None if specific.is_whole else "specific: no end"
     fault = fault or (None if broad.is_whole else "broad: no end")
     return Reply(
         specific.text, broad.text, f"{specific.text.strip()}\n{broad.text.strip()}", fault,
@@ -78,8 +102,8 @@ def _joined(specific: Completion, broad: Completion) -> Reply:
 
 def _ask_chat(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Reply]:
     """Both labels in one JSON object."""
-    found = engine.complete([chat_question(prompt, unit) for unit in units], Decoding(prompt.specific_tokens, (), _schema()))
-    return [_parsed(completion) for completion in found]
+    decoding = Decoding(prompt.specific_tokens, (), _schema())
+    return [_parsed(found) for found in _completions(engine, [_fitting(engine, prompt, unit, chat_question, decoding) for unit in units], decoding)]
 
 
 def _schema() -> dict[str, Any]:
@@ -88,6 +112,8 @@ def _schema() -> dict[str, Any]:
 
 
 def _parsed(completion: Completion) -> Reply:
+    if completion is NOTHING:
+        return Reply("", "", "", TOO_LONG, 0, 0)
     try:
         labels = json.loads(completion.text)
         specific, broad = str(labels["specific"]), str(labels["broad"])

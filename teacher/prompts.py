@@ -55,6 +55,7 @@ class Prompt(StageConfig):
     specific_tokens: int = Field(gt=0, description="Tokens of a specific label, or of the whole answer of a chat model.")
     broad_tokens: int = Field(8, gt=0, description="Tokens of a broad label.")
     instructions: str = Field("", description="Message of the system to a chat model.")
+    shown_labels: tuple[str, ...] = Field((), description="Specific labels that the instructions give as examples: copied, they are no answer.")
     examples: tuple[Example, ...] = ()
     categories: tuple[Category, ...] = ()
 
@@ -76,6 +77,16 @@ def load_prompt(name: str) -> Prompt:
         raise ConfigError(f"teacher.prompt: {name!r} is no prompt file: {error}") from None
 
 
+def shortened(prompt: Prompt, share: float) -> Prompt:
+    """The prompt with so much of each text of a unit, for a unit whose words are too many tokens."""
+    return prompt.model_copy(update={"own_chars": max(1, int(prompt.own_chars * share)), "context_chars": max(1, int(prompt.context_chars * share))})
+
+
+def own_labels(prompt: Prompt) -> list[str]:
+    """Specific labels that the prompt itself shows, which an answer may not copy."""
+    return [*(example.specific for example in prompt.examples), *prompt.shown_labels]
+
+
 def specific_question(prompt: Prompt, unit: Mapping[str, Any]) -> str:
     """The examples with their labels, then the unit with the cue for its own."""
     shown = [f"{_post(example.thread, example.post)}\nTopic: {example.specific}\n\n" for example in prompt.examples]
@@ -89,11 +100,12 @@ def broad_question(prompt: Prompt, specific: str) -> str:
 
 
 def chat_question(prompt: Prompt, unit: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Instructions and the unit in its context, each text a JSON string, for a chat model."""
-    rendered = render_unit(unit, prompt.own_chars, prompt.context_chars, prompt.max_parents)
-    lines = [line.partition(": ") for line in rendered.splitlines()]
-    quoted = [f"{heading}: {json.dumps(harmless(text), ensure_ascii=False)}" if colon else heading for heading, colon, text in lines]
-    return [{"role": "system", "content": prompt.instructions}, {"role": "user", "content": "\n".join(quoted)}]
+    """Instructions and the unit in its context, each text and the community's name a JSON string, for a chat model."""
+    _, *lines = render_unit(unit, prompt.own_chars, prompt.context_chars, prompt.max_parents).splitlines()
+    texts = [line.partition(": ") for line in lines]
+    place = f"{harmless(unit['action'].capitalize())} in {_quoted(plain(unit['community'], 80) or unit['platform'])}"
+    content = "\n".join([place, *(f"{harmless(heading)}: {_quoted(text)}" for heading, _, text in texts)])
+    return [{"role": "system", "content": prompt.instructions}, {"role": "user", "content": content}]
 
 
 def thread_title(unit: Mapping[str, Any], max_chars: int) -> str:
@@ -113,6 +125,10 @@ def harmless(text: str) -> str:
     """Text that closes no quotation, starts no field of a prompt, and holds no token of a chat template."""
     text = _TEMPLATE_TOKEN.sub(lambda match: f"({match[1] or match[2] or ''})", text.replace('"', "'"))
     return _CUE.sub(r"\1\2 -", text)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(harmless(text), ensure_ascii=False)
 
 
 def _post(thread: str, words: str) -> str:

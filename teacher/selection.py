@@ -68,17 +68,10 @@ def cut_batches(contents: Iterable[str], batch_units: int, teacher_version: str)
     return [ContentBatch(hashlib.sha256("\n".join((teacher_version, *cut)).encode()).hexdigest()[:32], cut) for cut in cuts]
 
 
-def pending_batches(batches: Sequence[ContentBatch], answered: Mapping[str, Collection[str]]) -> list[ContentBatch]:
-    """The batches with work left, each with the contents to label. `answered` is content -> the batches that hold its label or reject.
+def pending_batches(batches: Sequence[ContentBatch], answered: Collection[str]) -> list[ContentBatch]:
+    """The batches with work left, each with the contents that nobody `answered` yet.
 
-    A batch is committed in two steps, so a killed one may have rejects and no labels: it is labelled again whole, the contents that were
-    answered in *other* batches (of an earlier, smaller selection) aside. What is labelled together then depends on the selection and on what
-    was there when it was first made, never on where a run was killed.
+    A batch is one commit, so that what is labelled together depends on the selection and on what was there when it was first made, never on where a run was killed.
     """
-    pending = []
-    for batch in batches:
-        if all(content in answered for content in batch.contents):
-            continue
-        left = tuple(content for content in batch.contents if not set(answered.get(content, ())) - {batch.batch_id})
-        pending.append(ContentBatch(batch.batch_id, left))
-    return pending
+    left = [ContentBatch(batch.batch_id, tuple(content for content in batch.contents if content not in answered)) for batch in batches]
+    return [batch for batch in left if batch.contents]

@@ -14,7 +14,7 @@ from conf.errors import ContractError, TeacherError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import job_run
-from lake.labels import LABEL_REJECTS, LABELS, LabelReject
+from lake.labels import LABELS, Label
 from lake.units import UNITS
 from teacher import arguments as teacher_arguments
 from teacher.answers import ANSWERS_VERSION
@@ -37,28 +37,40 @@ def run_job(arguments: JobArguments) -> None:
 
 
 def import_file(lake: LakeConfig, config: TeacherConfig, file: Path) -> None:
-    """Append the labels of a file, and its bad lines as rejects. Raises TeacherError where it cannot be read or nearly all of it is bad."""
+    """Append what comes of a file's lines, good ones and bad ones, in one commit. Raises TeacherError where it cannot be read or nearly all of it is bad.
+
+    The same file again adds what the lake has come to know since: labels of units that arrived later.
+    """
     lines = _read_lines(file, config.imported_ids)
     digest = hashlib.sha256("\n".join(line.raw for line in lines).encode(errors="surrogatepass")).hexdigest()
     teacher_version = f"import-{digest[:16]}-{ANSWERS_VERSION}"
-    transaction = (f"teacher-import:{teacher_version}", 1)
+    commit = f"teacher-import:{teacher_version}"
     with job_run(lake, JOB, {"teacher": config}) as record:
-        units = arrow_tables.open_table(lake, UNITS)
-        if arrow_tables.is_committed(arrow_tables.create_table(lake, LABELS), transaction):
-            logger.info("%s is imported already as %s", file.name, teacher_version)
-            record.dropped["lines imported before"] += len(lines)
-            return
-        contents = _contents(lake, lines, units.version())
-        imported = import_labels(lines, contents, config.imported_model or file.name, teacher_version)
-        record.read(UNITS, units.version())
-        record.rows.update({"lines": len(lines), "labels": len(imported.labels), "label_rejects": len(imported.rejects)})
-        record.dropped.update(imported.duplicates)
-        if len(lines) != len(imported.labels) + len(imported.rejects) + imported.duplicates.total():
-            raise ContractError(f"{file}: {len(lines)} lines, but {record.rows} and {record.dropped} after the import; this is a defect of Kindred")
+        units, labels = arrow_tables.open_table(lake, UNITS), arrow_tables.create_table(lake, LABELS)
+        transaction = (commit, (labels.transaction_version(commit) or 0) + 1)
+        imported = import_labels(lines, _contents(lake, lines, units.version()), config.imported_model or file.name, teacher_version)
+        if len(lines) != len(imported.rows) + imported.duplicates.total():
+            raise ContractError(
+                f"{file}: {len(lines)} lines, but {len(imported.rows)} rows and {imported.duplicates} after the import; this is a defect of Kindred"
+            )
         _check_share(file, len(lines), imported.rejects, config.max_reject_share)
-        record.wrote(LABEL_REJECTS, arrow_tables.append(lake, LABEL_REJECTS, imported.rejects, transaction))
-        record.wrote(LABELS, arrow_tables.append(lake, LABELS, imported.labels, transaction))
-        record.dropped.update(Counter(f"reject: {reject.reason}" for reject in imported.rejects))
+        known = _known(lake, teacher_version, labels.version())
+        rows = [row for row in imported.rows if row.unit_hash not in known]
+        record.read(UNITS, units.version())
+        record.rows.update({"lines": len(lines), "labels": sum(row.reason is None for row in rows)})
+        record.dropped.update(imported.duplicates)
+        record.dropped.update(Counter(f"reject: {row.reason}" for row in rows if row.reason is not None))
+        record.dropped.update({"lines imported before": len(imported.rows) - len(rows)} if known else {})
+        if not rows:
+            logger.info("%s is imported already as %s", file.name, teacher_version)
+            return
+        record.wrote(LABELS, arrow_tables.append(lake, LABELS, rows, transaction))
+
+
+def _known(lake: LakeConfig, teacher_version: str, version: int) -> set[str]:
+    """Contents, and given ids of no unit, that this file's import has written of."""
+    rows = arrow_tables.read(lake, LABELS, ("unit_hash",), ds.field("teacher_version") == teacher_version, version)
+    return set(rows["unit_hash"].to_pylist())
 
 
 def _read_lines(file: Path, native_ids: Sequence[str]) -> list[ImportedLine]:
@@ -81,7 +93,7 @@ def _contents(lake: LakeConfig, lines: Sequence[ImportedLine], version: int) -> 
     return contents
 
 
-def _check_share(file: Path, lines: int, rejects: Sequence[LabelReject], max_share: float) -> None:
+def _check_share(file: Path, lines: int, rejects: Sequence[Label], max_share: float) -> None:
     if lines and len(rejects) / lines > max_share:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in Counter(reject.reason for reject in rejects).most_common(3))
         raise TeacherError(

@@ -7,7 +7,7 @@ from conf.arguments import JobArguments
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import inputs_now, job_run, last_run_of
-from lake.labels import ITEMS, LABELS, LEVELS, NORMALISING_VERSION
+from lake.labels import ITEMS, LABELS, LEVELS, NORMALISING_VERSION, is_label
 from teacher import arguments as teacher_arguments
 from teacher.items import count_spellings, items_of, only_labels, with_other_sources
 
@@ -33,7 +33,7 @@ def collect_items(lake: LakeConfig) -> None:
         return
     with job_run(lake, JOB, {"inputs": inputs}) as record:
         record.versions_read.update(inputs.versions)
-        spellings = count_spellings(arrow_tables.read_batches(lake, LABELS, ("unit_hash", *LEVELS), version=inputs.version(LABELS)))
+        spellings = count_spellings(arrow_tables.read_batches(lake, LABELS, ("unit_hash", *LEVELS), is_label(), inputs.version(LABELS)))
         version = arrow_tables.create_table(lake, ITEMS).version()
         written = arrow_tables.read(lake, ITEMS, version=version)
         of_labels = items_of(spellings)

@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+from deltalake import DeltaTable
 from tqdm import tqdm
 
 from conf.arguments import JobArguments
@@ -17,7 +18,7 @@ from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord, job_run
-from lake.labels import LABEL_REJECTS, LABELS
+from lake.labels import LABELS
 from lake.units import IDENTITIES, UNITS
 from teacher import arguments as teacher_arguments
 from teacher.config import TeacherConfig
@@ -51,24 +52,25 @@ def start_vllm(lake: LakeConfig, config: TeacherConfig, teacher: Teacher) -> Eng
 
 
 def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngine = start_vllm) -> None:
-    """Append labels and rejects of every selected content that this teacher has not answered yet.
+    """Append what comes of every selected content that this teacher has not answered yet.
 
-    A kill loses the batch at hand and no other. Raises TeacherError where the model cannot be loaded or too many completions are rejects.
+    A kill loses the batch at hand and no other. Raises TeacherError where the model cannot be loaded, or too many of the selected contents came to nothing, whichever run asked.
     """
     teacher = find_teacher(config)
     with job_run(lake, JOB, {"teacher": config}) as record:
         record.read(UNITS, arrow_tables.open_table(lake, UNITS).version())
         record.read(IDENTITIES, arrow_tables.table_version(lake, IDENTITIES))
         shown = _selected_contents(lake, config, record)
-        pending = pending_batches(cut_batches(shown, config.batch_units, teacher.version), _answered(lake, teacher.version))
+        answered = _answered(lake, teacher.version)
+        pending = pending_batches(cut_batches(shown, config.batch_units, teacher.version), answered)
         left = sum(len(batch.contents) for batch in pending)
         record.dropped["labelled before"] += len(shown) - left
+        reasons = Counter(answered[content] for content in shown if content in answered)
         if pending:
             logger.info("teacher %s: %d contents in %d batches, %s, prompt %s", teacher.version, left, len(pending), teacher.model, teacher.prompt.name)
-            _label_batches(lake, start_engine(lake, config, teacher), teacher, pending, shown, record)
-        for spec in (LABELS, LABEL_REJECTS):
-            record.wrote(spec, arrow_tables.create_table(lake, spec).version())
-        _check_rejects(record, config.max_reject_share)
+            reasons += _label_batches(lake, start_engine(lake, config, teacher), teacher, pending, shown, record)
+        record.wrote(LABELS, arrow_tables.create_table(lake, LABELS).version())
+        _check_rejects(reasons, config.max_reject_share)
 
 
 def _selected_contents(lake: LakeConfig, config: TeacherConfig, record: RunRecord) -> dict[str, str]:
@@ -91,33 +93,40 @@ def _identities(lake: LakeConfig) -> dict[str, str]:
     return dict(zip(rows["user_id"].to_pylist(), rows["person_id"].to_pylist(), strict=True))
 
 
-def _answered(lake: LakeConfig, teacher_version: str) -> dict[str, set[str]]:
-    """Content -> the batches that hold its label or reject by this teacher."""
-    answered: dict[str, set[str]] = defaultdict(set)
-    for spec in (LABELS, LABEL_REJECTS):
-        if arrow_tables.find_table(lake, spec) is None:
-            continue
-        for rows in arrow_tables.read_batches(lake, spec, ("unit_hash", "batch"), ds.field("teacher_version") == teacher_version):
-            for content, batch in zip(rows["unit_hash"].to_pylist(), rows["batch"].to_pylist(), strict=True):
-                answered[content].add(batch)
-    return answered
+def _answered(lake: LakeConfig, teacher_version: str) -> dict[str, str | None]:
+    """Contents that this teacher was asked about -> the reason why one has no label; None where it has one."""
+    if arrow_tables.find_table(lake, LABELS) is None:
+        return {}
+    rows = arrow_tables.read(lake, LABELS, ("unit_hash", "reason"), ds.field("teacher_version") == teacher_version)
+    return dict(zip(rows["unit_hash"].to_pylist(), rows["reason"].to_pylist(), strict=True))
 
 
-def _label_batches(lake: LakeConfig, engine: Engine, teacher: Teacher, pending: Sequence[ContentBatch], shown: Mapping[str, str], record: RunRecord) -> None:
-    """Ask, judge and commit batch after batch, with a word on the progress."""
+def _label_batches(
+    lake: LakeConfig, engine: Engine, teacher: Teacher, pending: Sequence[ContentBatch], shown: Mapping[str, str], record: RunRecord
+) -> Counter[str | None]:  # fmt: skip
+    """Ask, judge and commit batch after batch, with a word on the progress; how many came to a label (None) and to each reason.
+
+    Two drivers at once may ask the same batch: the one that commits second writes nothing. What somebody deletes is asked and written again.
+    """
+    commits = {batch.batch_id: commit_of(arrow_tables.create_table(lake, LABELS), teacher, batch) for batch in pending}
+    reasons: Counter[str | None] = Counter()
     with _Progress(sum(len(batch.contents) for batch in pending)) as progress:
         for batch, units in _with_units(lake, pending, shown, record.versions_read["units"]):
             replies = dict(zip(units, ask(engine, teacher.prompt, list(units.values())), strict=True))
-            labels, rejects = label_rows(teacher, batch.batch_id, units, replies, datetime.now(UTC))
-            transaction = (f"{teacher.version}:{batch.batch_id}", 1)
-            if rejects:
-                arrow_tables.append(lake, LABEL_REJECTS, rejects, transaction)
-            if labels:
-                arrow_tables.append(lake, LABELS, labels, transaction)
-            record.rows["labels"] += len(labels)
-            record.rows["label_rejects"] += len(rejects)
-            record.dropped.update(Counter(f"reject: {reject.reason}" for reject in rejects))
+            rows = label_rows(teacher, batch.batch_id, units, replies, datetime.now(UTC))
+            arrow_tables.append(lake, LABELS, rows, commits[batch.batch_id])
+            found = Counter(row.reason for row in rows)
+            record.rows["labels"] += found[None]
+            record.dropped.update({f"reject: {reason}": count for reason, count in found.items() if reason is not None})
+            reasons += found
             progress.done(len(batch.contents))
+    return reasons
+
+
+def commit_of(labels: DeltaTable, teacher: Teacher, batch: ContentBatch) -> tuple[str, int]:
+    """The application transaction of a batch's commit: one more than the table holds of it now."""
+    name = f"{teacher.version}:{batch.batch_id}"
+    return name, (labels.transaction_version(name) or 0) + 1
 
 
 def _with_units(
@@ -133,16 +142,17 @@ def _with_units(
             yield batch, {content: units[shown[content]] for content in batch.contents}
 
 
-def _check_rejects(record: RunRecord, max_share: float) -> None:
-    completions = record.rows["labels"] + record.rows["label_rejects"]
-    share = record.rows["label_rejects"] / completions if completions else 0.0
-    if completions:
-        logger.info("%d of %d completions are rejects (%.1f %%)", record.rows["label_rejects"], completions, 100 * share)
-    if share > max_share:
-        common = ", ".join(f"{reason} {count}" for reason, count in record.dropped.most_common() if reason.startswith("reject: "))
+def _check_rejects(reasons: Mapping[str | None, int], max_share: float) -> None:
+    """Raise TeacherError where too many of the selected contents, by this run or an earlier one, came to no label. `reasons`: how many to each, None to a label."""
+    contents = sum(reasons.values())
+    rejects = contents - reasons.get(None, 0)
+    if contents:
+        logger.info("%d of %d selected contents came to no label (%.1f %%)", rejects, contents, 100 * rejects / contents)
+    if rejects > max_share * contents:
+        common = ", ".join(f"{reason} {count}" for reason, count in Counter(reasons).most_common() if reason is not None)
         raise TeacherError(
-            f"{share:.0%} of {completions} completions are rejects, more than teacher.max_reject_share={max_share}: {common}; "
-            "look at label_rejects, and try another teacher.prompt or teacher.model"
+            f"{rejects / contents:.0%} of {contents} selected contents came to no label, more than teacher.max_reject_share={max_share}: {common}; "
+            "look at the rows of labels that have a reason, and try another teacher.prompt or teacher.model"
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lake import arrow_tables
 from lake.config import LakeConfig
+from lake.labels import LABELS
 from lake.schema import rows_table
 from lake.tables import TableSpec
 from lake.units import UNITS
@@ -45,6 +46,12 @@ def write_units(lake: LakeConfig, rows: Sequence[dict[str, Any]] | None = None) 
     arrow_tables.append(lake, UNITS, rows_table(UNITS, list(rows)))
 
 
+def answers(lake: LakeConfig) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of `labels` that are labels, and those that say why there is none."""
+    rows = written(lake, LABELS)
+    return [row for row in rows if row["reason"] is None], [row for row in rows if row["reason"] is not None]
+
+
 def written(lake: LakeConfig, spec: TableSpec) -> list[dict[str, Any]]:
     """The rows of a table by key, times aside; none where it is absent."""
     if arrow_tables.find_table(lake, spec) is None:
@@ -56,9 +63,14 @@ def written(lake: LakeConfig, spec: TableSpec) -> list[dict[str, Any]]:
 class FakeEngine:
     """Labels a post with its longest word, and refuses to end where the text says so; counts what it was asked."""
 
-    def __init__(self, killed_after: int | None = None) -> None:
+    def __init__(self, killed_after: int | None = None, room: int = 1_000_000) -> None:
         self.asked: list[list[Question]] = []
         self.killed_after = killed_after
+        self.room = room
+
+    def fits(self, prompt: Question, decoding: Decoding) -> bool:
+        """Whether a prompt is of no more characters than `room`."""
+        return len(str(prompt)) <= self.room
 
     def complete(self, prompts: Sequence[Question], decoding: Decoding) -> list[Completion]:
         """The last line's words, in the order of the prompts."""

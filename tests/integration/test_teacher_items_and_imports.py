@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from teacher_lake import FakeEngine, unit_row, write_units, written
+from teacher_lake import FakeEngine, answers, unit_row, write_units, written
 
 from conf.errors import ContractError, TeacherError
 from lake import arrow_tables, labels
 from lake.config import LakeConfig
 from lake.job_runs import last_done_run
-from lake.labels import ITEMS, LABEL_REJECTS, LABELS, Item
+from lake.labels import ITEMS, LABELS, Item
 from teacher.config import TeacherConfig
 from teacher.jobs import import_labels as import_job
 from teacher.jobs import items as items_job
@@ -31,17 +31,17 @@ def labels_file(tmp_path: Path) -> Path:
 def test_labels_are_imported_once_and_every_line_is_accounted_for(lake: LakeConfig, labels_file: Path) -> None:
     write_units(lake)
     import_file(lake, TeacherConfig(), labels_file)
-    labels, rejects = written(lake, LABELS), written(lake, LABEL_REJECTS)
+    labels, rejects = answers(lake)
     assert [row["specific"] for row in sorted(labels, key=lambda row: row["specific"])] == [f"Story {number} of a bridge" for number in range(4)]
     assert {row["teacher_model"] for row in labels} == {"labels.jsonl"}
     assert sorted(row["reason"] for row in rejects) == ["not json", "unknown unit"]
     run = last_done_run(lake, "teacher import-labels")
     assert run is not None
-    assert run.rows == {"lines": 7, "labels": 4, "label_rejects": 2}
+    assert run.rows == {"lines": 7, "labels": 4}
     assert run.dropped["duplicate: content labelled by an earlier line"] == 1
 
     import_job.main(["--lake", lake.path, str(labels_file)])
-    assert (written(lake, LABELS), written(lake, LABEL_REJECTS)) == (labels, rejects)
+    assert answers(lake) == (labels, rejects)
 
 
 def test_a_label_of_an_id_that_units_of_different_contents_have_is_refused_and_one_of_equal_contents_is_not(lake: LakeConfig, tmp_path: Path) -> None:
@@ -51,28 +51,25 @@ def test_a_label_of_an_id_that_units_of_different_contents_have_is_refused_and_o
     lines = [{"id": name, "specific": f"crossing {number}", "broad": "Roads"} for number, name in enumerate(("two", "same"))]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     import_file(lake, TeacherConfig(), file)
-    assert [(row["unit_hash"], row["specific"]) for row in written(lake, LABELS)] == [(rows[2]["unit_hash"], "Crossing 1")]
-    assert [(row["unit_hash"], row["reason"]) for row in written(lake, LABEL_REJECTS)] == [("two", "id of several units")]
+    labels, rejects = answers(lake)
+    assert [(row["unit_hash"], row["specific"]) for row in labels] == [(rows[2]["unit_hash"], "Crossing 1")]
+    assert [(row["unit_hash"], row["reason"]) for row in rejects] == [("two", "id of several units")]
     file.write_text(json.dumps(lines[0]))
     with pytest.raises(TeacherError, match=r"1 of 1 lines would be rejects, .*: id of several units \(1\); nothing was imported"):
         import_file(lake, TeacherConfig(), file)
 
 
-def test_a_kill_between_rejects_and_labels_is_mended_by_a_second_import(lake: LakeConfig, labels_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_file_again_adds_what_it_says_of_units_that_arrived_since(lake: LakeConfig, labels_file: Path) -> None:
     write_units(lake)
-    append = arrow_tables.append
-
-    def killed_before_labels(lake: LakeConfig, spec: object, *rest: object) -> int:
-        if spec is LABELS:
-            raise KeyboardInterrupt
-        return append(lake, spec, *rest)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(import_job.arrow_tables, "append", killed_before_labels)
-        with pytest.raises(KeyboardInterrupt):
-            import_file(lake, TeacherConfig(), labels_file)
     import_file(lake, TeacherConfig(), labels_file)
-    assert (len(written(lake, LABELS)), len(written(lake, LABEL_REJECTS))) == (4, 2)
+    before, _ = answers(lake)
+    write_units(lake, [unit_row("reddit:t1_nobody", "ann", "what arrived late")])
+    import_file(lake, TeacherConfig(), labels_file)
+    labels, _ = answers(lake)
+    assert [row for row in labels if row not in before] == [row for row in labels if row["specific"] == "Old bridge"] != []
+    version = arrow_tables.table_version(lake, LABELS)
+    import_file(lake, TeacherConfig(), labels_file)
+    assert arrow_tables.table_version(lake, LABELS) == version
 
 
 def test_items_that_an_older_program_took_for_one_are_parted_by_the_next_run(lake: LakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +111,7 @@ def test_items_follow_labels_and_are_written_only_when_they_change(lake: LakeCon
     label_units(lake, TeacherConfig(), lambda *_: FakeEngine())
     collect_items(lake)
     items, version = written(lake, ITEMS), arrow_tables.table_version(lake, ITEMS)
-    labels = written(lake, LABELS)
+    labels, _ = answers(lake)
     assert {item["text"] for item in items if item["level"] == "specific"} == {label["specific"] for label in labels}
     assert [item["label_count"] for item in items if item["level"] == "broad"] == [len(labels)]
     assert [item["text"] for item in items if item["source"] == "shop"] == ["A bell"]
@@ -130,4 +127,4 @@ def test_real_labels_pass_the_validator_but_for_a_few(lake: LakeConfig, shared_d
         import_file(place, TeacherConfig(), shared_data / folder / "labels_qwen15.jsonl")
         run = last_done_run(place, "teacher import-labels")
         assert run is not None
-        assert run.rows["label_rejects"] / run.rows["lines"] <= most, run.dropped
+        assert sum(count for reason, count in run.dropped.items() if reason.startswith("reject: ")) / run.rows["lines"] <= most, run.dropped

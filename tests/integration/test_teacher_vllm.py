@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from label_lakes import CONFIG
-from teacher_lake import TEXTS, write_units, written
+from teacher_lake import TEXTS, answers, unit_row, write_units, written
 
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.labels import LABEL_REJECTS, LABELS
+from lake.labels import LABELS
 from teacher.engine import Engine
 from teacher.jobs.label import label_units
 from teacher.small_model import converted_folder
@@ -51,31 +51,29 @@ def run_to_the_end(*lakes: LakeConfig) -> None:
     assert process.returncode == 0, process.stderr
 
 
-def tables(lake: LakeConfig) -> list[Any]:
-    return [written(lake, LABELS), written(lake, LABEL_REJECTS)]
-
-
 @pytest.mark.timeout(1500)
 def test_real_labels_survive_a_kill_and_a_second_run_costs_nothing(lake: LakeConfig) -> None:
     undisturbed = lake.model_copy(update={"path": lake.path + "-undisturbed"})
-    write_units(lake)
-    write_units(undisturbed)
+    for place in (lake, undisturbed):
+        write_units(place)
+        write_units(place, [unit_row("reddit:t1_long", "eve", "我昨天去看了老桥" * 500)])  # more tokens than the model reads
     kill_after_the_first_batch(lake)
-    assert len(written(lake, LABELS)) + len(written(lake, LABEL_REJECTS)) <= 4
+    assert len(written(lake, LABELS)) <= 4
     run_to_the_end(lake, undisturbed)
-    assert tables(lake) == tables(undisturbed)
+    assert written(lake, LABELS) == written(undisturbed, LABELS)
 
-    labels, rejects = tables(lake)
-    assert len(labels) + len(rejects) == sum(map(len, TEXTS.values()))
+    labels, rejects = answers(lake)
+    assert len(labels) + len(rejects) == sum(map(len, TEXTS.values())) + 1
+    assert "prompt: too many tokens" not in {row["reason"] for row in rejects}, "a part of it was shown"
     assert len(labels) >= 5
     words = " ".join(f"{label['specific']} {label['broad']}" for label in labels).lower()
     assert sum(topic in words for topic in ("train", "sourdough", "bike", "brake", "loan", "cat", "kernel", "wifi")) >= 4
     assert "hacked" not in words
     assert "buy gold now" not in {label["specific"].lower() for label in labels}
 
-    versions = [arrow_tables.table_version(lake, spec) for spec in (LABELS, LABEL_REJECTS)]
+    version = arrow_tables.table_version(lake, LABELS)
     label_units(lake, CONFIG, not_started)
-    assert [arrow_tables.table_version(lake, spec) for spec in (LABELS, LABEL_REJECTS)] == versions
+    assert arrow_tables.table_version(lake, LABELS) == version
 
 
 def test_a_converted_model_is_used_again_and_no_half_of_one_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

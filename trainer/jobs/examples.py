@@ -16,7 +16,7 @@ from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import RunRecord, inputs_now, job_run, last_run_of
 from lake.judgements import JUDGEMENTS
-from lake.labels import ITEMS, LABELS, LABELS_SOURCE, NORMALISING_VERSION
+from lake.labels import ITEMS, LABELS, LABELS_SOURCE, NORMALISING_VERSION, is_label
 from lake.presence import has_table
 from lake.table_files import TableFiles
 from lake.units import SEQUENCES
@@ -92,7 +92,7 @@ def _labelled(lake: LakeConfig, versions: dict[str, int], config: ExamplesConfig
     order = {version: rank for rank, version in enumerate(sorted(ranks, key=lambda version: (-ranks[version], version)))}
     for part in range(parts):
         columns = ("unit_hash", "teacher_version", "specific", "broad")
-        labels = label_index(arrow_tables.read_batches(lake, LABELS, columns, version=versions["labels"]) if ranks else (), order, part, parts)
+        labels = label_index(arrow_tables.read_batches(lake, LABELS, columns, is_label(), versions["labels"]) if ranks else (), order, part, parts)
         chunks = arrow_tables.read_batches(lake, SEQUENCES, ("person_id", "bucket", "units"), version=versions["sequences"], batch_rows=CHUNKS_A_BATCH)
         yield from labelled_units(chunks, labels, of_labelled, None if part else of_all)
 
@@ -100,7 +100,7 @@ def _labelled(lake: LakeConfig, versions: dict[str, int], config: ExamplesConfig
 def label_ranks(lake: LakeConfig, version: int, label_set: list[str] | None) -> dict[str, int]:
     """How many labels each teacher version that counts has given. Raises ConfigError for one of the label set that is not there."""
     counts: Counter[str] = Counter()
-    for batch in arrow_tables.read_batches(lake, LABELS, ("teacher_version",), version=version):
+    for batch in arrow_tables.read_batches(lake, LABELS, ("teacher_version",), is_label(), version):
         counts.update({each["values"]: each["counts"] for each in pc.value_counts(batch["teacher_version"]).to_pylist()})
     absent = sorted(set(label_set or ()) - set(counts))
     if absent:
