@@ -182,6 +182,14 @@ def delete_keys(lake: LakeConfig, spec: TableSpec, keys: pa.Table) -> int:
     return table.version()
 
 
+def delete_where(lake: LakeConfig, spec: TableSpec, column: str, value: str) -> int:
+    """Remove the rows with this string in a column in one commit and return the table's version."""
+    table = open_table(lake, spec)
+    quoted = value.replace("'", "''")
+    table.delete(f"{column} = '{quoted}'")
+    return table.version()
+
+
 def commit_files(
     lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int] | None = None, removed: Collection[str] | None = ()
 ) -> None:  # fmt: skip

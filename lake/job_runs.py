@@ -45,6 +45,12 @@ class JobRun(Row):
     started_at: datetime = Field(description="UTC.")
     ended_at: datetime = Field(description="UTC.")
 
+    @property
+    def inputs(self) -> "Inputs | None":
+        """What decided what the run made; None where its job does not tell."""
+        had = json.loads(self.config).get("inputs")
+        return None if had is None else Inputs(**had)
+
 
 JOB_RUNS = TableSpec(name="job_runs", row=JobRun, key=("run_id",), write_mode="append", written_by=("etl ingest",))
 
@@ -71,17 +77,21 @@ class RunRecord:
 
 def last_done_run(lake: LakeConfig, job: str) -> JobRun | None:
     """The newest run of a job that ended well; None where there is none."""
+    return next(iter(done_runs(lake, job)), None)
+
+
+def done_runs(lake: LakeConfig, job: str) -> Iterator[JobRun]:
+    """The runs of a job that ended well, newest first."""
     import pyarrow.dataset as ds
 
     from lake import arrow_tables
 
     if arrow_tables.find_table(lake, JOB_RUNS) is None:
-        return None
-    done = arrow_tables.read(lake, JOB_RUNS, where=(ds.field("job") == job) & (ds.field("status") == "done")).sort_by("started_at")
-    if not done.num_rows:
-        return None
-    (newest,) = done.slice(done.num_rows - 1).to_pylist(maps_as_pydicts="strict")
-    return JobRun(**newest)
+        return
+    done = arrow_tables.read(lake, JOB_RUNS, where=(ds.field("job") == job) & (ds.field("status") == "done")).sort_by([("started_at", "descending")])
+    for row in range(done.num_rows):
+        (found,) = done.slice(row, 1).to_pylist(maps_as_pydicts="strict")
+        yield JobRun(**found)
 
 
 class Inputs(BaseModel):
@@ -135,10 +145,14 @@ def last_run_of(lake: LakeConfig, job: str, inputs: Inputs, writes: Sequence[Tab
     A table of its own that somebody wrote to since may be half of a run that died between its commit and its record.
     """
     last = last_done_run(lake, job)
-    had = json.loads(last.config).get("inputs") if last else None
-    if last is None or had is None or _what_counts(Inputs(**had), same_versions) != _what_counts(inputs, same_versions):
+    if last is None or last.inputs is None or _what_counts(last.inputs, same_versions) != _what_counts(inputs, same_versions):
         return None
-    return last if all(_holds_what_was_left(lake, spec, last.versions_written.get(spec.name)) for spec in writes) else None
+    return last if hold_what_was_left(lake, last, writes) else None
+
+
+def hold_what_was_left(lake: LakeConfig, run: JobRun, writes: Sequence[TableSpec]) -> bool:
+    """Whether tables that a run wrote still hold what it left there."""
+    return all(_holds_what_was_left(lake, spec, run.versions_written.get(spec.name)) for spec in writes)
 
 
 def _what_counts(inputs: Inputs, same_versions: bool) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """The collections in Milvus as contracts: names, fields, vector size, metric, and what a row of each says. Pure."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from lake.tables import TableSpec
@@ -11,7 +12,7 @@ from lake.vectors import ITEM_VECTORS, USER_VECTORS
 
 METRIC = "COSINE"
 VECTOR = "vector"
-CONTRACT_VERSION = "1"  # a change of fields or of what they mean is a new one: the next load then builds fresh collections
+CONTRACT_VERSION = "2"  # a change of fields or of what they mean is a new one: the next load then builds fresh collections
 Kind = Literal["string", "integer", "strings"]
 
 
@@ -68,36 +69,50 @@ COLLECTIONS = (USERS, ITEMS)
 IDS = ("person_id", "item_id", "user_ids", "encoder_version")
 
 FINGERPRINT_DIGITS = 12
-_NAME = re.compile(rf"(users|items)_([0-9a-f]{{8,64}})_(\d{{20}}x[0-9a-f]{{{FINGERPRINT_DIGITS}}})")
+LAKE_DIGITS = 8
+_NAME = re.compile(rf"(users|items)_(?:([0-9a-f]{{{LAKE_DIGITS}}})_)?([0-9a-f]{{8,64}})_(\d{{20}})x([0-9a-f]{{{FINGERPRINT_DIGITS}}})")
+_TIME = "%Y%m%d%H%M%S%f"
 
 
 @dataclass(frozen=True)
 class LoadName:
-    """The parts of a collection's name."""
+    """The parts of a collection's name. Both collections of a load differ in `alias` alone, so that the users' tells the items'.
+
+    `lake` tells the lakes apart that share a server; None in a name that an older program made.
+    """
 
     alias: str
+    lake: str | None
     encoder_version: str
-    load: str
+    started_at: datetime
+    made_from: str
 
     def is_made_from(self, fingerprint: str) -> bool:
         """Whether the load was made from what this is the fingerprint of."""
-        return self.load.split("x")[1] == fingerprint[:FINGERPRINT_DIGITS]
+        return self.made_from == fingerprint[:FINGERPRINT_DIGITS]
+
+    def of(self, collection: CollectionSpec) -> str:
+        """Name of one of the load's collections: `users_<lake>_<encoder_version>_<time>x<fingerprint>`."""
+        lake = "" if self.lake is None else f"{self.lake}_"
+        return f"{collection.alias}_{lake}{self.encoder_version}_{self.started_at.strftime(_TIME)}x{self.made_from}"
 
 
-def collection_name(collection: CollectionSpec, encoder_version: str, load: str) -> str:
-    """`users_<encoder_version>_<load>`."""
-    return f"{collection.alias}_{encoder_version}_{load}"
+def load_name(lake: str, encoder_version: str, started_at: datetime, fingerprint: str) -> LoadName:
+    """The name of a load, as the users' collection has it. `lake` is anything that tells the lake for as long as it is there."""
+    digits = hashlib.sha256(lake.encode()).hexdigest()[:LAKE_DIGITS]
+    return LoadName(USERS.alias, digits, encoder_version, started_at, fingerprint[:FINGERPRINT_DIGITS])
 
 
 def parse_name(name: str) -> LoadName | None:
     """The parts of a name that a load made; None for anybody else's collection."""
     match = _NAME.fullmatch(name)
-    return LoadName(*match.groups()) if match else None
-
-
-def load_id(started_at: datetime, fingerprint: str) -> str:
-    """Id of a load: later ones sort behind earlier ones, and the end says what it was made from."""
-    return f"{started_at:%Y%m%d%H%M%S%f}x{fingerprint[:FINGERPRINT_DIGITS]}"
+    if match is None:
+        return None
+    alias, lake, encoder_version, started_at, made_from = match.groups()
+    try:
+        return LoadName(alias, lake, encoder_version, datetime.strptime(started_at, _TIME).replace(tzinfo=UTC), made_from)
+    except ValueError:  # twenty digits that are no time
+        return None
 
 
 def as_entity(collection: CollectionSpec, row: Mapping[str, Any]) -> dict[str, Any]:

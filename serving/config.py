@@ -25,12 +25,21 @@ class ServingConfig(StageConfig):
     rows_per_commit: int = Field(1000, gt=0, description="Vectors in one commit; a kill loses at most that many.")
     milvus_uri: str | None = Field(None, description="URI of a Milvus server; None is Milvus Lite in <lake>/_local/milvus.db.")
     milvus_token: SecretStr | None = Field(default_factory=_token, description=f"Credentials of the server, from the environment: {TOKEN_VARIABLE}.")
+    alias_prefix: str = Field(
+        "", pattern="^([A-Za-z_][A-Za-z0-9_]{0,63})?$", description="What stands before the aliases 'users' and 'items', where several lakes share a server."
+    )
+    keep_hours: float = Field(
+        24, ge=0, description="Hours for which what nobody serves is kept: on a server collections of earlier loads (apps may still ask them, and a load may be under way), "
+        "in the lake the vectors of encoders that were embedded before. Milvus Lite, which one process has at a time, keeps none.",
+    )  # fmt: skip
     timeout_seconds: float = Field(60, gt=0, description="Limit of one request to Milvus.")
     index_type: Literal["FLAT", "HNSW", "AUTOINDEX"] | None = Field(None, description="None is FLAT on Milvus Lite, which has no other, and HNSW on a server.")
     search_ef: int = Field(512, gt=0, description="Candidates that HNSW keeps in a search; filters need many.")
     insert_rows: int = Field(1000, gt=0, description="Rows in one insert.")
-    recall_sample: int = Field(50, ge=0, description="Vectors of a fresh load that are searched for before the alias moves.")
-    min_recall: float = Field(0.98, ge=0, le=1, description="Share of the sample that must find itself.")
+    recall_sample: int = Field(
+        50, ge=0, description="Vectors of a fresh load whose nearest rows are looked for before the alias moves, and compared with all rows."
+    )
+    min_recall: float = Field(0.95, ge=0, le=1, description="Share of the ten nearest, by comparing all, that the index must find, with filters and without.")
     top_k: int = Field(10, gt=0, le=1000, description="Hits of a query.")
     shared_topics: int = Field(3, ge=0, description="Topics that similar users are said to share.")
 

@@ -28,10 +28,14 @@ class VectorStore:
 
     def __init__(self, client: MilvusClient, place: str, is_lite: bool, config: ServingConfig) -> None:
         self._client, self.place, self.is_lite = client, place, is_lite
-        self._timeout, self._search_ef = config.timeout_seconds, config.search_ef
+        self._timeout, self._search_ef, self._alias_prefix = config.timeout_seconds, config.search_ef, config.alias_prefix
         self.index_type = config.index_type or ("FLAT" if is_lite else "HNSW")
         if is_lite and self.index_type != "FLAT":
             raise ConfigError(f"serving.index_type: Milvus Lite has FLAT alone, found {self.index_type!r}; use a server (serving.milvus_uri)")
+
+    def alias(self, collection: CollectionSpec) -> str:
+        """The alias by which apps know a collection here."""
+        return self._alias_prefix + collection.alias
 
     def names(self) -> list[str]:
         """Names of all collections, also of other people's."""
@@ -39,7 +43,7 @@ class VectorStore:
             return sorted(self._client.list_collections(timeout=self._timeout))
 
     def create(self, collection: CollectionSpec, name: str, dimension: int) -> None:
-        """A new, empty collection with its index."""
+        """A new, empty collection with its index. Once filled it never changes: whoever asks it need not wait for anybody's writes."""
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         for field in collection.fields:
             schema.add_field(field.name, **_field_type(field), is_primary=field.name == collection.key)
@@ -48,7 +52,7 @@ class VectorStore:
         params = {"M": 24, "efConstruction": 256} if self.index_type == "HNSW" else {}
         index.add_index(VECTOR, index_type=self.index_type, metric_type=METRIC, params=params)
         with self._naming(f"create collection {name}"):
-            self._client.create_collection(name, schema=schema, index_params=index, timeout=self._timeout, consistency_level="Strong")
+            self._client.create_collection(name, schema=schema, index_params=index, timeout=self._timeout, consistency_level="Eventually")
 
     def insert(self, name: str, entities: Sequence[Entity]) -> None:
         """Add rows; their keys must be new."""
@@ -90,13 +94,16 @@ class VectorStore:
         with self._naming(f"drop {name}"):
             self._client.drop_collection(name, timeout=self._timeout)
 
-    def search(self, name: str, vectors: Sequence[Sequence[float]], limit: int, where: str = "", fields: Sequence[str] = ()) -> list[list[Entity]]:
-        """The nearest rows of each vector, best first, with the fields asked for and `score`, the cosine."""
+    def search(
+        self, name: str, vectors: Sequence[Sequence[float]], limit: int, where: str = "", fields: Sequence[str] = (), just_filled: bool = False
+    ) -> list[list[Entity]]:  # fmt: skip
+        """The nearest rows of each vector, best first, with the fields asked for and `score`, the cosine. `just_filled`: all rows that were written must be seen."""
         params: Mapping[str, Any] = {"ef": max(self._search_ef, limit)} if self.index_type == "HNSW" else {}
         with self._naming(f"search {name}"):
             found = self._client.search(
                 name, data=[list(vector) for vector in vectors], limit=min(limit, MAX_HITS), filter=where, output_fields=list(fields),
                 search_params={"metric_type": METRIC, "params": params}, anns_field=VECTOR, timeout=self._timeout,
+                **({"consistency_level": "Strong"} if just_filled else {}),
             )  # fmt: skip
         return [[_entity(hit["entity"]) | {"score": float(hit["distance"])} for hit in hits] for hits in found]
 

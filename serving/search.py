@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from conf.errors import VectorStoreError
 from lake.labels import Level
 from serving import filters
-from serving.collections import ITEMS, USERS, VECTOR, CollectionSpec, parse_name
+from serving.collections import ITEMS, USERS, VECTOR, LoadName, parse_name
 from serving.milvus import MAX_HITS, VectorStore
 
 TOPICS_LOOKED_AT = 50
@@ -61,18 +61,15 @@ class Recommendation(BaseModel):
 
 
 class Index:
-    """Users and items of one encoder, as the aliases stand when it is opened."""
+    """Users and items of one load, as the users' alias stands when it is opened: it alone decides, and the name of the items follows from what it stands for."""
 
     def __init__(self, store: VectorStore) -> None:
-        """Raises VectorStoreError where nothing is loaded, or the aliases stand for vectors of two encoders."""
+        """Raises VectorStoreError where nothing is loaded."""
         self._store = store
-        self.users, users_encoder = _serving(store, USERS)
-        self.items, items_encoder = _serving(store, ITEMS)
-        if users_encoder != items_encoder:
-            raise VectorStoreError(
-                f"{store.place}: users are of encoder {users_encoder}, items of {items_encoder}; a load was cut off or is under way, run 'kindred serving load'"
-            )
-        self.encoder_version = users_encoder
+        served = served_load(store)
+        self.users, self.items, self.encoder_version = served.of(USERS), served.of(ITEMS), served.encoder_version
+        if self.items not in store.names():
+            raise VectorStoreError(f"{store.place}: {self.items} is not there, which {self.users} needs beside it; run 'kindred serving load'")
         for name in (self.users, self.items):
             store.make_searchable(name)
 
@@ -124,13 +121,14 @@ def shared_topics(near_one: Sequence[Entity], near_other: Sequence[Entity], coun
     return sorted(both, key=lambda topic: (-topic.score, topic.item_id))[:count]
 
 
-def _serving(store: VectorStore, collection: CollectionSpec) -> tuple[str, str]:
-    """Name and encoder version of the collection behind an alias."""
-    target = store.target(collection.alias)
+def served_load(store: VectorStore) -> LoadName:
+    """The load that is served. Raises VectorStoreError where there is none."""
+    alias = store.alias(USERS)
+    target = store.target(alias)
     name = parse_name(target) if target else None
-    if target is None or name is None:
-        raise VectorStoreError(f"{store.place}: alias {collection.alias!r} stands for {target or 'nothing'}; load vectors with 'kindred serving load'")
-    return target, name.encoder_version
+    if name is None:
+        raise VectorStoreError(f"{store.place}: alias {alias!r} stands for {target or 'nothing'}; load vectors with 'kindred serving load'")
+    return name
 
 
 def _person_fields(hit: Entity) -> Entity:

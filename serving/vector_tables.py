@@ -3,11 +3,12 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from conf.errors import ContractError
@@ -27,7 +28,7 @@ class VectorTable:
     """One table of vectors under one encoder while it is brought up to date.
 
     Rows are put one by one (`put`); what changed is encoded and merged `rows_per_commit` at a time, so that a kill loses less than that
-    and the next run goes on from what is written. `finish` writes the rest and removes the keys that nobody put.
+    and the next run goes on from what is written. `finish` writes the rest and removes the keys that nobody put, under other encoders too.
     """
 
     def __init__(
@@ -66,13 +67,20 @@ class VectorTable:
             self._commit()
 
     def finish(self) -> None:
-        """Write what is left, and remove the rows of this encoder whose keys were not put."""
+        """Write what is left, and remove the rows whose keys were not put: who is gone lives on under no encoder."""
         self._commit()
-        vanished = sorted(self._position.keys() - self._put)
-        if vanished:
-            keys = pa.table({self._key: vanished, "encoder_version": [self._encoder_version] * len(vanished)})
-            arrow_tables.delete_keys(self._lake, self._spec, keys)
-            self.counts["removed"] += len(vanished)
+        written = arrow_tables.read(self._lake, self._spec, self._spec.key)
+        vanished = written.filter(pc.invert(pc.is_in(written[self._key], value_set=pa.array(sorted(self._put), pa.string()))))
+        if vanished.num_rows:
+            arrow_tables.delete_keys(self._lake, self._spec, vanished)
+            self.counts["removed"] += pc.sum(pc.equal(vanished["encoder_version"], self._encoder_version)).as_py()
+
+    def remove_encoders(self, kept: Collection[str]) -> None:
+        """Remove the rows of all encoders but this one and those to keep."""
+        versions = set(arrow_tables.read(self._lake, self._spec, ("encoder_version",))["encoder_version"].unique().to_pylist())
+        for version in sorted(versions - {self._encoder_version, *kept}):
+            arrow_tables.delete_where(self._lake, self._spec, "encoder_version", version)
+            logger.info("%s: the vectors of encoder %s are removed, which was embedded too long ago", self._spec.name, version)
 
     def _commit(self) -> None:
         rows = [*self._encoded(), *self._redescribed()]

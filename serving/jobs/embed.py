@@ -1,7 +1,8 @@
 """`kindred serving embed`: vectors of people and items under the registered encoder."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow.compute as pc
@@ -13,7 +14,7 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, read_card, registered_folder
 from lake.examples import PERSON_LABELS
-from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
+from lake.job_runs import Inputs, RunRecord, done_runs, inputs_now, job_run, last_run_of
 from lake.labels import ITEMS, LEVELS
 from lake.presence import has_table
 from lake.rendering import READS_LABELS
@@ -54,8 +55,9 @@ def embed(lake: LakeConfig, config: ServingConfig) -> None:
     with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
         encoder = load_encoder(folder, config.device)
         record.versions_read.update(inputs.versions)
-        embed_users(lake, config, encoder, inputs, record)
-        embed_items(lake, config, encoder, inputs, record)
+        kept = encoders_to_keep(lake, config.keep_hours)
+        embed_users(lake, config, encoder, inputs, record, kept)
+        embed_items(lake, config, encoder, inputs, record, kept)
         for spec in (USER_VECTORS, ITEM_VECTORS):
             record.wrote(spec, arrow_tables.table_version(lake, spec))
 
@@ -71,7 +73,13 @@ def reads_labels(lake: LakeConfig, card: EncoderCard) -> bool:
     return True
 
 
-def embed_users(lake: LakeConfig, config: ServingConfig, encoder: Encoder, inputs: Inputs, record: RunRecord) -> None:
+def encoders_to_keep(lake: LakeConfig, keep_hours: float) -> set[str]:
+    """Versions of the encoders that were embedded so lately that one may want to go back to them."""
+    since = datetime.now(UTC) - timedelta(hours=keep_hours)
+    return {run.inputs.encoder_version for run in done_runs(lake, JOB) if run.inputs and run.inputs.encoder_version and run.ended_at >= since}
+
+
+def embed_users(lake: LakeConfig, config: ServingConfig, encoder: Encoder, inputs: Inputs, record: RunRecord, kept: Collection[str] = ()) -> None:
     """Bring `user_vectors` up to date: each person's newest history that fits the encoder. Who has nothing that it reads has no vector, and is counted."""
 
     def encode(_: Sequence[Row], texts: Sequence[str]) -> np.ndarray:
@@ -86,13 +94,14 @@ def embed_users(lake: LakeConfig, config: ServingConfig, encoder: Encoder, input
         else:
             unread += 1
     table.finish()
+    table.remove_encoders(kept)
     record.rows.update({f"users {what}": count for what, count in table.counts.items()})
     if unread:
         record.dropped[NO_LABEL] += unread
         logger.warning("%d people get no vector: none of their units has a label, and encoder %s reads nothing else", unread, encoder.version)
 
 
-def embed_items(lake: LakeConfig, config: ServingConfig, encoder: Encoder, inputs: Inputs, record: RunRecord) -> None:
+def embed_items(lake: LakeConfig, config: ServingConfig, encoder: Encoder, inputs: Inputs, record: RunRecord, kept: Collection[str] = ()) -> None:
     """Bring `item_vectors` up to date."""
 
     def encode(rows: Sequence[Row], texts: Sequence[str]) -> np.ndarray:
@@ -109,6 +118,7 @@ def embed_items(lake: LakeConfig, config: ServingConfig, encoder: Encoder, input
         for row in batch.to_pylist():
             table.put(row, row["text"])
     table.finish()
+    table.remove_encoders(kept)
     record.rows.update({f"items {what}": count for what, count in table.counts.items()})
 
 

@@ -1,10 +1,12 @@
 """`kindred serving load`: the vectors of the registered encoder into Milvus."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow.dataset as ds
 
 from conf.arguments import JobArguments
@@ -13,15 +15,20 @@ from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import encoder_version, registered_folder
-from lake.job_runs import Inputs, RunRecord, inputs_now, job_run
+from lake.job_runs import JOB_RUNS, Inputs, RunRecord, hold_what_was_left, inputs_now, job_run, last_done_run
+from lake.labels import LEVELS
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving import arguments as serving_arguments
-from serving.collections import COLLECTIONS, CONTRACT_VERSION, VECTOR, CollectionSpec, as_entity, collection_name, load_id, parse_name
+from serving.collections import COLLECTIONS, CONTRACT_VERSION, ITEMS, USERS, VECTOR, CollectionSpec, LoadName, as_entity, load_name, parse_name
 from serving.config import ServingConfig
+from serving.filters import equals
+from serving.jobs import embed
 from serving.milvus import VectorStore, open_store
+from serving.recall import BEST, ExactNearest, Row
 
 JOB = "serving load"
-SAME_VECTOR = 0.999  # cosine of a vector with itself, with room for an index that rounds
+UNIT_COUNT_SHARES = (0.5, 0.95)
+"""Of the users, below whose unit_count the filters lie that a fresh load is tried with."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,91 +44,158 @@ def run_job(arguments: JobArguments) -> None:
 
 
 def load(lake: LakeConfig, config: ServingConfig) -> None:
-    """Fresh collections behind both aliases; nothing where the aliases stand for these very vectors. Raises VectorStoreError."""
+    """Fresh collections behind both aliases; nothing where what is served was made of these very vectors.
+
+    Raises ContractError where 'serving embed' was not run to its end for the registered encoder, VectorStoreError on a failed check.
+    """
     version = encoder_version(registered_folder(lake))
     with open_store(lake, config) as store:
         inputs = inputs_now(lake, (USER_VECTORS, ITEM_VECTORS), settings={"index_type": store.index_type}, encoder_version=version, code=CONTRACT_VERSION)
-        drop_unused(store)
-        if is_loaded(store, lake, inputs):
+        new = load_name(lake_id(lake), version, datetime.now(UTC), inputs.fingerprint)
+        served = served_here(store, new)
+        if served is not None and is_loaded(store, lake, inputs, served):
             logger.info("%s: Milvus holds these vectors already (encoder %s)", JOB, version)
+            serve(store, served, config.keep_hours)
             return
+        check_embedded(lake, inputs)
         with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
-            load_id_now = load_id(datetime.now(UTC), inputs.fingerprint)
-            names: dict[str, str] = {collection.alias: collection_name(collection, version, load_id_now) for collection in COLLECTIONS}
             record.versions_read.update(inputs.versions)
+            drop_unused(store, served, new, config.keep_hours)
             for collection in COLLECTIONS:
-                fill(store, lake, config, inputs, collection, names[collection.alias], record)
-            move_aliases(store, names)
-            drop_unused(store)
+                fill(store, lake, config, inputs, collection, new.of(collection), record)
+            serve(store, new, config.keep_hours)
 
 
-def is_loaded(store: VectorStore, lake: LakeConfig, inputs: Inputs) -> bool:
-    """Whether both aliases stand for collections made from these inputs, with as many rows as the tables have."""
+def lake_id(lake: LakeConfig) -> str:
+    """What tells this lake from others for as long as it is there, wherever it is moved: the Delta id of the table that every job writes to and none makes anew."""
+    return str(arrow_tables.create_table(lake, JOB_RUNS).metadata().id)
+
+
+def served_here(store: VectorStore, new: LoadName) -> LoadName | None:
+    """The load that is served; None where nothing is. Raises VectorStoreError where it is another lake's, or nobody's that we know."""
+    alias = store.alias(USERS)
+    target = store.target(alias)
+    name = parse_name(target) if target else None
+    if target is not None and not store.is_lite and (name is None or name.lake not in (new.lake, None)):
+        raise VectorStoreError(
+            f"{store.place}: alias {alias!r} stands for {target}, which is not of this lake; give its aliases another name by serving.alias_prefix"
+        )
+    return name
+
+
+def check_embedded(lake: LakeConfig, inputs: Inputs) -> None:
+    """Raise ContractError where the tables do not hold what a finished 'serving embed' of this encoder left: a part of the people would be served as all."""
     for collection in COLLECTIONS:
-        target = store.target(collection.alias)
-        name = parse_name(target) if target else None
-        if target is None or name is None or not name.is_made_from(inputs.fingerprint):
-            return False
-        if store.count(target) != _row_count(lake, inputs, collection):
-            return False
-    return True
+        if not _row_count(lake, inputs, collection):
+            raise ContractError(f"{collection.table.name}: no vectors of the registered encoder {inputs.encoder_version}; run 'kindred serving embed'")
+    run = last_done_run(lake, embed.JOB)
+    embedded = None if run is None or run.inputs is None else run.inputs.encoder_version
+    if run is None or embedded != inputs.encoder_version or not hold_what_was_left(lake, run, (USER_VECTORS, ITEM_VECTORS)):
+        raise ContractError(
+            f"{USER_VECTORS.name}, {ITEM_VECTORS.name}: not what a finished 'kindred serving embed' of the registered encoder {inputs.encoder_version} left there: "
+            "the last one was cut off, or somebody has written since; run it again"
+        )
+
+
+def is_loaded(store: VectorStore, lake: LakeConfig, inputs: Inputs, served: LoadName) -> bool:
+    """Whether what is served was made from these inputs, with as many rows as the tables have."""
+    names = store.names()
+    return served.is_made_from(inputs.fingerprint) and all(
+        served.of(collection) in names and store.count(served.of(collection)) == _row_count(lake, inputs, collection) for collection in COLLECTIONS
+    )
 
 
 def fill(store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: CollectionSpec, name: str, record: RunRecord) -> None:
-    """A new collection with all vectors of the encoder, checked. Raises ContractError without vectors, VectorStoreError on a failed check."""
+    """A new collection with all vectors of the encoder, checked. Raises VectorStoreError on a failed check."""
     rows = _row_count(lake, inputs, collection)
-    if not rows:
-        raise ContractError(f"{collection.table.name}: no vectors of the registered encoder {inputs.encoder_version}; run 'kindred serving embed'")
-    every = max(1, rows // max(1, config.recall_sample))
-    sample: list[dict[str, Any]] = []
+    sample = _sample(lake, inputs, collection, rows, config.recall_sample)
+    checks = [ExactNearest(sample, *each) for each in _filters(lake, inputs, collection)] if len(sample) else []
     done, pace = 0, Pace()
     for batch in _vector_rows(lake, inputs, collection, config.insert_rows):
         if not done:
             store.create(collection, name, len(batch[0][VECTOR]))
         store.insert(name, [as_entity(collection, row) for row in batch])
-        sample += [row for place, row in enumerate(batch, done) if place % every == 0]
+        vectors = np.array([row[VECTOR] for row in batch], np.float32)
+        for check in checks:
+            check.add(batch, vectors)
         done += len(batch)
         if pace.is_due():
             logger.log(NOTICE, "%s: %d of %d rows", name, done, rows)
     store.seal(name)
-    check_collection(store, collection, name, rows, sample[: config.recall_sample], config.min_recall)
+    check_collection(store, collection, name, rows, sample, checks, config.min_recall)
     record.rows[collection.alias] = rows
 
 
-def check_collection(store: VectorStore, collection: CollectionSpec, name: str, rows: int, sample: list[dict[str, Any]], min_recall: float) -> None:
-    """Raise VectorStoreError where rows are missing, or a sample of vectors does not find itself."""
+def check_collection(
+    store: VectorStore, collection: CollectionSpec, name: str, rows: int, sample: np.ndarray, checks: Sequence[ExactNearest], min_recall: float
+) -> None:  # fmt: skip
+    """Raise VectorStoreError where rows are missing, or the index finds too few of the rows that are nearest to a sample of vectors (Q, D)."""
     found = store.count(name)
     if found != rows:
         raise VectorStoreError(f"{name}: {found} rows after the load, expected {rows}; the old collection stays in use, run 'kindred serving load' again")
-    if not sample:
-        return
-    hits = store.search(name, [row[VECTOR] for row in sample], limit=10, fields=[collection.key])
-    found_itself = [_finds_itself(row[collection.key], row_hits, collection.key) for row, row_hits in zip(sample, hits, strict=True)]
-    recall = sum(found_itself) / len(sample)
-    if recall < min_recall:
-        raise VectorStoreError(f"{name}: {recall:.0%} of {len(sample)} vectors find themselves, expected {min_recall:.0%}; the old collection stays in use")
+    for check in checks:
+        hits = store.search(name, sample.tolist(), BEST, check.where, [collection.key], just_filled=True)
+        recall = check.recall([[hit["score"] for hit in of_vector] for of_vector in hits])
+        asked = f"with {check.where}" if check.where else "of all"
+        logger.info("%s: %.3f of the %d nearest found, %s (%d rows)", name, recall, BEST, asked, check.rows)
+        if recall < min_recall:
+            raise VectorStoreError(
+                f"{name}: {recall:.0%} of the {BEST} nearest rows found, {asked}, expected {min_recall:.0%}; the old collection stays in use; raise serving.search_ef"
+            )
 
 
-def move_aliases(store: VectorStore, names: dict[str, str]) -> None:
-    """Let apps see the new collections. Between the two moves a query meets old and new of one encoder, or an error where the encoder changed."""
-    for alias in ("items", "users"):
-        store.point(alias, names[alias])
+def serve(store: VectorStore, load: LoadName, keep_hours: float) -> None:
+    """Let apps see a load, at once by the move of the users' alias, from which the name of its items follows; the items' alias is for people who look around."""
+    for collection in (USERS, ITEMS):
+        alias = store.alias(collection)
+        if store.target(alias) != load.of(collection):
+            store.point(alias, load.of(collection))
+    drop_unused(store, load, load, keep_hours)
 
 
-def drop_unused(store: VectorStore) -> None:
-    """Remove every load that no alias stands for: leftovers of a killed run, and what was served before."""
-    in_use = {store.target(collection.alias) for collection in COLLECTIONS}
+def drop_unused(store: VectorStore, served: LoadName | None, new: LoadName, keep_hours: float) -> None:
+    """Remove this lake's collections that are not served: leftovers of a killed load, and what was served before. On a server the younger ones stay, since apps may
+    still ask them, and another process may be filling them. Other lakes' stay, and on a server those of an older program, which did not say whose they are.
+    """
+    kept = timedelta(0) if store.is_lite else timedelta(hours=keep_hours)
+    in_use = set() if served is None else {served.of(collection) for collection in COLLECTIONS}
     for name in store.names():
-        if parse_name(name) and name not in in_use:
+        load = parse_name(name)
+        is_ours = load is not None and (store.is_lite or load.lake == new.lake)
+        if load is not None and is_ours and name not in in_use and datetime.now(UTC) - load.started_at >= kept:
             store.drop(name)
-            logger.info("dropped %s, which no alias stands for", name)
+            logger.info("dropped %s, which nobody serves", name)
 
 
-def _finds_itself(key: str, hits: list[dict[str, Any]], key_field: str) -> bool:
-    """The best hit is the vector itself, or one that cannot be told from it (equal texts have equal vectors)."""
-    if not hits or hits[0]["score"] < SAME_VECTOR:
-        return False
-    return key in {hit[key_field] for hit in hits} or hits[-1]["score"] >= SAME_VECTOR
+def _sample(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec, rows: int, size: int) -> np.ndarray:
+    """Vectors (Q, D) evenly out of the table."""
+    every, place = max(1, rows // max(1, size)), 0
+    sample: list[list[float]] = []
+    for batch in arrow_tables.read_batches(lake, collection.table, [VECTOR], _of(inputs), inputs.version(collection.table)):
+        chosen = [row for row in range(batch.num_rows) if (place + row) % every == 0]
+        sample += batch[VECTOR].take(chosen).to_pylist()
+        place += batch.num_rows
+    return np.array(sample[:size], np.float32)
+
+
+def _filters(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec) -> Iterator[tuple[str, Callable[[Row], bool]]]:
+    """Filters that a fresh collection is tried with, as Milvus reads them and as a row is asked: none, and such as apps use."""
+    yield "", lambda row: True
+    if collection is ITEMS:
+        for level in LEVELS:
+            yield equals("level", level), partial(_has_level, level)
+        return
+    counts = arrow_tables.read(lake, collection.table, ["unit_count"], _of(inputs), inputs.version(collection.table))["unit_count"].to_numpy()
+    for least in sorted({int(count) for count in np.quantile(counts, UNIT_COUNT_SHARES)}):
+        yield f"unit_count >= {least}", partial(_has_units, least)
+
+
+def _has_level(level: str, row: Row) -> bool:
+    return bool(row["level"] == level)
+
+
+def _has_units(least: int, row: Row) -> bool:
+    return bool(row["unit_count"] >= least)
 
 
 def _row_count(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec) -> int:

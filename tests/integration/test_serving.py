@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +43,10 @@ from lake.rendering import RENDERING_VERSION, QueryFormat, render_history_unit
 from lake.schema import rows_table
 from lake.units import SEQUENCES
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
-from serving.collections import COLLECTIONS, USERS, parse_name
+from serving.collections import COLLECTIONS, USERS, load_name, parse_name
 from serving.config import ServingConfig
 from serving.jobs import audience, embed, load, recommend, similar_users
-from serving.milvus import open_store
+from serving.milvus import VectorStore, open_store
 from serving.search import Index
 
 CONFIG = ServingConfig()
@@ -246,25 +248,36 @@ def test_a_killed_embedding_goes_on_from_what_is_committed(own: LakeConfig) -> N
     assert after == {key: pytest.approx(vector, abs=1e-5) for key, vector in undisturbed.items()}
 
 
-KILLED_BEFORE_THE_ALIAS = """
+KILLED_BEFORE_AN_ALIAS = """
 import os, signal, sys
 from serving.jobs import load
-load.move_aliases = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from serving.milvus import VectorStore
+point, moves = VectorStore.point, []
+def killed_before(store, alias, name):
+    if len(moves) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    moves.append(alias)
+    point(store, alias, name)
+VectorStore.point = killed_before
 load.main(["--lake", sys.argv[1]])
 """
 
 
-def test_a_load_killed_before_the_alias_moves_leaves_the_old_one_serving(own: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("moved", [0, 1])
+def test_a_load_killed_before_either_alias_moves_leaves_the_old_one_serving_or_the_new_one(
+    own: LakeConfig, moved: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     before = targets(own)
     write_sequences(own, [*all_chunks(), *chunks("new", [unit("new", 1, "chess")])])
     embed.embed(own, CONFIG)
     root = Path(__file__).parents[2]
-    killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_THE_ALIAS, own.path], cwd=root, capture_output=True, text=True, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_AN_ALIAS, own.path, str(moved)], cwd=root, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert targets(own) == before
+    assert [target == old for target, old in zip(targets(own), before, strict=True)] == [not moved, True]
     with open_store(own, CONFIG) as store:
         assert len([name for name in store.names() if parse_name(name)]) == 4
-    assert len(hits_of(similar_users, own, ["--user", person_id("baker")], capfd)) == len(PEOPLE) - 1
+    assert len(hits_of(similar_users, own, ["--user", person_id("baker")], capfd)) == len(PEOPLE) - 1 + moved
+    assert hits_of(recommend, own, ["--user", person_id("baker")], capfd)
     load.load(own, CONFIG)
     after = targets(own)
     assert not set(after) & set(before)
@@ -293,13 +306,117 @@ def test_a_dropped_collection_is_loaded_again(own: LakeConfig) -> None:
         assert store.count(Index(store).users) == len(PEOPLE)
 
 
-def test_users_and_items_of_two_encoders_are_never_searched_together(own: LakeConfig) -> None:
+def test_users_are_searched_beside_the_items_of_their_own_load_alone(own: LakeConfig) -> None:
     with open_store(own, CONFIG) as store:
-        foreign = f"users_{'f' * 16}_{'1' * 20}x{'0' * 12}"
+        foreign = f"users_{'f' * 16}_{'20240101000000000000'}x{'0' * 12}"
         store.create(USERS, foreign, 8)
         store.point("users", foreign)
-        with pytest.raises(VectorStoreError, match=f"users are of encoder {'f' * 16}, items of"):
+        with pytest.raises(VectorStoreError, match=f"items_{'f' * 16}_20240101000000000000x{'0' * 12} is not there"):
             Index(store)
+
+
+def test_what_an_embedding_that_was_cut_off_left_is_not_loaded(own: LakeConfig) -> None:
+    before = targets(own)
+    write_sequences(own, [*all_chunks(), *chunks("new", [unit("new", 1, "chess")])])
+    arrow_tables.overwrite(own, USER_VECTORS, arrow_tables.read(own, USER_VECTORS).slice(0, 0))
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_THIRD_COMMIT, own.path], cwd=root, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(user_rows(own)) == 2
+    with pytest.raises(ContractError, match=r"not what a finished 'kindred serving embed' .* left there"):
+        load.load(own, CONFIG)
+    assert targets(own) == before
+    embed.embed(own, CONFIG)
+    arrow_tables.open_table(own, USER_VECTORS).optimize.compact()
+    load.load(own, CONFIG)
+    with open_store(own, CONFIG) as store:
+        assert store.count(Index(store).users) == len(PEOPLE) + 1
+
+
+def test_an_index_that_does_not_find_the_nearest_rows_is_not_served(own: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = targets(own)
+    write_sequences(own, [*all_chunks(), *chunks("new", [unit("new", 1, "chess")])])
+    embed.embed(own, CONFIG)
+    search = VectorStore.search
+
+    def blind(store: VectorStore, name: str, vectors: Any, limit: int, where: str = "", *rest: Any, **more: Any) -> Any:
+        """Finds each vector itself, and where a filter is given none of the others."""
+        found = search(store, name, vectors, limit, where, *rest, **more)
+        return [hits[:1] for hits in found] if where else found
+
+    monkeypatch.setattr(VectorStore, "search", blind)
+    with pytest.raises(VectorStoreError, match=r"of the 10 nearest rows found, with unit_count >= \d, expected 95%"):
+        load.load(own, CONFIG)
+    assert targets(own) == before
+
+
+def test_collections_of_others_are_left_alone_and_young_ones_of_ours_on_a_server(own: LakeConfig) -> None:
+    now, day = datetime.now(UTC), timedelta(days=1)
+    ours = load_name(load.lake_id(own), "e" * 16, now, "a" * 32)
+    loads = {
+        "served": replace(ours, started_at=now - 3 * day), "before": replace(ours, started_at=now - 5 * day), "under way": replace(ours, started_at=now - day / 2),
+        "another lake's": load_name("other", "e" * 16, now - 5 * day, "a" * 32), "an older program's": replace(ours, lake=None, started_at=now - 5 * day),
+    }  # fmt: skip
+
+    class Server:
+        """Names alone."""
+
+        is_lite = False
+        left = [loads[name].of(USERS) for name in loads] + ["somebody_elses"]
+
+        def names(self) -> list[str]:
+            return list(self.left)
+
+        def drop(self, name: str) -> None:
+            self.left.remove(name)
+
+    server: Any = Server()
+    load.drop_unused(server, loads["served"], ours, 24)
+    assert set(server.left) == {loads[name].of(USERS) for name in loads if name != "before"} | {"somebody_elses"}
+
+
+def test_an_alias_of_another_lake_on_the_server_is_not_taken(own: LakeConfig) -> None:
+    other = load_name("other", "e" * 16, datetime.now(UTC), "a" * 32)
+
+    class Server:
+        """One alias."""
+
+        is_lite, place = False, "a server"
+
+        def alias(self, collection: Any) -> str:
+            return str(collection.alias)
+
+        def target(self, alias: str) -> str:
+            return other.of(USERS)
+
+    server: Any = Server()
+    with pytest.raises(VectorStoreError, match=r"alias 'users' stands for users_.*, which is not of this lake; .* serving.alias_prefix"):
+        load.served_here(server, load_name(load.lake_id(own), "e" * 16, datetime.now(UTC), "a" * 32))
+
+
+def test_aliases_may_have_names_of_their_own(own: LakeConfig) -> None:
+    config = CONFIG.model_copy(update={"alias_prefix": "reddit_"})
+    load.load(own, config)
+    with open_store(own, config) as store:
+        assert store.target("reddit_users") == Index(store).users
+        assert store.target("reddit_items") == Index(store).items
+
+
+def test_who_is_gone_is_gone_under_every_encoder_and_old_encoders_go_when_their_time_is_over(own: LakeConfig, tmp_path: Path) -> None:
+    old = {row["encoder_version"] for row in user_rows(own).values()}
+    register_base_encoder(own, tmp_path / "other", max_tokens=64)
+    embed.embed(own, CONFIG)
+    assert {row["encoder_version"] for row in arrow_tables.read(own, USER_VECTORS).to_pylist()} > old
+    write_sequences(own, [row for row in all_chunks() if row["person_id"] != person_id("cyclist")])
+    embed.embed(own, CONFIG)
+    rows = arrow_tables.read(own, USER_VECTORS).to_pylist()
+    assert len(rows) == 2 * (len(PEOPLE) - 1)
+    assert person_id("cyclist") not in {row["person_id"] for row in rows}
+    write_sequences(own, all_chunks())
+    embed.embed(own, CONFIG.model_copy(update={"keep_hours": 0}))
+    for spec in (USER_VECTORS, ITEM_VECTORS):
+        assert old.isdisjoint(arrow_tables.read(own, spec, ("encoder_version",))["encoder_version"].to_pylist())
+    assert len(user_rows(own)) == len(PEOPLE)
 
 
 def test_another_champion_needs_its_own_vectors(own: LakeConfig, tmp_path: Path) -> None:

@@ -1,29 +1,50 @@
 """Names of loads, fingerprints, and rows as the collections hold them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from serving.collections import COLLECTIONS, ITEMS, USERS, as_entity, collection_name, cut_bytes, load_id, parse_name
+from serving.collections import COLLECTIONS, ITEMS, USERS, as_entity, cut_bytes, load_name, parse_name
 
 NOW = datetime(2024, 2, 29, 12, 0, 0, 5, tzinfo=UTC)
 
 
 def test_a_name_can_be_taken_apart_again() -> None:
-    name = parse_name(collection_name(USERS, "0123456789abcdef", load_id(NOW, "a" * 32)))
+    load = load_name("one lake", "0123456789abcdef", NOW, "a" * 32)
+    for collection in COLLECTIONS:
+        name = parse_name(load.of(collection))
+        assert name is not None
+        assert (name.alias, name.lake, name.encoder_version, name.started_at) == (collection.alias, load.lake, "0123456789abcdef", NOW)
+        assert name.is_made_from("a" * 32)
+        assert not name.is_made_from("b" * 32)
+        assert {name.of(each) for each in COLLECTIONS} == {load.of(each) for each in COLLECTIONS}
+    assert load_name("another lake", "0123456789abcdef", NOW, "a" * 32).lake != load.lake
+
+
+def test_a_name_of_an_older_program_says_of_no_lake() -> None:
+    name = parse_name("users_0123456789abcdef_20240229120000000005x0123456789ab")
     assert name is not None
-    assert (name.alias, name.encoder_version) == ("users", "0123456789abcdef")
-    assert name.is_made_from("a" * 32)
-    assert not name.is_made_from("b" * 32)
+    assert (name.lake, name.encoder_version, name.started_at, name.of(ITEMS)) == (
+        None,
+        "0123456789abcdef",
+        NOW,
+        "items_0123456789abcdef_20240229120000000005x0123456789ab",
+    )
 
 
-@pytest.mark.parametrize("name", ["users", "items", "users_abc", "somebody_elses", "users_0123456789abcdef_20240229120000000005x0123456789ab_copy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "users",
+        "items",
+        "users_abc",
+        "somebody_elses",
+        "users_0123456789abcdef_20240229120000000005x0123456789ab_copy",
+        f"users_{'f' * 16}_{'9' * 20}x{'0' * 12}",
+    ],
+)
 def test_other_peoples_collections_are_not_ours(name: str) -> None:
     assert parse_name(name) is None
-
-
-def test_later_loads_sort_behind_earlier_ones() -> None:
-    assert load_id(NOW, "f" * 12) < load_id(NOW + timedelta(microseconds=1), "0" * 12)
 
 
 def test_user_is_held_with_epoch_seconds_and_cut_communities() -> None:
