@@ -50,6 +50,10 @@ def recommend(argv: Sequence[str] | None = None) -> JobArguments:
     parser = job_parser(RECOMMEND)
     _add_person(parser)
     parser.add_argument("--level", choices=LEVELS, default="specific", help="how specific the items are (default: specific)")
+    parser.add_argument(
+        "--by", choices=("likely", "alike"), default="likely",
+        help="rank by how likely the person does an item next, which popular ones are, or by likeness alone (default: likely)",
+    )  # fmt: skip
     parser.add_argument("--new", action="store_true", help="leave out what the person's own units are labelled with")
     _add_output(parser)
     return _with_user(_checked(parse_job_arguments(parser, argv), needs_index=True))

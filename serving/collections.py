@@ -1,8 +1,9 @@
 """The collections in Milvus as contracts: names, fields, vector size, metric, and what a row of each says. Pure."""
 
 import hashlib
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -10,8 +11,9 @@ from typing import Any, Literal
 from lake.tables import TableSpec
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 
-METRIC = "COSINE"
-VECTOR = "vector"
+VECTOR, LIKELY = "vector", "likely"
+"""Fields of vectors: an encoder's; and an item's with one number more, so that its inner product with a person's vector and a 1 says how likely the person does it next."""
+METRICS = {VECTOR: "COSINE", LIKELY: "IP"}
 CONTRACT_VERSION = "2"  # a change of fields or of what they mean is a new one: the next load then builds fresh collections
 Kind = Literal["string", "integer", "strings"]
 
@@ -28,11 +30,12 @@ class ScalarField:
 
 @dataclass(frozen=True)
 class CollectionSpec:
-    """One collection: its alias, the table that it is loaded from, and its fields, the key first. The vector comes besides."""
+    """One collection: its alias, the table that it is loaded from, its fields, the key first, and its vectors, which come besides."""
 
     alias: Literal["users", "items"]
     table: TableSpec
     fields: tuple[ScalarField, ...]
+    vectors: tuple[str, ...] = (VECTOR,)
 
     @property
     def key(self) -> str:
@@ -56,6 +59,7 @@ USERS = CollectionSpec(
 ITEMS = CollectionSpec(
     alias="items",
     table=ITEM_VECTORS,
+    vectors=(VECTOR, LIKELY),
     fields=(
         ScalarField("item_id", "string", 128),
         ScalarField("encoder_version", "string", 64),
@@ -115,9 +119,21 @@ def parse_name(name: str) -> LoadName | None:
         return None
 
 
-def as_entity(collection: CollectionSpec, row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the table as the collection holds it."""
-    return {VECTOR: row[VECTOR]} | {field.name: _value(field, row[field.name]) for field in collection.fields}
+def as_entity(collection: CollectionSpec, row: Mapping[str, Any], temperature: float = 0.0) -> dict[str, Any]:
+    """A row of the table as the collection holds it. `temperature` is that of the encoder's loss, 0 where it tells none."""
+    vectors = {VECTOR: row[VECTOR]} | ({LIKELY: likely_vector(row[VECTOR], row["label_count"], temperature)} if LIKELY in collection.vectors else {})
+    return vectors | {field.name: _value(field, row[field.name]) for field in collection.fields}
+
+
+def likely_vector(vector: Sequence[float], count: int | None, temperature: float) -> list[float]:
+    """An item's vector with `temperature` times the logarithm of how often the item was done behind it: where a loss leaves popularity out, a cosine over its temperature says
+    how much likelier than others a person does the item than the item's own chance does, so that the sum ranks by the chance itself (benchmarks/RESULTS.md)."""
+    return [*vector, temperature * math.log1p(count or 0)]
+
+
+def likely_query(vector: Sequence[float]) -> list[float]:
+    """A person's vector as items are asked by it for what is likely."""
+    return [*vector, 1.0]
 
 
 def _value(field: ScalarField, value: Any) -> Any:

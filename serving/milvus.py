@@ -15,7 +15,7 @@ from pymilvus.exceptions import MilvusException
 from conf.errors import ConfigError, VectorStoreError
 from lake.config import LakeConfig
 from serving import filters
-from serving.collections import METRIC, VECTOR, CollectionSpec, ScalarField
+from serving.collections import LIKELY, METRICS, VECTOR, CollectionSpec, ScalarField
 from serving.config import ServingConfig
 from serving.presence import lite_file
 
@@ -47,10 +47,11 @@ class VectorStore:
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         for field in collection.fields:
             schema.add_field(field.name, **_field_type(field), is_primary=field.name == collection.key)
-        schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dimension)
         index = MilvusClient.prepare_index_params()
         params = {"M": 24, "efConstruction": 256} if self.index_type == "HNSW" else {}
-        index.add_index(VECTOR, index_type=self.index_type, metric_type=METRIC, params=params)
+        for vector in collection.vectors:
+            schema.add_field(vector, DataType.FLOAT_VECTOR, dim=dimension + (vector == LIKELY))
+            index.add_index(vector, index_type=self.index_type, metric_type=METRICS[vector], params=params)
         with self._naming(f"create collection {name}"):
             self._client.create_collection(name, schema=schema, index_params=index, timeout=self._timeout, consistency_level="Eventually")
 
@@ -95,14 +96,16 @@ class VectorStore:
             self._client.drop_collection(name, timeout=self._timeout)
 
     def search(
-        self, name: str, vectors: Sequence[Sequence[float]], limit: int, where: str = "", fields: Sequence[str] = (), just_filled: bool = False
+        self, name: str, vectors: Sequence[Sequence[float]], limit: int, where: str = "", fields: Sequence[str] = (), by: str = VECTOR,
+        just_filled: bool = False,
     ) -> list[list[Entity]]:  # fmt: skip
-        """The nearest rows of each vector, best first, with the fields asked for and `score`, the cosine. `just_filled`: all rows that were written must be seen."""
+        """The best rows for each vector, best first, with the fields asked for and `score`, the cosine, or the inner product where asked `by` another field than the
+        vector. `just_filled`: all rows that were written must be seen."""
         params: Mapping[str, Any] = {"ef": max(self._search_ef, limit)} if self.index_type == "HNSW" else {}
         with self._naming(f"search {name}"):
             found = self._client.search(
                 name, data=[list(vector) for vector in vectors], limit=min(limit, MAX_HITS), filter=where, output_fields=list(fields),
-                search_params={"metric_type": METRIC, "params": params}, anns_field=VECTOR, timeout=self._timeout,
+                search_params={"metric_type": METRICS[by], "params": params}, anns_field=by, timeout=self._timeout,
                 **({"consistency_level": "Strong"} if just_filled else {}),
             )  # fmt: skip
         return [[_entity(hit["entity"]) | {"score": float(hit["distance"])} for hit in hits] for hits in found]

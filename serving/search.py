@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from conf.errors import VectorStoreError
 from lake.labels import Level
 from serving import filters
-from serving.collections import ITEMS, USERS, VECTOR, LoadName, parse_name
+from serving.collections import ITEMS, LIKELY, USERS, VECTOR, LoadName, likely_query, parse_name
 from serving.milvus import MAX_HITS, VectorStore
 
 TOPICS_LOOKED_AT = 50
@@ -46,8 +46,13 @@ class SimilarPerson(PersonHit):
     shared: list[Topic]
 
 
+Ranking = Literal["likely", "alike"]
+"""By what items are ranked for a person: how likely the person does them next, which popular ones are, or how alike their words are to the person's history."""
+
+
 class Recommendation(BaseModel):
-    """An item near a person. `known`: one of the person's own labels."""
+    """An item for a person. `score` is what it is ranked by: alike, the cosine; likely, that and the logarithm of `label_count` at the temperature of the encoder's loss.
+    `known`: one of the person's own labels."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -92,10 +97,11 @@ class Index:
         shared = self._shared_topics(person, hits, topics)
         return [SimilarPerson(**_person_fields(hit), shared=of_both) for hit, of_both in zip(hits, shared, strict=True)]
 
-    def recommend(self, person: Entity, level: Level, top_k: int, known: Collection[str], only_new: bool) -> list[Recommendation]:
-        """The items of a level nearest to a person, best first. `known` are `item_id`s that the person's own units are labelled with."""
+    def recommend(self, person: Entity, level: Level, top_k: int, known: Collection[str], only_new: bool, by: Ranking = "likely") -> list[Recommendation]:
+        """The items of a level for a person, best first. `known` are `item_id`s that the person's own units are labelled with."""
         limit = min(top_k + (len(known) if only_new else 0), MAX_HITS)
-        hits = self._store.search(self.items, [person[VECTOR]], limit, filters.equals("level", level), ITEM_FIELDS)[0]
+        field, vector = (LIKELY, likely_query(person[VECTOR])) if by == "likely" else (VECTOR, person[VECTOR])
+        hits = self._store.search(self.items, [vector], limit, filters.equals("level", level), ITEM_FIELDS, field)[0]
         kept = [hit for hit in hits if not (only_new and hit["item_id"] in known)]
         return [_recommendation(hit, hit["item_id"] in known) for hit in kept[:top_k]]
 

@@ -14,7 +14,7 @@ from conf.errors import ContractError, VectorStoreError
 from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.encoder import encoder_version, registered_folder
+from lake.encoder import encoder_version, read_card, registered_folder
 from lake.job_runs import JOB_RUNS, Inputs, RunRecord, hold_what_was_left, inputs_now, job_run, last_done_run
 from lake.labels import LEVELS
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
@@ -107,14 +107,14 @@ def is_loaded(store: VectorStore, lake: LakeConfig, inputs: Inputs, served: Load
 
 def fill(store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: CollectionSpec, name: str, record: RunRecord) -> None:
     """A new collection with all vectors of the encoder, checked. Raises VectorStoreError on a failed check."""
-    rows = _row_count(lake, inputs, collection)
+    rows, temperature = _row_count(lake, inputs, collection), read_card(registered_folder(lake)).temperature or 0.0
     sample = _sample(lake, inputs, collection, rows, config.recall_sample)
     checks = [ExactNearest(sample, *each) for each in _filters(lake, inputs, collection)] if len(sample) else []
     done, pace = 0, Pace()
     for batch in _vector_rows(lake, inputs, collection, config.insert_rows):
         if not done:
             store.create(collection, name, len(batch[0][VECTOR]))
-        store.insert(name, [as_entity(collection, row) for row in batch])
+        store.insert(name, [as_entity(collection, row, temperature) for row in batch])
         vectors = np.array([row[VECTOR] for row in batch], np.float32)
         for check in checks:
             check.add(batch, vectors)

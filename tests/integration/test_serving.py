@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -37,7 +38,7 @@ from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, load_model
 from lake.examples import PERSON_LABELS
 from lake.job_runs import JOB_RUNS, last_done_run
-from lake.labels import LEVELS
+from lake.labels import ITEMS, LEVELS
 from lake.models import model_path
 from lake.rendering import RENDERING_VERSION, QueryFormat, render_history_unit
 from lake.schema import rows_table
@@ -129,6 +130,23 @@ def test_recommendations_keep_to_their_level_and_tell_what_is_known(served: Lake
 def test_new_leaves_the_persons_own_labels_out_and_fills_up(served: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
     hits = hits_of(recommend, served, ["--user", person_id("cyclist"), "--new", "--limit", "5"], capfd)
     assert {hit["text"] for hit in hits} == {specific for name, (specific, _) in TOPICS.items() if name != "bicycles"}
+
+
+def test_what_is_likely_is_alike_or_popular_by_the_temperature_of_the_loss(own: LakeConfig, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    counts = {text: 1 + 2000 * (text == TOPICS["chess"][0]) for text, _ in TOPICS.values()}
+    rows = arrow_tables.read(own, ITEMS).to_pylist()
+    arrow_tables.overwrite(own, ITEMS, rows_table(ITEMS, [row | {"label_count": counts.get(row["text"], 3)} for row in rows]))
+    register_base_encoder(own, tmp_path / "warm", temperature=0.08)
+    embed.embed(own, CONFIG)
+    load.load(own, CONFIG)
+    asked = ["--user", person_id("cyclist")]
+    likely, alike = hits_of(recommend, own, asked, capfd), hits_of(recommend, own, [*asked, "--by", "alike"], capfd)
+    cosines = {hit["text"]: hit["score"] for hit in alike}
+    assert alike[0]["text"] == TOPICS["bicycles"][0]
+    expected = {text: cosine + 0.08 * math.log1p(counts[text]) for text, cosine in cosines.items()}
+    assert {hit["text"]: hit["score"] for hit in likely} == {text: pytest.approx(score, abs=1e-4) for text, score in expected.items()}
+    assert [hit["text"] for hit in likely] == sorted(expected, key=lambda text: -expected[text])
+    assert [hit["text"] for hit in likely].index(TOPICS["chess"][0]) < [hit["text"] for hit in alike].index(TOPICS["chess"][0])
 
 
 def test_audience_of_a_text_are_the_people_who_care(served: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
