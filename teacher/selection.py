@@ -1,18 +1,19 @@
-"""Units -> the contents to label, and the batches that they are labelled in."""
+"""Units -> the contents to label, and the batches that they are labelled in. Pure."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 
 class ContentBatch(NamedTuple):
-    """Contents that are labelled and committed together. `batch_id` is a hash of them and of the teacher."""
+    """Contents that are labelled and committed together, each with the unit that is shown for it. `batch_id` is a hash of them and of the teacher."""
 
     batch_id: str
-    contents: tuple[str, ...]
+    units: dict[str, Mapping[str, Any]]
 
 
 def contents_of(units: pa.Table) -> pa.Table:
@@ -28,15 +29,19 @@ def with_persons(units: pa.Table, identities: Mapping[str, str]) -> pa.Table:
     return units.append_column("person_id", persons.take(user_ids.indices))
 
 
-def whole_people(units: pa.Table, max_units: int, min_units: int) -> pa.Table:
-    """Units of whole people, in the order of a hash of `person_id`, until the next one would pass `max_units`; one person at least.
+def units_of_people(units: pa.Table) -> pa.Table:
+    """How many units each person has: `person_id` and `units`."""
+    counts = units.group_by("person_id", use_threads=False).aggregate([("unit_id", "count")])
+    return pa.table({"person_id": counts["person_id"], "units": counts["unit_id_count"]})
 
-    People with fewer than `min_units` units are passed over.
-    """
-    counts = units.group_by("person_id").aggregate([("unit_id", "count")])
+
+def whole_people(counts: pa.Table, max_units: int, min_units: int) -> pa.Array:
+    """Whole people (`person_id`, `units`; in several rows, where their units lie apart), in the order of a hash of `person_id`, until the next one's units would pass
+    `max_units`; one person at least. People with fewer than `min_units` units are passed over."""
+    counts = counts.group_by("person_id").aggregate([("units", "sum")])
     people = sorted(
         (hashlib.sha256(person_id.encode()).hexdigest(), person_id, count)
-        for person_id, count in zip(counts["person_id"].to_pylist(), counts["unit_id_count"].to_pylist(), strict=True)
+        for person_id, count in zip(counts["person_id"].to_pylist(), counts["units_sum"].to_pylist(), strict=True)
         if count >= min_units
     )
     chosen: list[str] = []
@@ -46,32 +51,24 @@ def whole_people(units: pa.Table, max_units: int, min_units: int) -> pa.Table:
             break
         chosen.append(person_id)
         total += count
-    return units.filter(pc.is_in(units["person_id"], pa.array(chosen, pa.string())))
+    return pa.array(chosen, pa.string())
 
 
-def one_unit_a_content(units: pa.Table) -> dict[str, str]:
-    """Content -> the unit that is shown for it: the one whose own hash stands for the group, else the first by `unit_id`."""
+def one_unit_a_content(units: pa.Table) -> pa.Table:
+    """Of each `content` the unit that is shown for it, with both columns: the one whose own hash stands for the group, else the first by `unit_id`."""
     stands_for_itself = pc.equal(units["unit_hash"], units["content"])
     ordered = units.append_column("rank", pc.if_else(stands_for_itself, 0, 1)).sort_by(
         [("content", "ascending"), ("rank", "ascending"), ("unit_id", "ascending")]
     )
-    shown: dict[str, str] = {}
-    for content, unit_id in zip(ordered["content"].to_pylist(), ordered["unit_id"].to_pylist(), strict=True):
-        shown.setdefault(content, unit_id)
-    return shown
+    shown = ordered.group_by("content", use_threads=False).aggregate([("unit_id", "first")])
+    return pa.table({"content": shown["content"], "unit_id": shown["unit_id_first"]})
 
 
-def cut_batches(contents: Iterable[str], batch_units: int, teacher_version: str) -> list[ContentBatch]:
-    """The whole selection cut into batches, in the order of the contents' hashes: the same selection gives the same batches."""
-    ordered = sorted(set(contents))
-    cuts = (tuple(ordered[start : start + batch_units]) for start in range(0, len(ordered), batch_units))
-    return [ContentBatch(hashlib.sha256("\n".join((teacher_version, *cut)).encode()).hexdigest()[:32], cut) for cut in cuts]
+def content_batches(units: Iterable[tuple[str, Mapping[str, Any]]], batch_units: int, teacher_version: str) -> Iterator[ContentBatch]:
+    """A stream of contents, each with the unit that is shown for it, cut into batches as it comes.
 
-
-def pending_batches(batches: Sequence[ContentBatch], answered: Collection[str]) -> list[ContentBatch]:
-    """The batches with work left, each with the contents that nobody `answered` yet.
-
-    A batch is one commit, so that what is labelled together depends on the selection and on what was there when it was first made, never on where a run was killed.
+    A batch is one commit and the stream leaves out what is answered, so that a run that goes on from a kill begins where a batch began: it makes the batches of an undisturbed one.
     """
-    left = [ContentBatch(batch.batch_id, tuple(content for content in batch.contents if content not in answered)) for batch in batches]
-    return [batch for batch in left if batch.contents]
+    stream = iter(units)
+    while batch := dict(islice(stream, batch_units)):
+        yield ContentBatch(hashlib.sha256("\n".join((teacher_version, *batch)).encode()).hexdigest()[:32], batch)

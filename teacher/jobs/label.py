@@ -5,9 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from tqdm import tqdm
@@ -25,12 +23,11 @@ from teacher.config import TeacherConfig
 from teacher.engine import Engine, VllmEngine
 from teacher.identity import Teacher, find_teacher, model_folder
 from teacher.labelling import ask, label_rows
-from teacher.selection import ContentBatch, contents_of, cut_batches, one_unit_a_content, pending_batches, whole_people, with_persons
+from teacher.selected_units import pending_units, selected_parts
+from teacher.selection import ContentBatch, content_batches
 
 logger = logging.getLogger(__name__)
 JOB = "teacher label"
-BATCHES_A_READ = 256
-SHOWN_COLUMNS = ("unit_id", "platform", "action", "community", "title", "text", "context")
 
 StartEngine = Callable[[LakeConfig, TeacherConfig, Teacher], Engine]
 
@@ -60,37 +57,33 @@ def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngi
     with job_run(lake, JOB, {"teacher": config}) as record:
         record.read(UNITS, arrow_tables.open_table(lake, UNITS).version())
         record.read(IDENTITIES, arrow_tables.table_version(lake, IDENTITIES))
-        shown = _selected_contents(lake, config, record)
         answered = _answered(lake, teacher.version)
-        pending = pending_batches(cut_batches(shown, config.batch_units, teacher.version), answered)
-        left = sum(len(batch.contents) for batch in pending)
-        record.dropped["labelled before"] += len(shown) - left
-        reasons = Counter(answered[content] for content in shown if content in answered)
+        pending, reasons = _plan(lake, config, answered, record)
         if pending:
-            logger.info("teacher %s: %d contents in %d batches, %s, prompt %s", teacher.version, left, len(pending), teacher.model, teacher.prompt.name)
-            reasons += _label_batches(lake, start_engine(lake, config, teacher), teacher, pending, shown, record)
+            logger.info("teacher %s: %d contents, %s, prompt %s", teacher.version, pending, teacher.model, teacher.prompt.name)
+            version = record.versions_read[UNITS.name]
+            units = pending_units(lake, selected_parts(lake, config, version), answered, version)
+            batches = content_batches(units, config.batch_units, teacher.version)
+            found = _label_batches(lake, start_engine(lake, config, teacher), teacher, batches, pending, record)
+            record.dropped["units: content of another unit"] += pending - found.total()
+            reasons += found
         record.wrote(LABELS, arrow_tables.create_table(lake, LABELS).version())
         _check_rejects(reasons, config.max_reject_share)
 
 
-def _selected_contents(lake: LakeConfig, config: TeacherConfig, record: RunRecord) -> dict[str, str]:
-    """Content -> the `unit_id` that is shown for it."""
-    units = contents_of(arrow_tables.read(lake, UNITS, ("unit_id", "user_id", "unit_hash", "duplicate_group"), version=record.versions_read["units"]))
-    found = units.num_rows
-    if config.max_units is not None:
-        units = whole_people(with_persons(units, _identities(lake)), config.max_units, config.min_units_per_person)
-    shown = one_unit_a_content(units)
-    record.rows["units selected"] += units.num_rows
-    record.dropped["units: beyond max_units"] += found - units.num_rows
-    record.dropped["units: content of another unit"] += units.num_rows - len(shown)
-    return shown
-
-
-def _identities(lake: LakeConfig) -> dict[str, str]:
-    if arrow_tables.find_table(lake, IDENTITIES) is None:
-        return {}
-    rows = arrow_tables.read(lake, IDENTITIES)
-    return dict(zip(rows["user_id"].to_pylist(), rows["person_id"].to_pylist(), strict=True))
+def _plan(lake: LakeConfig, config: TeacherConfig, answered: Mapping[str, str | None], record: RunRecord) -> tuple[int, Counter[str | None]]:
+    """How many contents are selected and not answered; and of those that are, how many came to a label (None) and to each reason. A content of two partitions counts in both."""
+    pending, reasons = 0, Counter[str | None]()
+    for part in selected_parts(lake, config, record.versions_read[UNITS.name]):
+        contents = part.shown["content"].to_pylist()
+        before = [answered[content] for content in contents if content in answered]
+        reasons.update(before)
+        pending += len(contents) - len(before)
+        record.rows["units selected"] += part.units
+        record.dropped["units: beyond max_units"] += part.found - part.units
+        record.dropped["units: content of another unit"] += part.units - len(contents)
+        record.dropped["labelled before"] += len(before)
+    return pending, reasons
 
 
 def _answered(lake: LakeConfig, teacher_version: str) -> dict[str, str | None]:
@@ -102,44 +95,31 @@ def _answered(lake: LakeConfig, teacher_version: str) -> dict[str, str | None]:
 
 
 def _label_batches(
-    lake: LakeConfig, engine: Engine, teacher: Teacher, pending: Sequence[ContentBatch], shown: Mapping[str, str], record: RunRecord
+    lake: LakeConfig, engine: Engine, teacher: Teacher, batches: Iterator[ContentBatch], pending: int, record: RunRecord
 ) -> Counter[str | None]:  # fmt: skip
     """Ask, judge and commit batch after batch, with a word on the progress; how many came to a label (None) and to each reason.
 
     Two drivers at once may ask the same batch: the one that commits second writes nothing. What somebody deletes is asked and written again.
     """
-    commits = {batch.batch_id: commit_of(arrow_tables.create_table(lake, LABELS), teacher, batch) for batch in pending}
     reasons: Counter[str | None] = Counter()
-    with _Progress(sum(len(batch.contents) for batch in pending)) as progress:
-        for batch, units in _with_units(lake, pending, shown, record.versions_read["units"]):
-            replies = dict(zip(units, ask(engine, teacher.prompt, list(units.values())), strict=True))
-            rows = label_rows(teacher, batch.batch_id, units, replies, datetime.now(UTC))
-            arrow_tables.append(lake, LABELS, rows, commits[batch.batch_id])
+    before = arrow_tables.create_table(lake, LABELS)
+    with _Progress(pending) as progress:
+        for batch in batches:
+            replies = dict(zip(batch.units, ask(engine, teacher.prompt, list(batch.units.values())), strict=True))
+            rows = label_rows(teacher, batch.batch_id, batch.units, replies, datetime.now(UTC))
+            arrow_tables.append(lake, LABELS, rows, commit_of(before, teacher, batch))
             found = Counter(row.reason for row in rows)
             record.rows["labels"] += found[None]
             record.dropped.update({f"reject: {reason}": count for reason, count in found.items() if reason is not None})
             reasons += found
-            progress.done(len(batch.contents))
+            progress.done(len(batch.units))
     return reasons
 
 
-def commit_of(labels: DeltaTable, teacher: Teacher, batch: ContentBatch) -> tuple[str, int]:
-    """The application transaction of a batch's commit: one more than the table holds of it now."""
+def commit_of(before: DeltaTable, teacher: Teacher, batch: ContentBatch) -> tuple[str, int]:
+    """The application transaction of a batch's commit: one more than the table held of it `before` the run."""
     name = f"{teacher.version}:{batch.batch_id}"
-    return name, (labels.transaction_version(name) or 0) + 1
-
-
-def _with_units(
-    lake: LakeConfig, pending: Sequence[ContentBatch], shown: Mapping[str, str], version: int
-) -> Iterator[tuple[ContentBatch, dict[str, dict[str, Any]]]]:
-    """Each batch with content -> unit; `units` is scanned once for many batches."""
-    for start in range(0, len(pending), BATCHES_A_READ):
-        batches = pending[start : start + BATCHES_A_READ]
-        unit_ids = pa.array([shown[content] for batch in batches for content in batch.contents])
-        rows = arrow_tables.read_batches(lake, UNITS, SHOWN_COLUMNS, ds.field("unit_id").isin(unit_ids), version)
-        units = {unit["unit_id"]: unit for part in rows for unit in part.to_pylist()}
-        for batch in batches:
-            yield batch, {content: units[shown[content]] for content in batch.contents}
+    return name, (before.transaction_version(name) or 0) + 1
 
 
 def _check_rejects(reasons: Mapping[str | None, int], max_share: float) -> None:

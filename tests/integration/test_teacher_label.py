@@ -97,6 +97,31 @@ def test_duplicates_are_labelled_once_as_the_unit_that_stands_for_them(lake: Lak
     assert [row["unit_hash"] for row in written(lake, LABELS)] == [original["unit_hash"]]
 
 
+def test_each_partitions_texts_are_read_once_and_a_content_of_two_is_labelled_once(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        unit_row(f"reddit:t1_{group}{number}", "ann", f"an old bridge number {number if number else 'one'} of {'all' if not number else group}")
+        | {"thread_group": group}
+        for group in "abc"
+        for number in range(5)
+    ]
+    write_units(lake, rows)
+    read_batches, scans = arrow_tables.read_batches, []
+
+    def counted(lake: LakeConfig, spec: Any, columns: Any = None, where: Any = None, *rest: Any) -> Any:
+        if columns is not None and "text" in columns:
+            scans.append(str(where).split(" and is_in")[0])
+        return read_batches(lake, spec, columns, where, *rest)
+
+    monkeypatch.setattr(arrow_tables, "read_batches", counted)
+    label_units(lake, CONFIG, starting(FakeEngine()))
+    assert len(scans) == len(set(scans)) == 3
+    assert len(written(lake, LABELS)) == 3 * 4 + 1
+    run = last_done_run(lake, "teacher label")
+    assert run is not None
+    assert (run.rows["units selected"], run.dropped["units: content of another unit"]) == (15, 2)
+    label_units(lake, CONFIG, not_started)
+
+
 def test_max_units_takes_whole_people_and_joins_their_accounts(lake: LakeConfig) -> None:
     write_units(lake)
     config = TeacherConfig(max_units=1, min_units_per_person=5)
@@ -138,7 +163,7 @@ def test_what_somebody_deletes_is_asked_and_written_again(lake: LakeConfig, undi
     arrow_tables.open_table(lake, LABELS).delete("reason IS NOT NULL")
     assert answers(lake)[1] == []
     label_units(lake, CONFIG, starting(FakeEngine()))
-    assert written(lake, LABELS) == undisturbed
+    assert [row | {"batch": None} for row in written(lake, LABELS)] == [row | {"batch": None} for row in undisturbed]
 
 
 def test_of_two_drivers_at_once_the_second_writes_nothing(lake: LakeConfig, undisturbed: list[Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from teacher.selection import contents_of, cut_batches, one_unit_a_content, pending_batches, whole_people, with_persons
+from teacher.selection import content_batches, contents_of, one_unit_a_content, units_of_people, whole_people, with_persons
 
 COLUMNS = ("unit_id", "user_id", "unit_hash", "duplicate_group")
 SCHEMA = pa.schema([(column, pa.string()) for column in COLUMNS])
@@ -21,7 +21,12 @@ def people_of(counts: dict[str, int], identities: dict[str, str] | None = None) 
 
 
 def chosen(units: pa.Table, **limits: Any) -> set[str]:
-    return set(whole_people(units, **limits)["person_id"].to_pylist())
+    return set(whole_people(units_of_people(units), **limits).to_pylist())
+
+
+def shown(units: pa.Table) -> dict[str, str]:
+    found = one_unit_a_content(units)
+    return dict(zip(found["content"].to_pylist(), found["unit_id"].to_pylist(), strict=True))
 
 
 def by_hash(*people: str) -> list[str]:
@@ -33,7 +38,8 @@ def test_people_are_taken_whole_until_the_next_would_pass_the_limit() -> None:
     units = people_of({first: 5, second: 6, third: 5})
     assert chosen(units, max_units=11, min_units=5) == {first, second}
     assert chosen(units, max_units=10, min_units=5) == {first}
-    assert whole_people(units, 11, 5).num_rows == 11
+    apart = pa.concat_tables([units_of_people(units.slice(start, 4)) for start in range(0, 16, 4)])
+    assert set(whole_people(apart, 11, 5).to_pylist()) == {first, second}, "as their units lie in several partitions"
 
 
 def test_one_person_is_taken_even_beyond_the_limit() -> None:
@@ -51,33 +57,23 @@ def test_identities_join_accounts_before_people_are_counted() -> None:
 
 def test_nobody_there_is_nobody_chosen() -> None:
     empty = with_persons(unit_rows(), {})
-    assert whole_people(empty, 10, 5).num_rows == 0
-    assert one_unit_a_content(empty) == {}
-    assert cut_batches([], 4, "v") == []
+    assert len(whole_people(units_of_people(empty), 10, 5)) == 0
+    assert one_unit_a_content(empty).num_rows == 0
+    assert list(content_batches([], 4, "v")) == []
 
 
 def test_duplicates_are_one_content_shown_by_the_unit_that_stands_for_them() -> None:
     units = unit_rows(("a", "u", "copy", "original"), ("b", "u", "original", "original"), ("c", "u", "alone", None))
-    assert one_unit_a_content(units) == {"original": "b", "alone": "c"}
+    assert shown(units) == {"original": "b", "alone": "c"}
 
 
 def test_of_equal_contents_the_first_unit_id_is_shown_whatever_the_order_of_rows() -> None:
-    assert one_unit_a_content(unit_rows(("b", "u", "x", None), ("a", "u", "x", None))) == {"x": "a"}
+    assert shown(unit_rows(("b", "u", "x", None), ("a", "u", "x", None))) == {"x": "a"}
 
 
-def test_batches_depend_on_contents_and_teacher_alone() -> None:
-    batches = cut_batches(["d", "a", "c", "b", "a"], 2, "v")
-    assert [batch.contents for batch in batches] == [("a", "b"), ("c", "d")]
-    assert batches == cut_batches(["a", "b", "c", "d"], 2, "v")
-    assert {batch.batch_id for batch in batches}.isdisjoint(batch.batch_id for batch in cut_batches("abcd", 2, "other"))
-
-
-def test_answered_batches_are_not_pending() -> None:
-    first, second = cut_batches("abcd", 2, "v")
-    assert pending_batches([first, second], {"a", "b"}) == [second]
-
-
-def test_contents_answered_in_a_batch_of_an_earlier_selection_are_left_out() -> None:
-    (batch,) = cut_batches("abcd", 4, "v")
-    (pending,) = pending_batches([batch], {"b"})
-    assert pending == (batch.batch_id, ("a", "c", "d"))
+def test_batches_are_cut_as_contents_come_and_known_by_them_and_the_teacher() -> None:
+    units: list[tuple[str, dict[str, Any]]] = [(content, {"text": content}) for content in "dacb"]
+    batches = list(content_batches(units, 3, "v"))
+    assert [list(batch.units) for batch in batches] == [["d", "a", "c"], ["b"]]
+    assert list(content_batches(units[3:], 3, "v")) == batches[1:], "where a killed run goes on"
+    assert {batch.batch_id for batch in batches}.isdisjoint(batch.batch_id for batch in content_batches(units, 3, "other"))

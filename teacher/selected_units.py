@@ -1,0 +1,81 @@
+"""The units that a teacher is to see, out of `units`, one partition in memory at a time (edge).
+
+A partition's ids and hashes are, and of its texts those of one batch of rows; besides, each content that the teacher has answered, and with `teacher.max_units` a count for each person.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import reduce
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.units import IDENTITIES, UNITS
+from teacher.config import TeacherConfig
+from teacher.selection import contents_of, one_unit_a_content, units_of_people, whole_people, with_persons
+
+ID_COLUMNS = ("unit_id", "user_id", "unit_hash", "duplicate_group")
+SHOWN_COLUMNS = ("unit_id", "unit_hash", "duplicate_group", "platform", "action", "community", "title", "text", "context")
+
+
+class SelectedPart(NamedTuple):
+    """What is selected of one partition: how many units of how many, and of each content the unit that is shown for it (`content`, `unit_id`)."""
+
+    where: ds.Expression
+    found: int
+    units: int
+    shown: pa.Table
+
+
+def selected_parts(lake: LakeConfig, config: TeacherConfig, version: int) -> Iterator[SelectedPart]:
+    """The selection, partition by partition: everybody's units, or with `max_units` those of the people who are chosen."""
+    parts = _partitions(lake, version)
+    identities = _identities(lake) if config.max_units is not None else {}
+    people = None
+    if config.max_units is not None:
+        counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in parts]
+        people = whole_people(pa.concat_tables(counts), config.max_units, config.min_units_per_person) if counts else pa.array([], pa.string())
+    for where in parts:
+        units = _ids(lake, where, version)
+        found = units.num_rows
+        if people is not None:
+            units = with_persons(units, identities)
+            units = units.filter(pc.is_in(units["person_id"], people))
+        yield SelectedPart(where, found, units.num_rows, one_unit_a_content(units))
+
+
+def pending_units(lake: LakeConfig, parts: Iterator[SelectedPart], answered: Collection[str], version: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each content that was not answered yet, once, with the unit that is shown for it, as the files have them; a partition's texts are read once."""
+    known = set(answered)
+    for part in parts:
+        left = [content not in known for content in part.shown["content"].to_pylist()]
+        unit_ids = part.shown["unit_id"].filter(pa.array(left, pa.bool_())).combine_chunks()
+        for rows in arrow_tables.read_batches(lake, UNITS, SHOWN_COLUMNS, part.where & ds.field("unit_id").isin(unit_ids), version) if len(unit_ids) else ():
+            for unit in rows.to_pylist():
+                content = unit["duplicate_group"] or unit["unit_hash"]
+                if content not in known:
+                    known.add(content)
+                    yield content, unit
+
+
+def _partitions(lake: LakeConfig, version: int) -> list[ds.Expression]:
+    """A filter for each partition of `units`, in the order of their values."""
+    files = arrow_tables.live_files(arrow_tables.open_table(lake, UNITS, version))
+    values = sorted({tuple(file[f"partition.{column}"] for column in UNITS.partition_by) for file in files})
+    return [
+        reduce(lambda one, other: one & other, (ds.field(column) == value for column, value in zip(UNITS.partition_by, each, strict=True))) for each in values
+    ]
+
+
+def _ids(lake: LakeConfig, where: ds.Expression, version: int) -> pa.Table:
+    return contents_of(arrow_tables.read(lake, UNITS, ID_COLUMNS, where, version))
+
+
+def _identities(lake: LakeConfig) -> dict[str, str]:
+    if arrow_tables.find_table(lake, IDENTITIES) is None:
+        return {}
+    rows = arrow_tables.read(lake, IDENTITIES)
+    return dict(zip(rows["user_id"].to_pylist(), rows["person_id"].to_pylist(), strict=True))
