@@ -27,6 +27,10 @@ Takes registered versions (3), aliases (champion), folders of encoders or of oth
 Reads no table; writes none but `job_runs`. Does nothing where this merge is registered. To judge the merge:
 'kindred trainer evaluate --set lake.encoder_alias=trained'."""
 
+COMPARE = """What changes for people from one encoder to another: how many of their ten nearest people and ten best items stay, and how their vectors turn, for each two of the encoders.
+
+Takes encoders as merge does: whoever embeds anew by another encoder, or trains with another seed, sees what that changes. Asked about are people of split test whom none of them met.
+Reads `examples`, and `items` where there are some; writes nothing. Holds the vectors of all items by all encoders in memory."""
 
 ABLATE = """Variants of a training, each trained, evaluated, and shown as one row of a table: its scores and its paired differences to the untouched base.
 
@@ -84,6 +88,25 @@ def merge(argv: Sequence[str] | None = None) -> JobArguments:
     arguments = parse_job_arguments(parser, argv)
     _check_merge(arguments.values.encoders, arguments.values.weights, arguments.values.with_base)
     return _checked(arguments, needs_encoder=_asks_registry(arguments.values.encoders))
+
+
+def compare(argv: Sequence[str] | None = None) -> JobArguments:
+    """ENCODER ENCODER ..., --json; there must be examples, and a registry where one of them is registered. Raises ConfigError for less than two."""
+    from conf.errors import ConfigError
+
+    parser = job_parser(COMPARE)
+    parser.add_argument(
+        "encoders",
+        nargs="+",
+        metavar="ENCODER",
+        help="a registered version (3), an alias (champion), the folder of an encoder or of another lake, or models:/NAME/3",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    arguments = parse_job_arguments(parser, argv)
+    if len(arguments.values.encoders) < 2:
+        raise ConfigError(f"{arguments.values.encoders[0]}: compared with what? expected two encoders or more")
+    _check_encoders(arguments.values.encoders)
+    return _checked(arguments, "examples", needs_encoder=_asks_registry(arguments.values.encoders))
 
 
 def ablate(argv: Sequence[str] | None = None) -> JobArguments:
