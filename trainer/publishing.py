@@ -87,7 +87,7 @@ def find_version(lake: LakeConfig, tag: str, value: str) -> str | None:
 def encoder_folder(lake: LakeConfig, name: str) -> Path:
     """Folder of an encoder that is named by its folder, by that of another lake (whose alias counts), by a URI of MLflow (models:/NAME/3), or by version or alias of this lake.
 
-    Raises EncoderError where there is none. MLflow is pointed at this lake again.
+    Raises EncoderError where there is none. MLflow may be pointed at the other lake after it.
     """
     try:
         if name.startswith(MODELS):
@@ -99,8 +99,6 @@ def encoder_folder(lake: LakeConfig, name: str) -> Path:
         return registered_folder(other) if has_registry(other) else folder_with_card(Path(name).expanduser(), name)
     except MlflowException as error:
         raise EncoderError(f"{name}: no such encoder ({error.message}); lake.mlflow_uri says whose registry is asked") from None
-    finally:
-        registry.connect(lake)
 
 
 def move_alias(lake: LakeConfig, alias: str, model_version: str) -> None:

@@ -13,7 +13,7 @@ from lake import arrow_tables, registry
 from lake.config import LakeConfig
 from lake.encoder import load_registered, registered_folder
 from lake.examples import EXAMPLES, answer_key
-from lake.job_runs import last_done_run
+from lake.job_runs import JOB_RUNS, last_done_run
 from lake.labels import LEVELS
 from lake.schema import rows_table
 from lake.units import SEQUENCES
@@ -21,7 +21,7 @@ from tests.conftest import SHARED_DATA
 from tests.topic_people import TOPICS, arguments, rows, words_of, write_people
 from trainer.evaluation.comparison import EvaluationResult
 from trainer.evaluation.parts import KNOWN, NEW
-from trainer.jobs import evaluate, examples, train
+from trainer.jobs import compare, evaluate, examples, train
 
 HELD_OUT = ("Baking", "Chess")
 WITHOUT = ('examples.held_out_topics=["chess!", "Baking"]', "max_tokens=32", "people_per_batch=4", "phases=[{epochs: {titles: 1}}, {epochs: {labels: 1}}]")
@@ -105,7 +105,7 @@ def test_what_does_not_fit_is_told(home: LakeConfig, tmp_path: Path, capsys: pyt
     with pytest.raises(
         ContractError, match=r"of topics they hold out .*baking.*, and trainer\.examples\.held_out_topics is None; run 'kindred trainer examples'"
     ):
-        train.main(arguments(lake, *WITHOUT[1:]))
+        train.main(arguments(lake, *WITHOUT[1:], "seed=8"))
     with pytest.raises(ConfigError, match=r"the encoder was trained without .*baking"):
         evaluate.main(trained(lake, "evaluation.topics=[Gardening]"))
     with pytest.raises(ConfigError, match=r"held_out_topics: no label has the broad 'trains'"):
@@ -132,13 +132,37 @@ def test_topics_are_told_apart_for_an_encoder_that_knew_them_too_which_is_a_cont
     assert "They were NOT held out from this encoder" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.fixture(scope="module")
-def coffee(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> LakeConfig:
+def test_encoders_are_compared_over_people_whom_none_of_them_met(home: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    tables = {spec.name: arrow_tables.table_version(home, spec) for spec in (EXAMPLES, JOB_RUNS)}
+    folder = str(registered_folder(home))
+    compare.main(["trained", "champion", folder, *arguments(home), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["people"] == sum(row["split"] == "test" for row in rows(home))
+    scores = {(score["one"], score["other"], score["metric"], score["of"]): score for score in found["scores"]}
+    assert len(scores) == 3 * 5
+    for (one, other, metric, _), score in scores.items():
+        if metric == "cosine after the best rotation":
+            assert score["mean"] is None, "64 items and seven people do not tell how 384 numbers turn"
+        elif {one, other} == {"trained", folder}:
+            assert score["mean"] == pytest.approx(1)
+        else:
+            assert 0.5 < score["mean"] <= 1
+    assert scores["trained", "champion", "cosine of a person's vectors", None]["mean"] < 0.999
+    assert scores["trained", "champion", "ten best items", "specific"]["chance"] == pytest.approx(10 / 60)
+    compare.main(["trained", "champion", *arguments(home)])
+    assert "\ntrained and champion\n  ten nearest people " in capsys.readouterr().out
+    assert {spec.name: arrow_tables.table_version(home, spec) for spec in (EXAMPLES, JOB_RUNS)} == tables
+    with pytest.raises(ConfigError, match="expected two encoders or more"):
+        compare.main(["trained", *arguments(home)])
+    with pytest.raises(EncoderError, match="no such encoder"):
+        compare.main(["trained", "7", *arguments(home)])
+
+
+@pytest.fixture
+def coffee(spark: SparkSession, lake: LakeConfig) -> LakeConfig:
     """A lake of coffee.stackexchange, without labels and without an encoder."""
     if not (SHARED_DATA / "stackexchange").is_dir():
         pytest.skip("the sample of coffee.stackexchange is not there")
-    folder = tmp_path_factory.mktemp("coffee")
-    lake = LakeConfig(path=str(folder / "lake"), pseudonym_key_file=str(folder / "key"))
     shared = ["--lake", lake.path, "--set", f"lake.pseudonym_key_file={lake.pseudonym_key_file}"]
     ingest.main(["--platform", "stackexchange", "--dump", str(SHARED_DATA / "stackexchange"), *shared])
     units.main(shared)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conf.arguments import JobArguments
 from conf.errors import ContractError, EncoderError
-from lake import arrow_tables, registry
+from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import EncoderCard, encoder_version, load_encoder, read_card
 from lake.examples import EXAMPLES, Kind, answer_key, title_answer
@@ -49,7 +49,6 @@ def compared(lake: LakeConfig, settings: EvaluationConfig, names: Sequence[str])
     for name, card in cards.items():
         if card.may_have_met_anybody:
             raise EncoderError(f"{name} does not say who was held out from its training: it may have met anybody; run 'kindred trainer train'")
-    registry.connect(lake)
     version = arrow_tables.open_table(lake, EXAMPLES).version()
     people = strangers(lake, version, list(cards.values()), settings)
     items = item_texts(lake, people)

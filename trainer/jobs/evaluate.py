@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 
 from conf.arguments import JobArguments
 from conf.errors import ContractError, EncoderError
-from lake import arrow_tables
+from lake import arrow_tables, registry
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, read_card, registered_folder
 from lake.examples import EXAMPLES, PERSON_LABELS, HeldOutActs, Kind, Topics
@@ -78,6 +78,7 @@ def evaluate(lake: LakeConfig, config: TrainerConfig, encoder: str | None = None
     Raises ContractError without such people, EncoderError without encoder, or with one that does not say whom it met, ConfigError for rankings that cannot be read.
     """
     folder = registered_folder(lake) if encoder is None else encoder_folder(lake, encoder)
+    registry.connect(lake)  # the encoder may be of another one
     topics = asked_topics(read_card(folder), config.evaluation)
     reads = (EXAMPLES, *(spec for spec in (ITEMS, *((PERSON_LABELS,) if topics else ())) if has_table(lake, spec)))
     settings = config.evaluation.model_dump() | {"rankings": ranking_hashes(config.evaluation.rankings)}

@@ -31,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run_job(arguments: JobArguments) -> None:
     """Merge, unless it was done; the alias `trained` names the merge either way."""
     lake, values = arguments.section("lake", LakeConfig), arguments.values
-    registry.connect(lake)
     parts = parts_of(lake, values.encoders, values.weights or [1.0] * len(values.encoders), values.with_base)
+    registry.connect(lake)  # an encoder may be of another one
     version = merged_version(lake, arguments.section("trainer", TrainerConfig), parts)
     publishing.move_alias(lake, publishing.TRAINED, version)
     logger.info("'%s' is version %s of %s", publishing.TRAINED, version, lake.registered_model)
