@@ -76,7 +76,7 @@ def _topics_told_apart(result: EvaluationResult) -> Iterator[str]:
     if topics is not None:
         what = f"{topics.broad} of {topics.broad_in_all} broad labels with all specific ones beside them"
         yield (
-            f"New topics: {what} were held out from this encoder's training, and nothing else was asked to meet or be found there; of units that nobody labelled no topic is known."
+            f"New topics: {what} were held out from this encoder's training; under that name they alone meet, and are looked for among the labels of all topics. Of units that nobody labelled no topic is known."
             if topics.are_held_out
             else f"The same topics, trained on: {what}. They were NOT held out from this encoder, which is the control of one that was trained without them."
         )

@@ -25,7 +25,7 @@ from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.alike import who_is_alike
 from trainer.evaluation.baselines import pasts_of
 from trainer.evaluation.catalogue import catalogue_questions
-from trainer.evaluation.comparison import EvaluationResult, ReadQueries, ToldTopics, item_findings, read_queries
+from trainer.evaluation.comparison import EvaluationResult, ReadQueries, Score, ToldTopics, item_findings, read_queries
 from trainer.evaluation.encoder_shape import people_shape_scores
 from trainer.evaluation.identity import who_is_it
 from trainer.evaluation.parts import ToldApart
@@ -145,7 +145,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         temperature=tuned.card.temperature,
         platforms_met=tuned.card.platforms,
         platforms_asked=sorted({unit["platform"] for asked in (questions, titles, acted_on) for history in asked.histories for unit in history}),
-        topics=told_topics(topics, asked_topics(tuned.card, settings)),
+        topics=told_topics(topics, asked_topics(tuned.card, settings), found[0].scores),
         kept=[gain for each in found for gain in each.kept],
         scores=[score for each in found for score in each.scores],
         user_user=None if acts else user_user(lake, version, people, tuned, base, settings),
@@ -160,9 +160,12 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     return result, next((each.shown[kind] for each in found for kind in ("specific", "title") if each.shown.get(kind)), [])
 
 
-def told_topics(topics: ToldApart | None, wanted: Topics | None) -> ToldTopics | None:
-    """Which topics were told apart, as the result says it; None where none were."""
+def told_topics(topics: ToldApart | None, wanted: Topics | None, scores: Sequence[Score]) -> ToldTopics | None:
+    """Which topics were told apart, as the result says it; None where none were, which is said where somebody was asked for them."""
     if topics is None or wanted is None:
+        return None
+    if not any(score.cuts in topics.names for score in scores):
+        logger.warning("topics are not told apart: of those who are asked nobody has one of them, or nobody another, after a cut")
         return None
     return ToldTopics(topics=wanted, broad=topics.broad, broad_in_all=topics.broad_in_all, are_held_out=topics.are_held_out)
 

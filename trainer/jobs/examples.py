@@ -129,7 +129,7 @@ def _label_batches(lake: LakeConfig, versions: Mapping[str, int], config: Exampl
     """Labels of the teacher versions that count; none where there is no such table."""
     if LABELS.name in versions:
         counted = pa.array(label_ranks(lake, versions[LABELS.name], config.label_set), pa.string())
-        for batch in arrow_tables.read_batches(lake, LABELS, columns, version=versions[LABELS.name]):
+        for batch in arrow_tables.read_batches(lake, LABELS, columns, is_label(), versions[LABELS.name]):
             yield batch.filter(pc.is_in(batch["teacher_version"], value_set=counted))
 
 
