@@ -174,7 +174,7 @@ class Example(Row):
     labelled: list[LabelledUnit] = Field(description="Labels of the history's units, in its order; units without one are absent.")
     cuts: list[Cut] = Field(description="Moments of the history that are asked about, oldest first.")
     did: list[int] = Field(
-        description="`answer_key`s, ascending, of all labels, titles and catalogue items of everything that the person ever did, older than `history` too, held-out acts excepted: none is their negative."
+        description="`answer_key`s, ascending, of all labels, titles and catalogue items of everything that the person ever did, older than `history` too, held-out acts and topics excepted: none is their negative."
     )
     communities: list[str] = Field(description="All in which the person ever acted, sorted; by them whole places are held out.")
     platforms: list[str] | None = Field(description="All on which the person ever acted, sorted; null in tables of an older Kindred.")
