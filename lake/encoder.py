@@ -53,7 +53,10 @@ class EncoderCard(BaseModel):
         description="Of the loss that it was trained with: by what a cosine is divided to be a natural logarithm of odds, so that log counts of items can be added; None of a base encoder.",
     )
     trained_on: dict[str, int] = Field({}, description="Table -> Delta version; empty for a base encoder.")
-    held_out: HeldOut | None = Field(None, description="Who was not trained on; None of a base encoder, which met nobody.")
+    platforms: list[str] = Field(
+        [], description="On which those acted whom it was trained or chosen on, sorted; empty where that is not known, and of a base encoder."
+    )
+    held_out: HeldOut | None = Field(None, description="Who and what was not trained on; None of a base encoder, which met nobody.")
 
     @property
     def may_have_met_anybody(self) -> bool:

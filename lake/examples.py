@@ -1,9 +1,10 @@
 """Table of training: one row a person, with several cuts of the history."""
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,8 +37,12 @@ def title_answer(title: str) -> str:
     return plain(title, TITLE_CHARS)
 
 
+Topics = Annotated[float, Field(gt=0, lt=1)] | tuple[str, ...]
+"""Broad labels: a share of all that there are, by a hash of their normalised words, or these, normalised and sorted."""
+
+
 class HeldOut(BaseModel):
-    """Which people an encoder was never trained on: shares of all, by a hash of `person_id`, and everybody who ever acted in some communities."""
+    """What an encoder was never trained on. People: shares of all, by a hash of `person_id`, and everybody who ever acted in some communities; and of the others, topics."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,15 +52,43 @@ class HeldOut(BaseModel):
     acts: HeldOutActs | None = Field(
         None, description="Everybody was trained on, with what they did before these acts alone; None where whole people were held out."
     )
+    topics: Topics | None = Field(
+        None, description="Broad labels that nobody's training knows of, with all specific ones beside them and titles that say them."
+    )
 
     def split_of(self, person_id: str, communities: Iterable[str] = ()) -> Split:
         """Where a person who ever acted in these communities belongs: the same in every run and on every machine."""
         if self.communities and not set(self.communities).isdisjoint(communities):
             return "test"
-        place = int.from_bytes(hashlib.sha256(f"split\x1f{person_id}".encode()).digest()[:8], "big") / 2**64
+        place = _place_of("split", person_id)
         if place < self.test_share:
             return "test"
         return "validation" if place < self.test_share + self.validation_share else "train"
+
+    def holds_out_same_people(self, other: "HeldOut") -> bool:
+        """Whether both leave the same people and acts out, whatever they make of topics."""
+        return self.model_copy(update={"topics": None}) == other.model_copy(update={"topics": None})
+
+
+def is_of_topics(broad: str, topics: Topics | None) -> bool:
+    """Whether a broad label is one of these: the same in every run and on every machine."""
+    words = normalised(broad)
+    return _place_of("topic", words) < topics if isinstance(topics, float) else topics is not None and words in topics
+
+
+def topics_of(setting: float | Sequence[str] | None) -> Topics | None:
+    """Topics as a setting names them: a share, or broad labels in any spelling."""
+    return setting if setting is None or isinstance(setting, float) else tuple(sorted(set(map(normalised, setting))))
+
+
+def topics_as_json(topics: Topics | None) -> str | None:
+    """Topics as they stand in a row of `examples`."""
+    return None if topics is None else json.dumps(topics, ensure_ascii=False)
+
+
+def _place_of(kind: str, name: str) -> float:
+    """From 0 to 1, by a hash."""
+    return int.from_bytes(hashlib.sha256(f"{kind}\x1f{name}".encode()).digest()[:8], "big") / 2**64
 
 
 class PersonLabel(Row):
@@ -141,14 +174,18 @@ class Example(Row):
     labelled: list[LabelledUnit] = Field(description="Labels of the history's units, in its order; units without one are absent.")
     cuts: list[Cut] = Field(description="Moments of the history that are asked about, oldest first.")
     did: list[int] = Field(
-        description="`answer_key`s, ascending, of all labels, titles and catalogue items of everything that the person ever did, older than `history` too, held-out acts excepted: none is their negative."
+        description="`answer_key`s, ascending, of all labels, titles and catalogue items of everything that the person ever did, older than `history` too, held-out acts and topics excepted: none is their negative."
     )
     communities: list[str] = Field(description="All in which the person ever acted, sorted; by them whole places are held out.")
+    platforms: list[str] | None = Field(description="All on which the person ever acted, sorted; null in tables of an older Kindred.")
     label_set: list[str] = Field(description="Teacher versions used, sorted.")
     split: Split = Field(description="By hash of `person_id`, or by a community that is held out; the partition.")
     acted_on: list[ActedItem] | None = Field(description="Catalogue items that the units of the history act on, by place; null in tables of an older Kindred.")
     candidates: list[Candidate] | None = Field(description="The hard negatives of all cuts, each once; null in tables of an older Kindred.")
     held_out_acts: HeldOutActs | None = Field(description="Which acts are held out; null where whole people are, and in tables of an older Kindred.")
+    held_out_topics: str | None = Field(
+        description="Topics (a share or names, as JSON) of which rows of split train and validation have no label, and no title as an answer; null where none are held out, and in tables of an older Kindred."
+    )
     trained_units: int | None = Field(
         description="How many units of `history` lie before the held-out acts: what is trained on, `did` and `labelled` know nothing of the others; null where whole people are held out."
     )
@@ -161,7 +198,7 @@ PERSON_LABELS = TableSpec(
 EXAMPLES = TableSpec(
     name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),
     stats_columns=("person_id",), repeating_columns=(), later_columns=(
-        "acted_on", "candidates", "held_out_acts", "trained_units", "cuts.labelled", "cuts.acted_on", "cuts.part", "cuts.positives.grade", "history.source_text",
+        "acted_on", "candidates", "platforms", "held_out_acts", "held_out_topics", "trained_units", "cuts.labelled", "cuts.acted_on", "cuts.part", "cuts.positives.grade", "history.source_text",
     ),
 )  # fmt: skip
 """Without dictionaries the size of a row group, by which training plans what it holds, is what it takes in memory; compressed files are hardly larger."""

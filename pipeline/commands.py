@@ -49,6 +49,7 @@ COMMANDS = tuple(
         ("trainer examples", "trainer.jobs.examples", "sequences (and labels) -> examples", "trainer"),
         ("trainer train", "trainer.jobs.train", "examples -> registered encoder", "trainer"),
         ("trainer merge", "trainer.jobs.merge", "weights of several encoders -> one registered encoder", "trainer"),
+        ("trainer compare", "trainer.jobs.compare", "what changes for people from one encoder to another", "trainer"),
         ("trainer evaluate", "trainer.jobs.evaluate", "the registered encoder against base and baselines", "trainer"),
         ("trainer report", "trainer.jobs.report", "one HTML page on what an encoder is worth", "trainer"),
         ("trainer ablate", "trainer.jobs.ablate", "variants of a training side by side", "trainer"),

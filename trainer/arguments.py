@@ -12,17 +12,25 @@ TRAIN = """Fine-tune the student on examples and register it.
 
 Reads `examples`, and `items` where there are some; writes a version of the registered encoder, and moves the alias `champion` to it if it clearly
 beats its base and the champion so far (where there is none, else to the base). Does nothing where a run with the same settings on the same versions of these tables has finished."""
-EVALUATE = """The registered encoder on held-out people, or on acts held out of everybody (trainer.examples.held_out_acts), against its untouched base and baselines that need no training.
+MODELS = "models:/"
+"""How a URI of MLflow's registry begins."""
+EVALUATE = """The registered encoder, or another, on held-out people, or on acts held out of everybody (trainer.examples.held_out_acts), against its untouched base and baselines that need no training.
 
-Reads `examples`, `items` where there are some, and the registered encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.
+ENCODER is a registered version (3), an alias (trained), the folder of an encoder, that of another lake, whose champion is meant, or models:/NAME/3 of the registry
+that lake.mlflow_uri names: so an encoder is asked about people of a lake that it knows nothing of. Who never acted on a platform that it was trained on is a stranger to it.
+Reads `examples`, `items` where there are some, and the encoder; prints a table (or JSON) and logs to MLflow. Writes no table but `job_runs`.
 Where an evaluation of this encoder on these tables is in MLflow already, prints that."""
 
 MERGE = """The mean of several encoders' weights as a new version of the registered encoder, which the alias `trained` then names; never the champion.
 
-Takes registered versions (3), aliases (champion) and folders; all must come from one base with the same settings of text and the same people held out.
+Takes registered versions (3), aliases (champion), folders of encoders or of other lakes, and models:/NAME/3; all must come from one base with the same settings of text and the same people held out.
 Reads no table; writes none but `job_runs`. Does nothing where this merge is registered. To judge the merge:
 'kindred trainer evaluate --set lake.encoder_alias=trained'."""
 
+COMPARE = """What changes for people from one encoder to another: how many of their ten nearest people and ten best items stay, and how their vectors turn, for each two of the encoders.
+
+Takes encoders as merge does: whoever embeds anew by another encoder, or trains with another seed, sees what that changes. Asked about are people of split test whom none of them met.
+Reads `examples`, and `items` where there are some; writes nothing. Holds the vectors of all items by all encoders in memory."""
 
 ABLATE = """Variants of a training, each trained, evaluated, and shown as one row of a table: its scores and its paired differences to the untouched base.
 
@@ -46,10 +54,14 @@ def train(argv: Sequence[str] | None = None) -> JobArguments:
 
 
 def evaluate(argv: Sequence[str] | None = None) -> JobArguments:
-    """--json; there must be examples and an encoder."""
+    """ENCODER, --json; there must be examples and an encoder."""
     parser = job_parser(EVALUATE)
+    parser.add_argument("encoder", nargs="?", metavar="ENCODER", help="without, the one that lake.encoder_alias names")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    return _checked(parse_job_arguments(parser, argv), "examples", needs_encoder=True)
+    arguments = parse_job_arguments(parser, argv)
+    encoders = [arguments.values.encoder] if arguments.values.encoder else []
+    _check_encoders(encoders)
+    return _checked(arguments, "examples", needs_encoder=not encoders or _asks_registry(encoders))
 
 
 def report(argv: Sequence[str] | None = None) -> JobArguments:
@@ -75,7 +87,26 @@ def merge(argv: Sequence[str] | None = None) -> JobArguments:
     )
     arguments = parse_job_arguments(parser, argv)
     _check_merge(arguments.values.encoders, arguments.values.weights, arguments.values.with_base)
-    return _checked(arguments, needs_encoder=not all(map(is_folder, arguments.values.encoders)))
+    return _checked(arguments, needs_encoder=_asks_registry(arguments.values.encoders))
+
+
+def compare(argv: Sequence[str] | None = None) -> JobArguments:
+    """ENCODER ENCODER ..., --json; there must be examples, and a registry where one of them is registered. Raises ConfigError for less than two."""
+    from conf.errors import ConfigError
+
+    parser = job_parser(COMPARE)
+    parser.add_argument(
+        "encoders",
+        nargs="+",
+        metavar="ENCODER",
+        help="a registered version (3), an alias (champion), the folder of an encoder or of another lake, or models:/NAME/3",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    arguments = parse_job_arguments(parser, argv)
+    if len(arguments.values.encoders) < 2:
+        raise ConfigError(f"{arguments.values.encoders[0]}: compared with what? expected two encoders or more")
+    _check_encoders(arguments.values.encoders)
+    return _checked(arguments, "examples", needs_encoder=_asks_registry(arguments.values.encoders))
 
 
 def ablate(argv: Sequence[str] | None = None) -> JobArguments:
@@ -94,12 +125,25 @@ def is_folder(encoder: str) -> bool:
     return not encoder.isdigit() and Path(encoder).expanduser().is_dir()
 
 
+def _asks_registry(encoders: Sequence[str]) -> bool:
+    """Whether one of the encoders is named as the lake's own registry knows it."""
+    return not all(is_folder(encoder) or encoder.startswith(MODELS) for encoder in encoders)
+
+
+def _check_encoders(encoders: Sequence[str]) -> None:
+    from conf.errors import ConfigError
+
+    absent = [encoder for encoder in encoders if len(Path(encoder).parts) > 1 and not is_folder(encoder) and not encoder.startswith(MODELS)]
+    if absent:
+        raise ConfigError(
+            f"{absent[0]}: no such folder; expected that of an encoder or of a lake, {MODELS}NAME/3, a registered version (3) or an alias (champion)"
+        )
+
+
 def _check_merge(encoders: Sequence[str], weights: Sequence[float] | None, base_share: float) -> None:
     from conf.errors import ConfigError
 
-    absent = [encoder for encoder in encoders if len(Path(encoder).parts) > 1 and not is_folder(encoder)]
-    if absent:
-        raise ConfigError(f"{absent[0]}: no such folder; expected that of an encoder, a registered version (3) or an alias (champion)")
+    _check_encoders(encoders)
     if weights is not None and (len(weights) != len(encoders) or not all(0 < weight < float("inf") for weight in weights)):
         raise ConfigError(f"--weights {' '.join(map(str, weights))}: expected {len(encoders)} numbers above 0, one for each encoder")
     if not 0 <= base_share < 1:

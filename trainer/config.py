@@ -9,6 +9,8 @@ from conf.settings import StageConfig
 Source = Literal["titles", "labels", "catalogue"]
 """Where answers come from: titles of what a person enters next, the teacher's labels, or items of an app's catalogue that a person acts on next."""
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
 
 class ExamplesConfig(StageConfig):
     """`trainer.examples`: everything that decides what stands in `examples`."""
@@ -29,6 +31,11 @@ class ExamplesConfig(StageConfig):
     validation_share: float = Field(0.15, ge=0, lt=1, description="Share of people held out to choose an encoder by.")
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of people held out to judge the chosen encoder by.")
     held_out_communities: list[str] = Field([], description="Communities held out to judge by: whoever ever acted in one belongs to split test.")
+    held_out_topics: Share | Annotated[list[str], Field(min_length=1)] | None = Field(
+        None,
+        description="Topics held out to judge by: a share of all broad labels, by a hash of their words, or these. In training they, all specific labels ever given beside one of them, and titles of "
+        "what carries such a label are no answers and no negatives, stand in no history that is read as labels, and count in nothing. None holds none out.",
+    )
     held_out_acts: Literal["last", "later"] | None = Field(
         None,
         description="None: whole people are held out, by the two shares. Else everybody is trained on, as recommender systems usually are, and asked about catalogue items acted on for the "
@@ -49,6 +56,8 @@ class ExamplesConfig(StageConfig):
             raise ValueError("validation_share + test_share leave nobody to train on")
         if self.held_out_acts and self.held_out_communities:
             raise ValueError("held_out_communities hold whole people out, and held_out_acts trains on everybody; set one of them")
+        if self.held_out_acts and self.held_out_topics:
+            raise ValueError("held_out_topics ask people whom training never saw, and held_out_acts trains on everybody; set one of them")
         if self.held_out_acts == "later" and self.validation_share >= self.past_share:
             raise ValueError("held_out_acts later trains on the units before past_share - validation_share, which leaves none; lower validation_share")
         return self
@@ -86,6 +95,11 @@ class EvaluationConfig(StageConfig):
         description="Other recommenders beside the rows of an app's own items: name -> Parquet file of their person_id, item_id and score, of as many items a person as they rank.",
     )
     communities: list[str] | None = Field(None, description="Only cuts before an act in these communities are asked about; None takes all.")
+    topics: Share | Annotated[list[str], Field(min_length=1)] | None = Field(
+        None,
+        description="Topics told apart, as trainer.examples.held_out_topics names them, also where the encoder was trained on them (which is said): a control. None takes those that it was "
+        "trained without, if any.",
+    )
     min_period_queries: int = Field(50, gt=0, description="Cuts of the future period from which they are reported apart.")
     mean_label_counts: list[Annotated[int, Field(gt=0)] | None] = Field(
         [1, 5, 20, None], description="Newest labels whose mean vector is a baseline, one baseline a number; None takes all."

@@ -15,9 +15,9 @@ from lake.encoder import CARD_FILE, Encoder, EncoderCard, content_files, file_ha
 from lake.examples import HeldOut
 from trainer.student import content_version
 
-MERGING_VERSION = "1"
+MERGING_VERSION = "2"
 """Changes with the code that merges: other weights of the same encoders."""
-MET = ("temperature", "trained_on", "held_out", "dimensions")
+MET = ("temperature", "trained_on", "platforms", "held_out", "dimensions")
 """What encoders that are merged need not share of their cards: a base met nobody and had no loss, tables grow, and not all are trained to be cut."""
 
 
@@ -40,7 +40,7 @@ def shares_of(weights: Sequence[float], base_share: float = 0.0) -> list[float]:
 def merged_card(parts: Sequence[Part]) -> EncoderCard:
     """The card of the merge. Raises EncoderError where the parts read texts in different ways or held out different people.
 
-    Of each table the newest version that any part was trained on, of the sizes to which vectors may be cut those of all parts (a base has none), and of the temperatures
+    Of each table the newest version that any part was trained on, all platforms that any met, of the sizes to which vectors may be cut those of all parts (a base has none), and of the temperatures
     the mean by share.
     """
     first = parts[0]
@@ -52,7 +52,8 @@ def merged_card(parts: Sequence[Part]) -> EncoderCard:
     dimensions = sorted(set.intersection(*(set(part.card.dimensions) for part in parts)))
     warm = [(part.card.temperature, part.share) for part in parts if part.card.temperature is not None]
     temperature = sum(each * share for each, share in warm) / sum(share for _, share in warm) if warm else None
-    return first.card.model_copy(update={"temperature": temperature, "trained_on": trained_on, "held_out": _common_held_out(parts), "dimensions": dimensions})
+    met = {"trained_on": trained_on, "platforms": _platforms_met(parts), "held_out": _common_held_out(parts)}
+    return first.card.model_copy(update={"temperature": temperature, "dimensions": dimensions, **met})
 
 
 def _check_same_card(first: Part, part: Part) -> None:
@@ -60,6 +61,12 @@ def _check_same_card(first: Part, part: Part) -> None:
         one, other = getattr(first.card, field), getattr(part.card, field)
         if field not in MET and one != other:
             raise EncoderError(f"{first.name} and {part.name} cannot be merged: {field} is {one!r} and {other!r}; expected encoders of one base and one format")
+
+
+def _platforms_met(parts: Sequence[Part]) -> list[str]:
+    """Those of all parts; none, which says that it is not known, where one that was trained does not say."""
+    trained = [part.card.platforms for part in parts if part.card.trained_on]
+    return sorted(set().union(*trained)) if all(trained) else []
 
 
 def _common_held_out(parts: Sequence[Part]) -> HeldOut | None:
@@ -70,7 +77,7 @@ def _common_held_out(parts: Sequence[Part]) -> HeldOut | None:
             raise EncoderError(f"{part.name} cannot be merged: it does not say who was held out from its training; train it again")
         if part.card.held_out != trained[0].card.held_out:
             raise EncoderError(
-                f"{trained[0].name} and {part.name} cannot be merged: they held out different people ({trained[0].card.held_out!r} and "
+                f"{trained[0].name} and {part.name} cannot be merged: they held out different people or topics ({trained[0].card.held_out!r} and "
                 f"{part.card.held_out!r}), so that one may have met whom the other is judged on; train both with the same shares"
             )
     return trained[0].card.held_out if trained else None

@@ -10,7 +10,7 @@ import yaml
 
 from lake import rendering
 from lake.encoder import Encoder
-from lake.examples import HeldOut
+from lake.examples import HeldOut, Topics
 from lake.models import public_name
 from trainer.champion import Comparison
 from trainer.evaluation.probe import ProbeScores
@@ -161,6 +161,8 @@ def _trained_on(encoder: Encoder, provenance: Provenance) -> str:
         lines.append(f"Tables of the lake, with their Delta versions{newest}: {_versions(encoder.card.trained_on)}.")
     else:
         lines.append("Nothing of a lake: it is what its base is.")
+    if encoder.card.platforms:
+        lines.append(f"They are of people of {', '.join(encoder.card.platforms)}.")
     if encoder.card.held_out:
         by_hash = "" if encoder.card.held_out.acts else ", by a hash of `person_id`"
         lines.append(f"Held out from training: {_shares(encoder.card.held_out)}{by_hash}{_places(encoder.card.held_out)}.")
@@ -304,7 +306,12 @@ def _shares(held_out: HeldOut) -> str:
 
 
 def _places(held_out: HeldOut) -> str:
-    return f"; and everybody who ever acted in {', '.join(held_out.communities)}" if held_out.communities else ""
+    places = f"; and everybody who ever acted in {', '.join(held_out.communities)}" if held_out.communities else ""
+    return places + (f"; and, from everybody's answers, {_topics(held_out.topics)} with all specific labels beside one of them" if held_out.topics else "")
+
+
+def _topics(topics: Topics) -> str:
+    return f"{topics:.0%} of all broad labels, by a hash of their words," if isinstance(topics, float) else f"the broad labels {', '.join(topics)}"
 
 
 def _number(value: float) -> str:

@@ -14,10 +14,13 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.utils.logging_utils import disable_logging, enable_logging
 
+from conf.errors import EncoderError
 from lake import registry
 from lake.config import LakeConfig
-from lake.encoder import CARD_FILE, Encoder, folder_with_card, settle_tokenizer
+from lake.encoder import CARD_FILE, Encoder, folder_with_card, registered_folder, settle_tokenizer
 from lake.models import public_name
+from lake.presence import has_registry
+from trainer.arguments import MODELS, is_folder
 from trainer.model_card import FOLDER, Provenance, card_text, model_description, version_description, with_section
 
 logger = logging.getLogger(__name__)
@@ -79,6 +82,23 @@ def find_version(lake: LakeConfig, tag: str, value: str) -> str | None:
     """Number of the newest registered version with this tag; None where there is none."""
     found = mlflow.MlflowClient().search_model_versions(f"name = '{lake.registered_model}' and tags.`{tag}` = '{value}'")
     return str(max(int(each.version) for each in found)) if found else None
+
+
+def encoder_folder(lake: LakeConfig, name: str) -> Path:
+    """Folder of an encoder that is named by its folder, by that of another lake (whose alias counts), by a URI of MLflow (models:/NAME/3), or by version or alias of this lake.
+
+    Raises EncoderError where there is none. MLflow may be pointed at the other lake after it.
+    """
+    try:
+        if name.startswith(MODELS):
+            registry.connect(lake)
+            return folder_with_card(registry.local_folder(name), name)
+        if not is_folder(name):
+            return registered_folder(lake, name)
+        other = lake.model_copy(update={"path": name, "mlflow_uri": None})
+        return registered_folder(other) if has_registry(other) else folder_with_card(Path(name).expanduser(), name)
+    except MlflowException as error:
+        raise EncoderError(f"{name}: no such encoder ({error.message}); lake.mlflow_uri says whose registry is asked") from None
 
 
 def move_alias(lake: LakeConfig, alias: str, model_version: str) -> None:

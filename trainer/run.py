@@ -16,7 +16,7 @@ from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import Encoder, load_registered, read_card, registered_folder
-from lake.examples import EXAMPLES, HeldOut, Kind
+from lake.examples import EXAMPLES, HeldOut, Kind, topics_as_json
 from lake.job_runs import job_run
 from lake.labels import ITEMS
 from lake.models import public_name
@@ -26,7 +26,17 @@ from trainer.champion import Choice, Comparison, Lead, choose_champion
 from trainer.config import Source, TrainerConfig, TrainingConfig
 from trainer.evaluation.catalogue import catalogue_questions
 from trainer.evaluation.metrics import pairs_mean
-from trainer.evaluation.people import acting_people, askable_people, asked_examples, catalogue_items, entering_people, kinds_of_acts_held_out, label_items
+from trainer.evaluation.people import (
+    acting_people,
+    askable_people,
+    asked_examples,
+    catalogue_items,
+    entering_people,
+    kinds_of_acts_held_out,
+    label_items,
+    platforms_met,
+    topics_held_out,
+)
 from trainer.evaluation.probe import probe_scores
 from trainer.evaluation.questions import FUTURES, Questions, questions_of, title_questions
 from trainer.evaluation.scores import encoder_wins, plain_contest
@@ -87,6 +97,11 @@ def check_held_out(lake: LakeConfig, config: TrainerConfig, plan: Plan) -> None:
     if found - {shares.acts}:
         raise ContractError(
             f"examples: they hold out {sorted(map(str, found))}, and trainer.examples.held_out_acts is {shares.acts}; run 'kindred trainer examples' with these settings"
+        )
+    topics = topics_held_out(lake, plan.versions["examples"])
+    if topics - {topics_as_json(shares.topics)}:
+        raise ContractError(
+            f"examples: of topics they hold out {sorted(map(str, topics))}, and trainer.examples.held_out_topics is {topics_as_json(shares.topics)}; run 'kindred trainer examples' with these settings"
         )
     columns = ("person_id", "communities", "split")
     for batch in arrow_tables.read_batches(lake, EXAMPLES, columns, ds.field("split") != "test", plan.versions["examples"]):
@@ -150,7 +165,8 @@ def fine_tuned(stream: ExampleStream, config: TrainerConfig, plan: Plan, acceler
     if model is None:
         return None
     finish(model, config)
-    card = encoder.card.model_copy(update={"temperature": temperature, "trained_on": plan.versions, "held_out": held_out(config.examples)})
+    met = {"platforms": platforms_met(stream.lake, plan.versions["examples"]), "held_out": held_out(config.examples)}
+    card = encoder.card.model_copy(update={"temperature": temperature, "trained_on": plan.versions, **met})
     return Encoder(model, card, content_version(model, card))
 
 
@@ -199,7 +215,8 @@ def served_encoder(lake: LakeConfig) -> Encoder | None:
 
 def is_comparable(champion: Encoder, shares: HeldOut) -> bool:
     """Whether a champion was surely not trained on those who are asked."""
-    if champion.card.may_have_met_anybody or champion.card.held_out not in (None, shares):
+    held_out = champion.card.held_out
+    if champion.card.may_have_met_anybody or not (held_out is None or held_out.holds_out_same_people(shares)):
         logger.warning("the champion so far, %s, held out other people: it may know those who are asked, and is not compared", champion.version)
         return False
     return True

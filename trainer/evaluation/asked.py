@@ -11,7 +11,7 @@ import numpy as np
 from lake.examples import Kind
 from trainer.config import EvaluationConfig
 from trainer.evaluation import metrics
-from trainer.evaluation.parts import Part, Slice, novelties, periods, slices
+from trainer.evaluation.parts import Part, Slice, ToldApart, novelties, periods, slices, topicalities
 from trainer.evaluation.questions import FUTURES, Futures, Questions, of_first_people
 from trainer.evaluation.scores import (
     RANK_METRICS,
@@ -54,14 +54,17 @@ class Asked:
         return values
 
 
-def asked_of_all(questions: Questions, level: Kind, config: EvaluationConfig, counts: np.ndarray | None = None) -> Asked:
+def asked_of_all(
+    questions: Questions, level: Kind, config: EvaluationConfig, counts: np.ndarray | None = None, topics: ToldApart | None = None
+) -> Asked:  # fmt: skip
     """All cuts and, where there are enough, those of the future period; all futures and those in new threads (titles are always of new ones). Of an app's own items,
-    which are all new to whoever acts on them, also those that training people have and those that none of them has, by counts (A,)."""
+    which are all new to whoever acts on them, also those that training people have and those that none of them has, by counts (A,); of labels, those of topics that are told apart."""
     kinds = FUTURES[:1] if level in ("title", "catalogue") else FUTURES
     named = periods(questions, level, config.min_period_queries)
     if level == "catalogue" and counts is not None:
         named |= novelties(questions, level, counts)
     parts = {(name, futures): part for name, part in named.items() for futures in kinds}
+    parts |= {(name, "all"): part for name, part in topicalities(questions, level, topics).items()}
     return _asked(questions, level, targets_of(questions, level), parts, RANK_METRICS, config)
 
 

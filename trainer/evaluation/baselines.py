@@ -12,14 +12,15 @@ from trainer.evaluation.scores import SECONDS_A_DAY, Scorer, vector_scorer
 
 
 def pasts_of(cuts_of_people: Iterable[Sequence[Mapping[str, Any]]], questions: Questions) -> dict[Kind, list[np.ndarray]]:
-    """Each person's labels in the past of the last cut, in time, as indexes into the items of the questions, by level; the people asked must not be among them.
+    """Each person's labels in the past of the last cut that asks for labels, in time, as indexes into the items of the questions, by level; the people asked must not be among them.
 
-    People without any are left out.
+    People without any are left out. A cut for titles alone knows no label, however late it is.
     """
     pasts: dict[Kind, list[np.ndarray]] = {level: [] for level in questions.levels}
     positions = {level: {item_id: index for index, item_id in enumerate(answers.item_ids)} for level, answers in questions.levels.items()}
     for cuts in cuts_of_people:
-        inside = [positive for positive in max(cuts, key=lambda cut: cut["history_length"])["positives"] if positive["where"] == "inside"]
+        last = max((cut for cut in cuts if cut["positives"]), key=lambda cut: cut["history_length"], default=None)
+        inside = [positive for positive in last["positives"] if positive["where"] == "inside"] if last else []
         for level, position in positions.items():
             found = (position.get(positive["item_id"]) for positive in inside if positive["level"] == level)
             if past := [index for index in found if index is not None]:

@@ -8,14 +8,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from lake.encoder import Encoder
-from lake.examples import HeldOutActs, Kind, Split
+from lake.examples import HeldOutActs, Kind, Split, Topics
 from trainer.config import EvaluationConfig
 from trainer.evaluation import metrics
 from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all, asked_of_curve, estimate
 from trainer.evaluation.baselines import label_counts, with_popularity
 from trainer.evaluation.encoder_shape import ItemShape, item_shape, item_shape_scores
+from trainer.evaluation.kept import KeptGain, kept_gains
 from trainer.evaluation.numbers import DIFFERENCE, Number
-from trainer.evaluation.parts import SLICES, Slice
+from trainer.evaluation.parts import SLICES, Slice, ToldApart
 from trainer.evaluation.questions import Futures, Questions
 from trainer.evaluation.rows import baseline_rows
 from trainer.evaluation.scores import Contest, Found, Metric, Scorer, found_by, level_vectors, vector_scorer
@@ -45,6 +46,17 @@ class Score(BaseModel):
     share_matched: float | None = Field(None, description="Of the futures, for the matched personal AUC: those that have enough other people's near them.")
 
 
+class ToldTopics(BaseModel):
+    """Topics that are told apart."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    topics: Topics = Field(description="A share of all broad labels, or names.")
+    broad: int = Field(description="Broad labels that they are here.")
+    broad_in_all: int = Field(description="Broad labels that there are.")
+    are_held_out: bool = Field(description="Whether the encoder was trained without them.")
+
+
 class EvaluationResult(BaseModel):
     """What an evaluation found. NaN where nobody could be asked."""
 
@@ -72,6 +84,10 @@ class EvaluationResult(BaseModel):
     temperature: float | None = Field(
         None, description="At which popularity is added to the scores of encoder and base; None where the encoder does not tell one."
     )
+    platforms_met: list[str] = Field([], description="On which those acted whom the encoder was trained on; none where it does not say, and of a base.")
+    platforms_asked: list[str] = Field([], description="Of the histories that are asked about.")
+    topics: ToldTopics | None = Field(None, description="Which topics are told apart; None where none are.")
+    kept: list[KeptGain] = Field([], description="What is kept on those topics of the gain on the others.")
     scores: list[Score]
     user_user: UserUser | None = Field(description="Who is it, and who is alike; None where everybody was trained on.")
     shape: Shape = Field(description="How vectors lie in the space, and what is left in shorter and coarser ones.")
@@ -109,32 +125,33 @@ class Findings:
     shape: list[ShapeScore] = field(default_factory=list)
     stored: list[StoredScore] = field(default_factory=list)
     shown: dict[Kind, list[ShownPerson]] = field(default_factory=dict)
+    kept: list[KeptGain] = field(default_factory=list)
 
 
 def item_findings(
     tuned: Encoder, base: Encoder, questions: Questions, read: ReadQueries, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig,
-    rankings: Iterable[tuple[str, Scorer]] = (),
+    rankings: Iterable[tuple[str, Scorer]] = (), topics: ToldApart | None = None,
 ) -> Findings:  # fmt: skip
     """What encoder, base and baselines are worth on the questions; `training` are labels of each training person, in time, by level.
 
-    A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words. `rankings`: what other recommenders, by name, say of an app's own items.
+    Labels of `topics` are asked about apart from the others. A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words. `rankings`: what other recommenders, by name, say of an app's own items.
     """
     findings = Findings()
     for level in questions.levels if questions.people else ():
-        _add_level(findings, tuned, base, read, questions, level, training.get(level), config, rankings)
+        _add_level(findings, tuned, base, read, questions, level, training.get(level), config, rankings, topics)
     findings.scores.sort(key=lambda score: SLICES.index(score.cuts))
     return findings
 
 
 def _add_level(
     findings: Findings, tuned: Encoder, base: Encoder, read: ReadQueries, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None,
-    config: EvaluationConfig, rankings: Iterable[tuple[str, Scorer]],
+    config: EvaluationConfig, rankings: Iterable[tuple[str, Scorer]], topics: ToldApart | None,
 ) -> None:  # fmt: skip
     """Encoders are asked by slice as well; what only they need is gone before the baselines are asked."""
     answers = questions.levels[level]
     counts = None if training is None else label_counts(training, len(answers.texts))
-    asked = asked_of_all(questions, level, config, counts)
-    vectors = _add_encoders(findings, tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config, counts)
+    asked = asked_of_all(questions, level, config, counts, topics)
+    vectors = _add_encoders(findings, tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config, counts, topics)
     rows = chain(baseline_rows(questions, level, vectors, read.texts, training, config), rankings if level == "catalogue" else ())
     for name, scorer in rows:
         values = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors, config.same_meaning_cosine)
@@ -143,7 +160,7 @@ def _add_level(
 
 def _add_encoders(
     findings: Findings, tuned: Encoder, base: Encoder, read: ReadQueries, level: Kind, asked: Sequence[Asked], config: EvaluationConfig,
-    counts: np.ndarray | None,
+    counts: np.ndarray | None, topics: ToldApart | None,
 ) -> np.ndarray:  # fmt: skip
     """Add what the encoder, its base and their paired difference are worth, and both with the popularity of the items (`counts` (A,)) where there is one and the encoder
     tells its temperature; give the base's vectors of the items (A, D). One encoder's are in memory at a time."""
@@ -171,6 +188,7 @@ def _add_encoders(
         for place, value in ahead.items():  # one difference of two matrices in memory at a time
             for name, each in (("tuned", value), ("base", behind[place]), (DIFFERENCE, value - behind[place])):
                 findings.scores.extend(_scores(name, level, {place: each}, contests, config))
+        findings.kept.extend(kept_gains(part, level, ahead, behind, topics, config))
     shape, stored = item_shape_scores(tuned_shape or base_shape, base_shape, level, config)
     findings.shape.extend(shape)
     findings.stored.extend(stored)

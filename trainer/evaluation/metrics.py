@@ -147,22 +147,56 @@ def pairs_mean(values: np.ndarray, interval: float) -> Estimate:
     has no width, exactly. The variance is the jackknife's over people (with equal weights, exactly), who each take their row and column with them; it
     errs, if at all, to the wide side. Intervals are those of Student's t, and NaN below three people. Source: Arvesen 1969 (jackknife of U-statistics).
     """
+    mean, shares, people = pairs_influences(values)
+    if not people:
+        return NOBODY
+    half = t_quantile((1 + interval) / 2, people - 1) * math.sqrt((shares**2).sum()) if people > 2 else float("nan")
+    return Estimate(mean, mean - half, mean + half, people)
+
+
+def pairs_influences(values: np.ndarray) -> tuple[float, np.ndarray, int]:
+    """The mean of `pairs_mean`; what each person (P,) adds to its error, the sum of whose squares is its variance (NaN below three people); and how many people count."""
     met = ~np.isnan(values)
     np.fill_diagonal(met, False)
     others = met.sum(axis=1)
     people = int((others > 0).sum())
     if not people:
-        return NOBODY
+        return float("nan"), np.zeros(len(values)), 0
     scale = np.divide(1, np.sqrt(others), out=np.zeros(len(others)), where=others > 0)
     weights = met * scale[:, None] * scale
     both = weights * np.where(met, values, 0)
     total, mean = weights.sum(), both.sum() / weights.sum()
-    deviations = (both + both.T) / 2 - weights * mean
+    deviations = ((both + both.T) / 2 - weights * mean).sum(axis=1)
     if people < 3:
-        return Estimate(float(mean), float("nan"), float("nan"), people)
-    variance = 4 * people * (people - 1) / (people - 2) ** 2 * (deviations.sum(axis=1) ** 2).sum() / total**2
-    half = t_quantile((1 + interval) / 2, people - 1) * math.sqrt(variance)
-    return Estimate(float(mean), float(mean - half), float(mean + half), people)
+        return float(mean), np.full(len(values), np.nan), people
+    return float(mean), 2 * math.sqrt(people * (people - 1)) / (people - 2) * deviations / total, people
+
+
+def people_influences(values: np.ndarray) -> tuple[float, np.ndarray, int]:
+    """The mean over the people (P,) who have a value (not NaN), and the rest as `pairs_influences` has it."""
+    counted = ~np.isnan(values)
+    people = int(counted.sum())
+    if people < 2:
+        return float(np.mean(values[counted])) if people else float("nan"), np.full(len(values), np.nan), people
+    mean = float(values[counted].mean())
+    return mean, np.where(counted, values - mean, 0) / math.sqrt(people * (people - 1)), people
+
+
+def ratio(above: tuple[float, np.ndarray, int], below: tuple[float, np.ndarray, int], interval: float) -> Estimate:
+    """The ratio of two means over the same people (P,), each with influences as `pairs_influences` gives them, and its interval; NaN unless the lower mean is clearly above 0.
+
+    Source: Fieller 1954, https://doi.org/10.1111/j.2517-6161.1954.tb00159.x: the ratios r for which `above - r * below` is not clearly other than 0.
+    """
+    (top, of_top, _), (bottom, of_bottom, _) = above, below
+    people = min(above[2], below[2])
+    t = t_quantile((1 + interval) / 2, max(people, 2) - 1)
+    tops, both, bottoms = ((one * other).sum() for one, other in ((of_top, of_top), (of_top, of_bottom), (of_bottom, of_bottom)))
+    if not (people > 2 and bottom > t * math.sqrt(bottoms)):
+        return Estimate(float("nan"), float("nan"), float("nan"), people)
+    # a * r^2 - 2 * b * r + c = 0 at both ends
+    a, b, c = bottom**2 - t**2 * bottoms, top * bottom - t**2 * both, top**2 - t**2 * tops
+    half = math.sqrt(max(0.0, b**2 - a * c))
+    return Estimate(top / bottom, (b - half) / a, (b + half) / a, people)
 
 
 def t_quantile(share: float, freedom: int) -> float:

@@ -3,25 +3,30 @@
 Shape letters: B queries (cuts), A items.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
-from lake.examples import Kind
+from lake.examples import Kind, answer_key
+from lake.labels import LEVELS
 from trainer.evaluation.questions import Questions
 
 Popularity = Literal["head items", "torso items", "tail items"]
 POPULARITIES: tuple[Popularity, ...] = get_args(Popularity)
 Novelty = Literal["items met in training", "items new since training"]
 NOVELTIES: tuple[Novelty, ...] = get_args(Novelty)
+Topicality = Literal["known topics", "new topics", "other topics", "the same topics, trained on"]
+KNOWN, NEW, OTHER, SAME = get_args(Topicality)
+"""Topics that an encoder was trained with and without; and, where topics are told apart without being held out from it, which is a control, the others and those."""
 Length = Literal[
     "history of 1-2", "history of 3-5", "history of 6-10", "history of 11-20", "history of 21-50", "history of 51-100", "history of over 100",
 ]  # fmt: skip
 LENGTHS: tuple[Length, ...] = get_args(Length)
 LONGEST = (2, 5, 10, 20, 50, 100)
 """Units in the longest history of each of LENGTHS but the last."""
-Slice = Literal["all cuts", "future period", Novelty, Popularity, Length]
+Slice = Literal["all cuts", "future period", Novelty, Topicality, Popularity, Length]
 SLICES: tuple[Slice, ...] = get_args(Slice)
 
 
@@ -46,6 +51,35 @@ def novelties(questions: Questions, level: Kind, counts: np.ndarray) -> dict[Sli
     if not is_new[questions.levels[level].futures.item].any():
         return {}
     return {name: Part(every_query, items) for name, items in zip(NOVELTIES, (~is_new, is_new), strict=True)}
+
+
+@dataclass(frozen=True)
+class ToldApart:
+    """Topics that are told apart: the `answer_key`s (N,), ascending, of their labels, how many broad labels they are of how many, and whether they were held out from the encoder."""
+
+    keys: np.ndarray
+    broad: int
+    broad_in_all: int
+    are_held_out: bool
+
+    @property
+    def names(self) -> tuple[Topicality, Topicality]:
+        """What the slices of the other topics and of these are called."""
+        return (KNOWN, NEW) if self.are_held_out else (OTHER, SAME)
+
+    def among(self, texts: Sequence[str]) -> np.ndarray:
+        """Whether each of the items (A,) with these words is of these topics."""
+        return np.isin(np.array([answer_key(text) for text in texts], np.int64), self.keys)
+
+
+def topicalities(questions: Questions, level: Kind, topics: ToldApart | None) -> dict[Slice, Part]:
+    """Labels of the other topics, and of those that are told apart. Nothing where there are none, or no future has any of one side."""
+    if topics is None or level not in LEVELS:
+        return {}
+    every_query, are_such = np.ones(len(questions.person), bool), topics.among(questions.levels[level].texts)
+    sides = dict(zip(topics.names, (~are_such, are_such), strict=True))
+    asked = questions.levels[level].futures.item
+    return {name: Part(every_query, items) for name, items in sides.items()} if all(items[asked].any() for items in sides.values()) else {}
 
 
 def slices(questions: Questions, level: Kind, counts: np.ndarray | None) -> dict[Slice, Part]:

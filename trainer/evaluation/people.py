@@ -6,20 +6,25 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake.exceptions import DeltaError
 
-from conf.errors import ContractError, EncoderError
+from conf.errors import ConfigError, ContractError, EncoderError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import EncoderCard
-from lake.examples import EXAMPLES, HeldOutActs, Split
-from lake.labels import ITEMS, LABELS_SOURCE
+from lake.examples import EXAMPLES, PERSON_LABELS, HeldOutActs, Kind, Split, Topics, topics_as_json, topics_of
+from lake.labels import ITEMS, LABELS_SOURCE, LEVELS
 from lake.rendering import READS_LABELS, QueryFormat
+from trainer.config import EvaluationConfig
 from trainer.evaluation.alike import time_split
+from trainer.evaluation.baselines import label_counts
 from trainer.evaluation.catalogue import AppItems, app_items, people_with_items, trained_items
 from trainer.evaluation.halves import Person
-from trainer.evaluation.questions import Example, people_to_ask, people_who_enter, with_labels
+from trainer.evaluation.parts import ToldApart
+from trainer.evaluation.questions import Example, Questions, people_to_ask, people_who_enter, with_labels
+from trainer.topics import topic_labels
 
 logger = logging.getLogger(__name__)
 BATCH_ROWS = 64
@@ -76,6 +81,55 @@ def acts_held_out(lake: LakeConfig, version: int) -> HeldOutActs | None:
     return next((acts for acts in kinds_of_acts_held_out(lake, version) if acts is not None), None)
 
 
+def topics_held_out(lake: LakeConfig, version: int) -> set[str | None]:
+    """Which topics `examples` hold out, as JSON; None: none. More than one kind in no table of this program."""
+    return set(arrow_tables.read(lake, EXAMPLES, ("held_out_topics",), version=version)["held_out_topics"].unique().to_pylist())
+
+
+def platforms_met(lake: LakeConfig, version: int) -> list[str]:
+    """On which the people of the other splits than test acted, sorted; none, which says that it is not known, where an older Kindred made the rows."""
+    platforms = arrow_tables.read(lake, EXAMPLES, ("platforms",), ds.field("split") != "test", version)["platforms"]
+    return [] if platforms.null_count else sorted(pc.list_flatten(platforms).unique().to_pylist())
+
+
+def asked_topics(card: EncoderCard, config: EvaluationConfig) -> Topics | None:
+    """The topics that are to be told apart: those of the settings, else those that the encoder was trained without. Raises ConfigError where these are others."""
+    wanted, held_out = topics_of(config.topics), card.held_out.topics if card.held_out else None
+    if wanted is not None and held_out not in (None, wanted):
+        raise ConfigError(
+            f"trainer.evaluation.topics: {topics_as_json(wanted)}, but the encoder was trained without {topics_as_json(held_out)}; leave the setting out, to tell those apart"
+        )
+    return wanted if wanted is not None else held_out
+
+
+def told_apart(lake: LakeConfig, versions: Mapping[str, int], card: EncoderCard, topics: Topics | None) -> ToldApart | None:
+    """The topics as the labels of everybody's units know them; None, and why, where it cannot be told what of them the encoder was trained without."""
+    if topics is None:
+        return None
+    version, is_without = versions[EXAMPLES.name], card.held_out is not None and card.held_out.topics is not None
+    if is_without and (card.trained_on.get(EXAMPLES.name) != version or topics_held_out(lake, version) != {topics_as_json(topics)}):
+        logger.warning("topics are not told apart: the encoder was trained without some, on other `examples` than version %d; train it on these", version)
+        return None
+    labels = topic_labels(
+        arrow_tables.read_batches(lake, PERSON_LABELS, LEVELS, version=versions[PERSON_LABELS.name]) if PERSON_LABELS.name in versions else (), topics
+    )
+    if not labels.broad:
+        logger.warning("topics are not told apart: none of %d broad labels is one of %s", labels.broad_in_all, topics_as_json(topics))
+        return None
+    return ToldApart(labels.keys, len(labels.broad), labels.broad_in_all, is_without or not card.trained_on)
+
+
+def check_topics(topics: ToldApart | None, questions: Questions, training: Mapping[Kind, Sequence[np.ndarray]]) -> None:
+    """Raise ContractError where labels of topics that are held out are those of people to train on all the same; `training` is what `pasts_of` has of them."""
+    if topics is None or not topics.are_held_out:
+        return
+    for level, answers in questions.levels.items():
+        if (label_counts(training[level], len(answers.texts)) > 0)[topics.among(answers.texts)].any():
+            raise ContractError(
+                "person_labels: they are of other labels than `examples`, which hold topics out; run 'kindred trainer examples' and 'kindred trainer train' anew"
+            )
+
+
 def check_acts(card: EncoderCard, acts: HeldOutActs | None, version: int) -> None:
     """Raise EncoderError where an encoder may have been trained on acts that it is to be asked about."""
     if card.held_out is None:
@@ -89,20 +143,21 @@ def check_acts(card: EncoderCard, acts: HeldOutActs | None, version: int) -> Non
 
 
 def never_met(lake: LakeConfig, version: int, card: EncoderCard, part: Split = "test") -> set[str]:
-    """`person_id`s of split test whom an encoder that held these out never met; everybody where it met nobody at all. Of split validation, those whom it was not trained
-    on, though chosen by, maybe.
+    """`person_id`s of split test whom an encoder that held these out never met; everybody where it met nobody at all, and whoever never acted on a platform that it was trained
+    on. Of split validation, those whom it was not trained on, though chosen by, maybe.
 
     Who acts in a community that it held out may have come there later than its training, and been trained on before.
     """
-    columns, held_out, trained_on = ("person_id", "communities"), card.held_out, card.trained_on.get(EXAMPLES.name)
+    columns, held_out, trained_on = ("person_id", "communities", "platforms"), card.held_out, card.trained_on.get(EXAMPLES.name)
     batches = arrow_tables.read_batches(lake, EXAMPLES, columns, ds.field("split") == part, version)
     people = [person for batch in batches for person in zip(*(batch[name].to_pylist() for name in columns), strict=True)]
     if held_out is None:
-        return {person_id for person_id, _ in people}
+        return {person_id for person_id, _, _ in people}
+    elsewhere = {person_id for person_id, _, platforms in people if card.platforms and platforms and not set(platforms).intersection(card.platforms)}
     if part == "validation":
-        return {person_id for person_id, _ in people if held_out.split_of(person_id) != "train"}
-    by_hash = {person_id for person_id, _ in people if held_out.split_of(person_id) == "test"}
-    by_place = {person_id for person_id, communities in people if held_out.split_of(person_id, communities) == "test"} - by_hash
+        return elsewhere | {person_id for person_id, _, _ in people if held_out.split_of(person_id) != "train"}
+    by_hash = elsewhere | {person_id for person_id, _, _ in people if held_out.split_of(person_id) == "test"}
+    by_place = {person_id for person_id, communities, _ in people if held_out.split_of(person_id, communities) == "test"} - by_hash
     return by_hash | (by_place if trained_on in (None, version) or not by_place else by_place - _met(lake, trained_on, by_place))
 
 

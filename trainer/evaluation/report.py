@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lake.examples import Kind
 from trainer.evaluation.comparison import EvaluationResult, Score
+from trainer.evaluation.kept import KeptGain
 from trainer.evaluation.numbers import DIFFERENCE, plain_name, with_interval
 from trainer.evaluation.parts import LENGTHS, POPULARITIES
 from trainer.evaluation.shape import shape_blocks, shape_numbers
@@ -22,6 +23,7 @@ HELD_OUT_ACTS = {
     "last": "each person's last item, and the one before it to choose by",
     "later": "what people do after a moment, the same for all, and some of the time before it to choose by",
 }
+KEPT_TITLE = "Of the lead over the base on the other topics, the share that it has on those told apart (-: it has no clear lead there)"
 SLICED = (*LENGTHS, *POPULARITIES)
 
 
@@ -36,6 +38,8 @@ def report_text(result: EvaluationResult) -> str:
         lines.append("The registered encoder IS the untouched base: no training has beaten it yet.")
     for title, scores in blocks_of_cuts(result):
         lines += ["", title, *_tables(scores)]
+    if result.kept:
+        lines += ["", KEPT_TITLE, *_table_of_kept(result.kept)]
     for title, scores in blocks_of_slices(result):
         lines += ["", title, *_table_of_slices(scores)]
     for title, of_people in user_user_blocks(result.user_user) if result.user_user else ():
@@ -55,10 +59,27 @@ def explained(result: EvaluationResult) -> str:
     ]
     if result.temperature is not None:
         sentences.append(f"With popularity: to a cosine {result.temperature:.3g} log(1 + how often training people have the item) is added.")
-    sentences.extend(_asked_about_items(result))
+    sentences += [*_whom_it_met(result), *_topics_told_apart(result), *_asked_about_items(result)]
     if result.held_out_part == "validation":
         sentences.append("ASKED ARE THOSE TO CHOOSE SETTINGS BY (split validation), not those to judge by.")
     return " ".join(sentences)
+
+
+def _whom_it_met(result: EvaluationResult) -> Iterator[str]:
+    if result.platforms_met and result.platforms_asked:
+        elsewhere = "" if set(result.platforms_met).intersection(result.platforms_asked) else ", of which it never saw anything"
+        yield f"Trained on {', '.join(result.platforms_met)}, asked on {', '.join(result.platforms_asked)}{elsewhere}."
+
+
+def _topics_told_apart(result: EvaluationResult) -> Iterator[str]:
+    topics = result.topics
+    if topics is not None:
+        what = f"{topics.broad} of {topics.broad_in_all} broad labels with all specific ones beside them"
+        yield (
+            f"New topics: {what} were held out from this encoder's training; under that name they alone meet, and are looked for among the labels of all topics. Of units that nobody labelled no topic is known."
+            if topics.are_held_out
+            else f"The same topics, trained on: {what}. They were NOT held out from this encoder, which is the control of one that was trained without them."
+        )
 
 
 def _asked_about_items(result: EvaluationResult) -> Iterator[str]:
@@ -78,6 +99,9 @@ def flat_numbers(result: EvaluationResult) -> dict[str, float]:
         numbers |= {name: score.mean, f"{name}_low": score.low, f"{name}_high": score.high}
         if score.share_matched is not None:
             numbers[name.rpartition("/")[0] + "/share_matched"] = score.share_matched
+    for gain in result.kept:
+        name = f"kept/{gain.level}/{gain.metric}"
+        numbers |= {name: gain.mean, f"{name}_low": gain.low, f"{name}_high": gain.high}
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
@@ -152,6 +176,14 @@ def _table_of_slices(scores: Sequence[Score]) -> Iterator[str]:
 
 def _pair(tuned: Score, difference: Score) -> str:
     return "-" if math.isnan(tuned.mean) else f"{tuned.mean:.3f}  {_cell(difference, signed=True)}"
+
+
+def _table_of_kept(kept: Sequence[KeptGain]) -> Iterator[str]:
+    named = list(dict.fromkeys(gain.metric for gain in kept))
+    by_place = {(gain.level, gain.metric): gain for gain in kept}
+    yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in named).rstrip()
+    for level in dict.fromkeys(gain.level for gain in kept):
+        yield "  " + f"{level:<{NAME_WIDTH}}" + "".join(f"{by_place[level, metric]!s:<{CELL_WIDTH}}" for metric in named).rstrip()
 
 
 def _worse_last(score: Score | UserUserScore) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lake.examples import HeldOut, Period
+from lake.examples import HeldOut, Period, topics_of
 from lake.labels import Level
 from trainer.config import ExamplesConfig
 
@@ -62,11 +62,11 @@ class PersonHistory:
 
 
 def held_out(config: ExamplesConfig) -> HeldOut:
-    """Which people, or which acts of everybody, are not trained on."""
+    """Which people and topics, or which acts of everybody, are not trained on."""
     if config.held_out_acts:
         return HeldOut(validation_share=0, test_share=0, acts=config.held_out_acts)
     communities = tuple(sorted(set(config.held_out_communities)))
-    return HeldOut(validation_share=config.validation_share, test_share=config.test_share, communities=communities)
+    return HeldOut(validation_share=config.validation_share, test_share=config.test_share, communities=communities, topics=topics_of(config.held_out_topics))
 
 
 def person_cuts(history: PersonHistory, config: ExamplesConfig) -> list[tuple[int, bool]] | str:

@@ -1,6 +1,6 @@
 """What a teacher judged -> grades of the positives of a cut, and hard negatives that were verified. Pure: rows in, rows out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from lake.examples import answer_key
@@ -18,11 +18,13 @@ def judged_by_query(rows: Iterable[Mapping[str, Any]]) -> Judged:
     return found
 
 
-def with_judgements(example: dict[str, Any], unit_ids: Sequence[str], judged: Judged, hard_negative_grade: float) -> dict[str, Any]:
+def with_judgements(
+    example: dict[str, Any], unit_ids: Sequence[str], judged: Judged, hard_negative_grade: float, never: Set[int] = frozenset()
+) -> dict[str, Any]:  # fmt: skip
     """A row of `examples` with grades and hard negatives, and the words of the latter. `unit_ids` are those of its history.
 
     A positive has the grade that its item got for the history up to the cut, else for the unit that was so labelled. An item is a hard negative of a cut where it
-    got at most `hard_negative_grade` for that history and the person never did it.
+    got at most `hard_negative_grade` for that history, the person never did it, and its words (as an answer_key) are not among those that are never to be one.
     """
     did, cuts = set(example["did"]), []
     words: dict[str, dict[str, Any]] = {}
@@ -32,7 +34,7 @@ def with_judgements(example: dict[str, Any], unit_ids: Sequence[str], judged: Ju
         own = {positive["item_id"] for positive in positives}
         negatives = [
             row for item_id, row in sorted(of_history.items())
-            if row["grade"] <= hard_negative_grade and item_id not in own and answer_key(row["text"]) not in did
+            if row["grade"] <= hard_negative_grade and item_id not in own and (key := answer_key(row["text"])) not in did and key not in never
         ]  # fmt: skip
         words |= {row["item_id"]: {name: row[name] for name in ("item_id", "level", "text")} for row in negatives}
         cuts.append(cut | {"positives": positives, "hard_negatives": [row["item_id"] for row in negatives]})

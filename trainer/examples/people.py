@@ -1,24 +1,27 @@
 """Chunks of some people and their labelled units -> rows of `examples`. Histories stay in Arrow; Python sees a person's arrays."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.examples import EXAMPLES, answer_key, title_answer
+from lake.examples import EXAMPLES, HeldOut, answer_key, title_answer, topics_as_json
 from lake.labels import LEVELS, normalised
 from lake.schema import arrow_schema
 from trainer.config import ExamplesConfig
 from trainer.examples.catalogue import NO_CATALOGUE, Catalogue
 from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
 from trainer.examples.held_out_acts import HeldOutFrom, held_out_cuts, held_out_from
+from trainer.examples.held_out_topics import NO_WORDS
 from trainer.examples.judgements import Judged, with_judgements
 from trainer.examples.person_labels import whole
+from trainer.topics import are_of_topics, text_keys
 
 _TYPES = arrow_schema(EXAMPLES)
 NEVER = int(np.iinfo(np.int64).max)
@@ -58,6 +61,30 @@ class People:
         items = self.items[slice(*self.offsets[person : person + 2])]
         return np.where(items == NONE, NONE, self.catalogue.keys[items]) if len(self.catalogue.keys) else items
 
+    @cached_property
+    def about_keys(self) -> Numbers:
+        """The `answer_key` of what each unit is about, in the archive's own words (`lake.units.thread_title`), (S,); -1 for none."""
+        of_objects, own, of_roots = self.title_keys.T
+        return np.where(of_objects != NONE, of_objects, np.where(own != NONE, own, of_roots))
+
+    def without(self, words: Numbers) -> "People":
+        """The people as they were if nothing had these words (answer_keys): no label of a unit one of whose two labels is among them, no such title, no such item."""
+        if not len(words):
+            return self
+        of_rows = np.append(are_of_topics(self.label_rows, words), False)  # behind the last stands no label's
+        of_items = np.append(np.isin(self.catalogue.keys, words), False)
+        return replace(
+            self,
+            labels=np.where(of_rows[self.labels], NONE, self.labels),
+            titles=np.where(np.isin(self.about_keys, words), NONE, self.titles),
+            items=np.where(of_items[self.items], NONE, self.items),
+        )
+
+    def visited(self, person: int, name: Literal["community", "platform"]) -> list[str]:
+        """All in which a person ever acted, sorted."""
+        start, end = (int(each) for each in self.offsets[person : person + 2])
+        return sorted(pc.unique(pc.struct_field(self.units.slice(start, end - start), name)).drop_null().to_pylist())
+
 
 def people_of(chunks: pa.Table, label_rows: pa.Table, catalogue: Catalogue = NO_CATALOGUE) -> People:
     """The people of `person_id`, `chunk` and `units` of sequences, and of rows of `person_labels`, both in any order."""
@@ -77,7 +104,7 @@ def people_of(chunks: pa.Table, label_rows: pa.Table, catalogue: Catalogue = NO_
         units=units,
         threads=_numbers(pc.struct_field(units, "thread_id").dictionary_encode()),
         titles=_numbers(pc.coalesce(*by_role).dictionary_encode()),
-        title_keys=np.stack([_title_keys(titles) for titles in by_role], axis=1),
+        title_keys=np.stack([title_keys(titles) for titles in by_role], axis=1),
         labels=_label_of_units(units, np.repeat(np.array(person_ids, object), counts), label_rows),
         label_rows=label_rows,
         items=catalogue.find(units),
@@ -116,10 +143,11 @@ def _with_words(texts: pa.Array) -> pa.Array:
     return pa.array([text if normalised(text) else None for text in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
 
 
-def _title_keys(titles: pa.Array) -> Numbers:
+def title_keys(titles: pa.Array) -> Numbers:
+    """The `answer_key` of each title as an answer, -1 for null."""
     encoded = titles.dictionary_encode()
-    keys, numbers = np.array([answer_key(title_answer(title)) for title in encoded.dictionary.to_pylist()] or [0], np.int64), _numbers(encoded)
-    return np.where(numbers == NONE, NONE, keys[numbers])
+    answers = pa.array([title_answer(title) for title in encoded.dictionary.to_pylist()], pa.string())
+    return text_keys(answers.take(encoded.indices))
 
 
 @dataclass(frozen=True)
@@ -131,42 +159,59 @@ class TimeSplit:
 
 
 def examples_of(
-    people: People, split: TimeSplit, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str], judged: Judged | None = None
+    people: People, split: TimeSplit, config: ExamplesConfig, counts: Counter[str], dropped: Counter[str], judged: Judged | None = None, of_topics: Numbers = NO_WORDS
 ) -> pa.Table:  # fmt: skip
     """Rows of `examples`, ordered by where and when the people act last, so that neighbours in the table are neighbours in place and time.
 
-    Where acts are held out, all but the cuts that ask for them is made of what lies before. `counts` and `dropped` are added to: people, cuts, people of each split; people without an example by reason.
+    Where acts are held out, all but the cuts that ask for them is made of what lies before. Where topics are, only people of split test have what is `of_topics` (answer_keys). `counts` and
+    `dropped` are added to: people, cuts, people of each split; people without an example by reason.
     """
     shares, rows, kept = held_out(config), [], []
-    labels = _labels(people.label_rows)
+    known, never, labels = people.without(of_topics), frozenset(of_topics.tolist()), _labels(people.label_rows)
+    rules: dict[str, Any] = {"held_out_acts": config.held_out_acts, "held_out_topics": topics_as_json(shares.topics), "candidates": []}
     for person, person_id in enumerate(people.person_ids):
-        history = people.history(person, config.max_history_units)
-        begins = held_out_from(history, config.held_out_acts, split.choose_at, split.judge_at) if config.held_out_acts else None
-        trained = history if begins is None else history.before(begins.choose)
-        cuts, asked = person_cuts(trained, config), [] if begins is None else _held_out_cuts(people, person, history, begins, config)
-        if isinstance(cuts, str) and not asked:
-            dropped[f"people: {cuts}"] += 1
+        visited = {"communities": people.visited(person, "community"), "platforms": people.visited(person, "platform")}
+        part = shares.split_of(person_id, visited["communities"])
+        row = _person_row(people if part == "test" else known, person, labels, split, config)
+        if isinstance(row, str):
+            dropped[f"people: {row}"] += 1
             continue
-        past_until = split.judge_at if begins is None else NEVER
-        row = _example(people, person, trained, [] if isinstance(cuts, str) else cuts, labels, past_until, config) | {"person_id": person_id, "candidates": []}
-        row["cuts"] += asked
-        row["held_out_acts"], row["trained_units"] = config.held_out_acts, None if begins is None else max(0, begins.choose - history.kept_from)
-        row["split"] = shares.split_of(person_id, row["communities"])
+        row |= {"person_id": person_id, "split": part, **visited, **rules}
+        start, end = (int(each) for each in people.offsets[person : person + 2])
+        start = max(start, end - config.max_history_units)
         if judged:
-            kept_units = people.units.slice(people.offsets[person] + history.kept_from, len(history.times) - history.kept_from)
-            row = with_judgements(row, pc.struct_field(kept_units, "unit_id").to_pylist(), judged, config.hard_negative_grade)
-        counts["people"] += 1
-        counts["cuts"] += len(row["cuts"])
-        counts.update(f"people with {cut['part']} acts held out" for cut in asked)
-        counts["people with labels"] += bool(row["labelled"])
-        counts["people with catalogue items"] += bool(row["acted_on"])
-        counts["hard negatives"] += sum(len(cut["hard_negatives"]) for cut in row["cuts"])
-        counts[f"{row['split']} people"] += 1
-        counts.update(people_of_place(community) for community in shares.communities if community in row["communities"])
+            unit_ids = pc.struct_field(people.units.slice(start, end - start), "unit_id").to_pylist()
+            row = with_judgements(row, unit_ids, judged, config.hard_negative_grade, frozenset() if part == "test" else never)
+        _count(row, shares, counts)
         rows.append(row)
-        kept.append((int(people.offsets[person]) + history.kept_from, int(people.offsets[person + 1])))
+        kept.append((start, end))
     order = sorted(range(len(rows)), key=lambda at: (rows[at]["cuts"][-1]["community"] or "", rows[at]["cuts"][-1]["cut_at"], rows[at]["person_id"]))
     return _table([rows[at] for at in order], [kept[at] for at in order], people.units)
+
+
+def _person_row(people: People, person: int, labels: list[dict[str, Any]], split: TimeSplit, config: ExamplesConfig) -> dict[str, Any] | str:
+    """What the units of one person say, or why there is no example."""
+    history = people.history(person, config.max_history_units)
+    begins = held_out_from(history, config.held_out_acts, split.choose_at, split.judge_at) if config.held_out_acts else None
+    trained = history if begins is None else history.before(begins.choose)
+    cuts, asked = person_cuts(trained, config), [] if begins is None else _held_out_cuts(people, person, history, begins, config)
+    if isinstance(cuts, str) and not asked:
+        return cuts
+    row = _example(people, person, trained, [] if isinstance(cuts, str) else cuts, labels, split.judge_at if begins is None else NEVER, config)
+    row["cuts"] += asked
+    return row | {"trained_units": None if begins is None else max(0, begins.choose - history.kept_from)}
+
+
+def _count(row: Mapping[str, Any], shares: HeldOut, counts: Counter[str]) -> None:
+    """Add what a row has to the counts."""
+    counts["people"] += 1
+    counts["cuts"] += len(row["cuts"])
+    counts.update(f"people with {cut['part']} acts held out" for cut in row["cuts"] if cut["part"])
+    counts["people with labels"] += bool(row["labelled"])
+    counts["people with catalogue items"] += bool(row["acted_on"])
+    counts["hard negatives"] += sum(len(cut["hard_negatives"]) for cut in row["cuts"])
+    counts[f"{row['split']} people"] += 1
+    counts.update(people_of_place(community) for community in shares.communities if community in row["communities"])
 
 
 def people_of_place(community: str) -> str:
@@ -191,7 +236,6 @@ def _example(
     return {
         "labelled": [labels[row] for row in history.labels[history.kept_from :].tolist() if row != NONE],
         "cuts": cut_rows,
-        "communities": sorted({community for community in communities if community is not None}),
         "did": np.unique(np.concatenate([of_titles[of_titles != NONE], of_items[of_items != NONE], np.array(of_labels, np.int64)])),
         "acted_on": _acted_items(people, start + history.kept_from, acts.tolist()),
         "label_set": sorted({labels[row]["teacher_version"] for row in items}),
@@ -221,10 +265,7 @@ def _table(rows: list[dict[str, Any]], kept: list[tuple[int, int]], units: pa.St
     names = {field.name for field in _TYPES.field("labelled").type.value_type}
     columns = (
         {"history": history}
-        | {
-            name: pa.array([row[name] for row in rows], _TYPES.field(name).type)
-            for name in ("person_id", "cuts", "did", "communities", "label_set", "split", "acted_on", "candidates", "held_out_acts", "trained_units")
-        }
+        | {name: pa.array([row[name] for row in rows], _TYPES.field(name).type) for name in set(_TYPES.names) - {"history", "labelled"}}
         | {"labelled": pa.array([[{name: label[name] for name in names} for label in row["labelled"]] for row in rows], _TYPES.field("labelled").type)}
     )
     return pa.table({name: columns[name] for name in _TYPES.names})

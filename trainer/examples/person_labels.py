@@ -84,8 +84,10 @@ def label_index(batches: Iterable[pa.RecordBatch], ranks: Mapping[str, int], par
     return LabelIndex(of_contents[order], labels.take(pa.array(order)))
 
 
-def labelled_units(chunks: Iterable[pa.RecordBatch], labels: LabelIndex, of_labelled: Times, of_all: Times | None = None) -> Iterator[pa.Table]:
-    """Rows of `person_labels` out of `person_id`, `bucket` and `units` of sequences, in any order; their times are counted, those of all units too if asked."""
+def labelled_units(
+    chunks: Iterable[pa.RecordBatch], labels: LabelIndex, of_labelled: Times, of_all: Times | None = None
+) -> Iterator[tuple[pa.StructArray, pa.Table]]:  # fmt: skip
+    """Units and their rows of `person_labels`, out of `person_id`, `bucket` and `units` of sequences, in any order; their times are counted, those of all units too if asked."""
     for batch in chunks:
         units, chunk_of_unit = pc.list_flatten(batch["units"]), pc.list_parent_indices(batch["units"])
         times = pc.struct_field(units, "created_at")
@@ -96,7 +98,8 @@ def labelled_units(chunks: Iterable[pa.RecordBatch], labels: LabelIndex, of_labe
         labelled = np.flatnonzero(of_units != NONE)
         if len(labelled):
             of_labelled.add(times.take(pa.array(labelled)).cast(pa.int64()).to_numpy())
-            yield _rows(batch.take(chunk_of_unit.take(pa.array(labelled))), units.take(pa.array(labelled)), labels.rows.take(pa.array(of_units[labelled])))
+            found = units.take(pa.array(labelled))
+            yield found, _rows(batch.take(chunk_of_unit.take(pa.array(labelled))), found, labels.rows.take(pa.array(of_units[labelled])))
 
 
 _LABELS = pa.schema({"unit_hash": pa.string(), "teacher_version": pa.string(), "specific": pa.string(), "broad": pa.string(), "rank": pa.int64()})

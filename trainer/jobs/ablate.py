@@ -66,7 +66,7 @@ def _outcome(variant: Variant, launch: Sequence[str]) -> Outcome | None:
     known = tracking.finished_evaluation(tags, ABLATE)
     if known is not None:
         logger.info("variant %r: nothing changed since it was evaluated", variant.name)
-        return Outcome(variant.name, EvaluationResult(**known))
+        return Outcome(variant.name, EvaluationResult(**known), variant.but_for_seed)
     logger.info("variant %r: examples, train, evaluate", variant.name)
     try:
         result = _made(variant, launch)
@@ -75,7 +75,7 @@ def _outcome(variant: Variant, launch: Sequence[str]) -> Outcome | None:
         return None
     with tracking.ablation_run(variant.name, tags):
         tracking.log_evaluation(result.model_dump())
-    return Outcome(variant.name, result)
+    return Outcome(variant.name, result, variant.but_for_seed)
 
 
 def cut_examples_anew(settings: Settings, variants: Sequence[Variant]) -> None:

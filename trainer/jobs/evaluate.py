@@ -11,10 +11,10 @@ import pyarrow.dataset as ds
 
 from conf.arguments import JobArguments
 from conf.errors import ContractError, EncoderError
-from lake import arrow_tables
+from lake import arrow_tables, registry
 from lake.config import LakeConfig
-from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, registered_folder
-from lake.examples import EXAMPLES, HeldOutActs, Kind
+from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, read_card, registered_folder
+from lake.examples import EXAMPLES, PERSON_LABELS, HeldOutActs, Kind, Topics
 from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
 from lake.presence import has_table
@@ -25,23 +25,27 @@ from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.alike import who_is_alike
 from trainer.evaluation.baselines import pasts_of
 from trainer.evaluation.catalogue import catalogue_questions
-from trainer.evaluation.comparison import EvaluationResult, ReadQueries, item_findings, read_queries
+from trainer.evaluation.comparison import EvaluationResult, ReadQueries, Score, ToldTopics, item_findings, read_queries
 from trainer.evaluation.encoder_shape import people_shape_scores
 from trainer.evaluation.identity import who_is_it
+from trainer.evaluation.parts import ToldApart
 from trainer.evaluation.people import (
     BATCH_ROWS,
     acting_people,
     acts_held_out,
     askable_people,
     asked_examples,
+    asked_topics,
     catalogue_items,
     check_acts,
+    check_topics,
     entering_people,
     items_of_training,
     label_items,
     never_met,
     people_of,
     split_known_by,
+    told_apart,
 )
 from trainer.evaluation.questions import Example, Questions, questions_of, title_questions
 from trainer.evaluation.rankings import ranking_hashes, ranking_rows
@@ -50,6 +54,7 @@ from trainer.evaluation.shape import Shape, ShapeScore
 from trainer.evaluation.shown import ShownPerson
 from trainer.evaluation.user_user import UserUser
 from trainer.fingerprint import EVALUATE, EVALUATION_VERSION
+from trainer.publishing import encoder_folder
 from trainer.student import base_of
 
 logger = logging.getLogger(__name__)
@@ -62,16 +67,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run_job(arguments: JobArguments) -> None:
     """Evaluate, and print what was found."""
-    result = evaluate(arguments.section("lake", LakeConfig), arguments.section("trainer", TrainerConfig))
+    result = evaluate(arguments.section("lake", LakeConfig), arguments.section("trainer", TrainerConfig), arguments.values.encoder)
     print(result.model_dump_json(indent=2) if arguments.values.json else report_text(result))
 
 
-def evaluate(lake: LakeConfig, config: TrainerConfig) -> EvaluationResult:
-    """What the people of split test (or validation, where settings ask so), or acts held out of everybody's training, say of the registered encoder; what was found
-    before where nothing that decides it has changed. Raises ContractError without such people, EncoderError without encoder, or with one that does not say whom it met, ConfigError for rankings that cannot be read.
+def evaluate(lake: LakeConfig, config: TrainerConfig, encoder: str | None = None) -> EvaluationResult:
+    """What the people of split test (or validation, where settings ask so), or acts held out of everybody's training, say of an encoder (by what `publishing.encoder_folder` finds it by; None: the registered one);
+    what was found before where nothing that decides it has changed.
+
+    Raises ContractError without such people, EncoderError without encoder, or with one that does not say whom it met, ConfigError for rankings that cannot be read.
     """
-    folder = registered_folder(lake)
-    reads = (EXAMPLES, ITEMS) if has_table(lake, ITEMS) else (EXAMPLES,)
+    folder = registered_folder(lake) if encoder is None else encoder_folder(lake, encoder)
+    registry.connect(lake)  # the encoder may be of another one
+    topics = asked_topics(read_card(folder), config.evaluation)
+    reads = (EXAMPLES, *(spec for spec in (ITEMS, *((PERSON_LABELS,) if topics else ())) if has_table(lake, spec)))
     settings = config.evaluation.model_dump() | {"rankings": ranking_hashes(config.evaluation.rankings)}
     read = inputs_now(lake, reads, settings=settings, encoder_version=encoder_version(folder), code=EVALUATION_VERSION)
     tags = {tracking.INPUTS: read.fingerprint}
@@ -102,12 +111,14 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     titles = title_questions(people.entering, settings.communities, [query_format])
     acted_on = catalogue_questions(people.acting, of_apps, settings.held_out_part if acts else None, settings.communities, [query_format])
     check_read(questions, titles, acted_on)
+    topics = told_apart(lake, read.versions, tuned.card, asked_topics(tuned.card, settings)) if questions.people else None
     train_cuts = arrow_tables.read_batches(lake, EXAMPLES, ("cuts",), ds.field("split") == "train", version, BATCH_ROWS) if questions.people else ()
     of_labels, of_titles, of_items = read_queries(tuned, base, questions, titles, acted_on)
     training = pasts_of((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
+    check_topics(topics, questions, training)
     training_items: dict[Kind, list[np.ndarray]] = {"catalogue": items_of_training(lake, version, of_apps)} if acted_on.people else {}
     found = [
-        item_findings(tuned, base, questions, of_labels, training, settings),
+        item_findings(tuned, base, questions, of_labels, training, settings, topics=topics),
         item_findings(tuned, base, titles, of_titles, {}, settings),
         item_findings(tuned, base, acted_on, of_items, training_items, settings, ranking_rows(settings.rankings, acted_on, of_apps)),
     ]
@@ -132,6 +143,10 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         matched_min_others=config.evaluation.matched_min_others,
         same_meaning_cosine=config.evaluation.same_meaning_cosine,
         temperature=tuned.card.temperature,
+        platforms_met=tuned.card.platforms,
+        platforms_asked=sorted({unit["platform"] for asked in (questions, titles, acted_on) for history in asked.histories for unit in history}),
+        topics=told_topics(topics, asked_topics(tuned.card, settings), found[0].scores),
+        kept=[gain for each in found for gain in each.kept],
         scores=[score for each in found for score in each.scores],
         user_user=None if acts else user_user(lake, version, people, tuned, base, settings),
         shape=Shape(
@@ -143,6 +158,16 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         ),
     )
     return result, next((each.shown[kind] for each in found for kind in ("specific", "title") if each.shown.get(kind)), [])
+
+
+def told_topics(topics: ToldApart | None, wanted: Topics | None, scores: Sequence[Score]) -> ToldTopics | None:
+    """Which topics were told apart, as the result says it; None where none were, which is said where somebody was asked for them."""
+    if topics is None or wanted is None:
+        return None
+    if not any(score.cuts in topics.names for score in scores):
+        logger.warning("topics are not told apart: of those who are asked nobody has one of them, or nobody another, after a cut")
+        return None
+    return ToldTopics(topics=wanted, broad=topics.broad, broad_in_all=topics.broad_in_all, are_held_out=topics.are_held_out)
 
 
 def shape_of_people(tuned: Encoder, base: Encoder, settings: EvaluationConfig, *asked: tuple[Questions, ReadQueries]) -> list[ShapeScore]:

@@ -13,7 +13,7 @@ from conf.arguments import JobArguments
 from conf.errors import ConfigError
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.examples import EXAMPLES, PERSON_LABELS
+from lake.examples import EXAMPLES, PERSON_LABELS, topics_of
 from lake.job_runs import RunRecord, inputs_now, job_run, last_run_of
 from lake.judgements import JUDGEMENTS
 from lake.labels import ITEMS, LABELS, LABELS_SOURCE, NORMALISING_VERSION, is_label
@@ -23,10 +23,13 @@ from lake.units import SEQUENCES
 from trainer import arguments as trainer_arguments
 from trainer.config import ExamplesConfig, TrainerConfig
 from trainer.examples.catalogue import NO_CATALOGUE, Catalogue, catalogue_of
+from trainer.examples.cuts import Numbers
+from trainer.examples.held_out_topics import NO_WORDS, TopicTitles, unknown_names
 from trainer.examples.judgements import Judged, judged_by_query
-from trainer.examples.people import LEAF_BYTES, TimeSplit, examples_of, people_of, people_of_place, ranges_of_ids
+from trainer.examples.people import LEAF_BYTES, TimeSplit, examples_of, people_of, people_of_place, ranges_of_ids, title_keys, titles_by_role
 from trainer.examples.person_labels import Times, label_index, labelled_units
 from trainer.fingerprint import EXAMPLES_VERSION, examples_settings
+from trainer.topics import topic_labels
 
 logger = logging.getLogger(__name__)
 JOB = "trainer examples"
@@ -60,11 +63,31 @@ def build_examples(lake: LakeConfig, config: ExamplesConfig) -> None:
         versions = inputs.versions
         record.versions_read.update(versions)
         of_labelled, of_all = Times(), Times()
-        labelled = arrow_tables.overwrite_stream(lake, PERSON_LABELS, _labelled(lake, versions, config, of_labelled, of_all))
+        titles = titles_of_topics(lake, versions, config, record)
+        labelled = arrow_tables.overwrite_stream(lake, PERSON_LABELS, _labelled(lake, versions, config, of_labelled, of_all, titles))
         record.wrote(PERSON_LABELS, labelled)
         split = time_split(of_labelled if of_labelled.counts and not config.held_out_acts else of_all, config)
         catalogue = read_catalogue(lake, versions.get("items"), config)
-        record.wrote(EXAMPLES, write_examples(lake, versions, labelled, split, config, record, catalogue))
+        of_topics = NO_WORDS if titles is None else titles.words()
+        record.rows.update({} if titles is None else {"labelled units of held-out topics": titles.units})
+        record.wrote(EXAMPLES, write_examples(lake, versions, labelled, split, config, record, catalogue, of_topics))
+
+
+def titles_of_topics(lake: LakeConfig, versions: Mapping[str, int], config: ExamplesConfig, record: RunRecord) -> TopicTitles | None:
+    """The labels of the topics that are held out, with no title yet; None where none are. Raises ConfigError for topics that no label has."""
+    topics = topics_of(config.held_out_topics)
+    if topics is None:
+        return None
+    labels = topic_labels(_label_batches(lake, versions, config, ("teacher_version", "specific", "broad")), topics)
+    unknown = unknown_names(topics, labels)
+    if unknown or not labels.broad:
+        asked = f"no label has the broad {unknown[0]!r}" if unknown else f"none of {labels.broad_in_all} broad labels falls into a share of {topics}"
+        raise ConfigError(f"trainer.examples.held_out_topics: {asked}; label units first, raise the share, or name broad labels as `labels` has them")
+    logger.info(
+        "%d of %d broad labels are held out, and %d specific ones beside them", len(labels.broad), labels.broad_in_all, len(labels.keys) - len(labels.broad)
+    )
+    record.rows.update({"broad labels held out": len(labels.broad), "broad labels": labels.broad_in_all})
+    return TopicTitles(labels)
 
 
 def time_split(times: Times, config: ExamplesConfig) -> TimeSplit:
@@ -85,7 +108,9 @@ def read_catalogue(lake: LakeConfig, version: int | None, config: ExamplesConfig
     return catalogue_of(arrow_tables.read_batches(lake, ITEMS, columns, _OF_APPS, version), config.catalogue_ids)
 
 
-def _labelled(lake: LakeConfig, versions: dict[str, int], config: ExamplesConfig, of_labelled: Times, of_all: Times) -> Iterator[pa.Table]:
+def _labelled(
+    lake: LakeConfig, versions: dict[str, int], config: ExamplesConfig, of_labelled: Times, of_all: Times, of_topics: TopicTitles | None
+) -> Iterator[pa.Table]:  # fmt: skip
     """Rows of `person_labels`; each part of the labels is a pass over all histories."""
     ranks = label_ranks(lake, versions["labels"], config.label_set) if "labels" in versions else {}
     parts = max(1, -(-sum(ranks.values()) // config.labels_at_once))
@@ -94,7 +119,18 @@ def _labelled(lake: LakeConfig, versions: dict[str, int], config: ExamplesConfig
         columns = ("unit_hash", "teacher_version", "specific", "broad")
         labels = label_index(arrow_tables.read_batches(lake, LABELS, columns, is_label(), versions["labels"]) if ranks else (), order, part, parts)
         chunks = arrow_tables.read_batches(lake, SEQUENCES, ("person_id", "bucket", "units"), version=versions["sequences"], batch_rows=CHUNKS_A_BATCH)
-        yield from labelled_units(chunks, labels, of_labelled, None if part else of_all)
+        for units, rows in labelled_units(chunks, labels, of_labelled, None if part else of_all):
+            if of_topics is not None:
+                of_topics.see(rows, title_keys(pc.coalesce(*titles_by_role(units))))
+            yield rows
+
+
+def _label_batches(lake: LakeConfig, versions: Mapping[str, int], config: ExamplesConfig, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Labels of the teacher versions that count; none where there is no such table."""
+    if LABELS.name in versions:
+        counted = pa.array(label_ranks(lake, versions[LABELS.name], config.label_set), pa.string())
+        for batch in arrow_tables.read_batches(lake, LABELS, columns, is_label(), versions[LABELS.name]):
+            yield batch.filter(pc.is_in(batch["teacher_version"], value_set=counted))
 
 
 def label_ranks(lake: LakeConfig, version: int, label_set: list[str] | None) -> dict[str, int]:
@@ -109,11 +145,13 @@ def label_ranks(lake: LakeConfig, version: int, label_set: list[str] | None) -> 
 
 
 def write_examples(
-    lake: LakeConfig, versions: Mapping[str, int], labelled: int, split: TimeSplit, config: ExamplesConfig, record: RunRecord, catalogue: Catalogue
+    lake: LakeConfig, versions: Mapping[str, int], labelled: int, split: TimeSplit, config: ExamplesConfig, record: RunRecord, catalogue: Catalogue,
+    of_topics: Numbers = NO_WORDS,
 ) -> int:  # fmt: skip
     """Replace `examples`, bucket by bucket, in one commit; the version that it gets.
 
-    `versions` (table -> Delta version) and `labelled`, that of `person_labels`, are what is read: what another run writes meanwhile counts nothing.
+    `versions` (table -> Delta version) and `labelled`, that of `person_labels`, are what is read: what another run writes meanwhile counts nothing. `of_topics` are the answer_keys of what is
+    held out with some topics.
     """
     version = versions["sequences"]
     buckets: Counter[int] = Counter()
@@ -124,7 +162,7 @@ def write_examples(
         for where, chunks in chunks_in_parts(lake, version, bucket, buckets[bucket], config.memory_mb * 2**20):
             people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where, version=labelled), catalogue)
             judged = read_judgements(lake, people.person_ids, versions.get("judgements"))
-            for rows in row_groups(examples_of(people, split, config, record.rows, record.dropped, judged)):
+            for rows in row_groups(examples_of(people, split, config, record.rows, record.dropped, judged, of_topics)):
                 files.write(rows)
     for community in config.held_out_communities:
         if not record.rows[people_of_place(community)]:

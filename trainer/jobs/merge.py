@@ -4,12 +4,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from conf.arguments import JobArguments
 from lake import registry
 from lake.config import LakeConfig
-from lake.encoder import Encoder, encoder_version, folder_with_card, load_encoder, read_card, registered_folder
+from lake.encoder import Encoder, encoder_version, load_encoder, read_card
 from lake.job_runs import Inputs, job_run
 from lake.models import local_model_folder, public_name
 from trainer import arguments as trainer_arguments
@@ -32,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run_job(arguments: JobArguments) -> None:
     """Merge, unless it was done; the alias `trained` names the merge either way."""
     lake, values = arguments.section("lake", LakeConfig), arguments.values
-    registry.connect(lake)
     parts = parts_of(lake, values.encoders, values.weights or [1.0] * len(values.encoders), values.with_base)
+    registry.connect(lake)  # an encoder may be of another one
     version = merged_version(lake, arguments.section("trainer", TrainerConfig), parts)
     publishing.move_alias(lake, publishing.TRAINED, version)
     logger.info("'%s' is version %s of %s", publishing.TRAINED, version, lake.registered_model)
@@ -41,7 +40,7 @@ def run_job(arguments: JobArguments) -> None:
 
 def parts_of(lake: LakeConfig, names: Sequence[str], weights: Sequence[float], base_share: float) -> list[Part]:
     """What is merged, the base last where it has a share. Raises EncoderError where one is not there, ConfigError where the base is not."""
-    folders = [_encoder_folder(lake, name) for name in names]
+    folders = [publishing.encoder_folder(lake, name) for name in names]
     parts = [
         Part(_title(name), encoder_version(folder), share, read_card(folder), partial(load_encoder, folder))
         for name, folder, share in zip(names, folders, shares_of(weights, base_share), strict=True)
@@ -50,11 +49,6 @@ def parts_of(lake: LakeConfig, names: Sequence[str], weights: Sequence[float], b
         base = base_of(parts[0].load())
         parts.append(Part(f"the base {public_name(base.card.base_model)}", base.version, base_share, base.card, lambda: base))
     return parts
-
-
-def _encoder_folder(lake: LakeConfig, name: str) -> Path:
-    """Folder of an encoder that is named by its folder, or by version or alias."""
-    return folder_with_card(Path(name).expanduser(), name) if trainer_arguments.is_folder(name) else registered_folder(lake, name)
 
 
 def _title(name: str) -> str:

@@ -5,15 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trainer.evaluation.comparison import EvaluationResult, Score
+from trainer.evaluation.kept import KeptGain
 from trainer.evaluation.numbers import DIFFERENCE
 from trainer.evaluation.parts import LENGTHS, POPULARITIES
-from trainer.evaluation.report import TITLES, blocks_of_cuts, blocks_of_slices, rows_in_order
+from trainer.evaluation.report import KEPT_TITLE, TITLES, blocks_of_cuts, blocks_of_slices, rows_in_order
 from trainer.evaluation.scores import RANK_METRICS
 from trainer.evaluation.shape import STORED_METRICS, STORED_TITLES, Shape, ShapeScore, StoredScore
 from trainer.evaluation.user_user import USER_USER_TITLES, UserUserScore, user_user_blocks
 from trainer.report.headline import HeadLine
 
-AnyScore = Score | UserUserScore | ShapeScore | StoredScore
+AnyScore = Score | UserUserScore | ShapeScore | StoredScore | KeptGain
 WHAT_NEXT = ("matched_personal_auc", "personal_auc", *RANK_METRICS)
 OURS = ("tuned", "base", DIFFERENCE)
 
@@ -62,11 +63,19 @@ def head_table(lines: Sequence[HeadLine]) -> Table:
 
 
 def what_next_blocks(result: EvaluationResult) -> list[Block]:
-    """What a person does next, all rows: all cuts are open, the future period alone is closed."""
-    return [
+    """What a person does next, all rows: all cuts are open, the future period and topics that are told apart are closed; what is kept on those topics is open."""
+    blocks = [
         Block(title, score_table(scores, [(metric, TITLES[metric]) for metric in WHAT_NEXT]), is_open=", all cuts (" in title)
         for title, scores in blocks_of_cuts(result)
     ]
+    return [*blocks, Block(KEPT_TITLE, _kept_table(result.kept))] if result.kept else blocks
+
+
+def _kept_table(kept: Sequence[KeptGain]) -> Table:
+    metrics = list(dict.fromkeys(gain.metric for gain in kept))
+    by_place = {(gain.level, gain.metric): gain for gain in kept}
+    rows = [(level, [cell_of(by_place[level, metric]) for metric in metrics]) for level in dict.fromkeys(gain.level for gain in kept)]
+    return Table("", [TITLES[metric] for metric in metrics], rows, ours=())
 
 
 def slice_blocks(result: EvaluationResult, of_items: bool) -> list[Block]:

@@ -93,8 +93,11 @@ def test_the_numbers_are_named_for_the_record() -> None:
 
 @pytest.mark.parametrize(
     ("trained_on", "held_out", "comparable"),
-    [({}, None, True), ({"examples": 3}, SHARES, True), ({"examples": 3}, OTHER_SHARES, False), ({"examples": 3}, None, False)],
-)
+    [
+        ({}, None, True), ({"examples": 3}, SHARES, True), ({"examples": 3}, OTHER_SHARES, False), ({"examples": 3}, None, False),
+        ({"examples": 3}, SHARES.model_copy(update={"topics": 0.1}), True),
+    ],
+)  # fmt: skip
 def test_a_champion_that_may_know_who_is_asked_is_not_compared(trained_on: dict[str, int], held_out: HeldOut | None, comparable: bool) -> None:
     card = EncoderCard(base_model="m", rendering_version="1", max_tokens=64, trained_on=trained_on, held_out=held_out)
     assert run.is_comparable(SimpleNamespace(card=card, version="v"), SHARES) == comparable  # type: ignore[arg-type]

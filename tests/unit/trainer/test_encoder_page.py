@@ -10,6 +10,7 @@ import pytest
 from lake.pages import page_environment
 from tests.unit.trainer.test_ablation import result
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+from trainer.evaluation.kept import KeptGain
 from trainer.evaluation.shape import Shape, ShapeScore, StoredScore
 from trainer.evaluation.shown import ShownFuture, ShownItem, ShownPerson, ShownUnit
 from trainer.model_card import with_section
@@ -59,6 +60,15 @@ def found() -> EvaluationResult:
         ],
     )  # fmt: skip
     return result().model_copy(update={"scores": scores, "items": {"specific": 1234}, "shape": shape, "versions_read": {"examples": 3}})
+
+
+def test_the_page_has_what_is_kept_on_new_topics(found: EvaluationResult) -> None:
+    kept = KeptGain(level="specific", metric="personal_auc", mean=0.4376, low=0.125, high=0.75, people=9)
+    page = page_of(found.model_copy(update={"kept": [kept]}))
+    assert ">0.438<" in page
+    assert "0.125 to 0.750" in page
+    assert "Of the lead over the base on the other topics" in page
+    assert "Of the lead over the base" not in page_of(found)
 
 
 def page_of(found: EvaluationResult, *people: ShownPerson, ablations: plots.Outcomes = ()) -> str:

@@ -59,6 +59,16 @@ def test_the_merge_of_two_is_their_mean(a: Encoder, b: Encoder) -> None:
     assert merged.card == a.card
 
 
+def test_a_merge_met_the_platforms_of_all_its_parts_and_does_not_say_where_one_does_not() -> None:
+    def platforms(*of_parts: list[str]) -> list[str]:
+        base = EncoderCard(base_model="m", rendering_version="1", max_tokens=8)
+        cards = [base.model_copy(update={"platforms": each, "held_out": SHARES, "trained_on": {"examples": 1}}) for each in of_parts]
+        return merged_card([Part("", "", 0.5, card, NEVER) for card in (*cards, base)]).platforms
+
+    assert platforms(["reddit", "takeout"], ["hackernews"]) == ["hackernews", "reddit", "takeout"]
+    assert platforms(["reddit"], []) == platforms() == []
+
+
 def test_shares_follow_weights_and_leave_the_rest_to_the_base(a: Encoder, b: Encoder) -> None:
     base = base_of(a)
     tensors = [weights(encoder) for encoder in (a, b, base)]

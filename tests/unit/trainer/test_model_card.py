@@ -103,6 +103,16 @@ def test_places_that_were_held_out_are_named() -> None:
     assert "by a hash of `person_id`; and everybody who ever acted in Tea, Trains." in text(encoder(held_out=shares), TRAINED)
 
 
+def test_topics_that_were_held_out_and_platforms_that_were_met_are_named() -> None:
+    for topics, words in ((0.1, "10% of all broad labels, by a hash of their words,"), (("chess", "tea"), "the broad labels chess, tea")):
+        shares = HeldOut(validation_share=0.15, test_share=0.25, topics=topics)
+        said = f"; and, from everybody's answers, {words} with all specific labels beside one of them."
+        assert said in version_description(encoder(held_out=shares), TRAINED)
+        assert said in text(encoder(held_out=shares), TRAINED)
+    assert "They are of people of reddit, takeout." in text(encoder(platforms=["reddit", "takeout"]), TRAINED)
+    assert "They are of people" not in text(encoder(), TRAINED)
+
+
 def test_the_description_is_one_paragraph_of_facts() -> None:
     assert version_description(encoder(), TRAINED) == (
         "Encoder c0ffee is fine-tuned from m on labels of 95 people. It reads histories as units (rendering 1), at most 64 tokens, and gives 384 numbers. Trained on "

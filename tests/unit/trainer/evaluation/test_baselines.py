@@ -288,8 +288,9 @@ def test_an_item_is_found_by_meaning_when_one_of_the_ten_best_is_it_or_near_to_i
 def test_training_people_have_the_past_of_their_last_cut_in_time() -> None:
     asked = questions([cut(positives(0))])
     first = [cut(positives(0, where="inside"), length=2), cut(positives(3, 0, 3, where="inside"), positives(5), length=4)]
+    first.append(cut(length=9))  # for titles alone
     unknown = [cut([{**positives(0, where="inside")[0], "item_id": "app"}])]
-    pasts = pasts_of([first, unknown, [cut(positives(2))]], asked)
+    pasts = pasts_of([first, unknown, [cut()], [cut(positives(2))]], asked)
     assert [past.tolist() for past in pasts["specific"]] == [[3, 0, 3]]
     assert [past.tolist() for past in pasts["broad"]] == [[1, 0, 1]]
     assert label_counts(pasts["specific"], 6).tolist() == [1, 0, 0, 2, 0, 0]

@@ -5,7 +5,8 @@ from math import nan
 import pytest
 
 from tests.unit.trainer.test_ablation import result
-from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score, ToldTopics
+from trainer.evaluation.kept import KeptGain
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.evaluation.scores import RANK_METRICS
 from trainer.evaluation.user_user import Identity, UserUser, UserUserScore
@@ -60,6 +61,31 @@ def test_slices_are_a_line_each_and_how_far_the_encoder_is_ahead(found: Evaluati
     assert [line[2:30].strip() for line in lines[start + 2 : start + 4]] == ["history of over 100", "head items"]
     assert lines[start + 3].count("0.500  -0.100 [-0.150, -0.050]") == 3
     assert lines[start + 3].endswith(" 99")
+
+
+def test_what_is_kept_of_a_lead_and_what_the_encoder_met_is_said(found: EvaluationResult) -> None:
+    kept = [
+        KeptGain(level=level, metric=metric, mean=mean, low=mean - 0.25, high=mean + 0.25, people=9)
+        for level, mean in (("specific", 0.5), ("broad", nan))
+        for metric in ("matched_personal_auc", "personal_auc", "recall_at_10")
+    ]  # fmt: skip
+    topics = ToldTopics(topics=0.1, broad=44, broad_in_all=443, are_held_out=True)
+    told = found.model_copy(update={"kept": kept, "topics": topics, "platforms_met": ["reddit"], "platforms_asked": ["hackernews", "reddit"]})
+    lines = report_text(told).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("Of the lead over the base"))
+    assert lines[start + 1].split() == ["matched", "personal", "AUC", "personal", "AUC", "recall@10"]
+    assert lines[start + 2].split() == ["specific", *["0.500", "[0.250,", "0.750]"] * 3]
+    assert lines[start + 3].split() == ["broad", "-", "-", "-"]
+    assert max(map(len, lines)) <= 150
+    said = " ".join(lines)
+    assert "Trained on reddit, asked on hackernews, reddit. New topics: 44 of 443 broad labels" in said
+    assert flat_numbers(told)["kept/specific/personal_auc_low"] == 0.25
+    assert not [name for name in flat_numbers(told) if name.startswith("kept/broad")]
+    control = told.model_copy(update={"topics": topics.model_copy(update={"are_held_out": False}), "platforms_asked": ["hackernews"]})
+    said = " ".join(report_text(control).split())
+    assert "The same topics, trained on: 44 of 443" in said
+    assert "asked on hackernews, of which it never saw anything." in said
+    assert not [sentence for sentence in ("Trained on", "topics") if sentence in report_text(found)]
 
 
 def test_every_number_has_a_name_that_mlflow_takes(found: EvaluationResult) -> None:

@@ -43,7 +43,7 @@ def test_units_are_labelled_by_content_or_the_group_that_it_stands_for() -> None
         ),
         index, of_labelled, of_all,
     )  # fmt: skip
-    rows = checked_table(PERSON_LABELS, pa.concat_tables(found)).to_pylist()
+    rows = checked_table(PERSON_LABELS, pa.concat_tables(rows for _, rows in found)).to_pylist()
     assert [(row["person_id"], row["bucket"], row["unit_id"], row["specific"], row["broad"]) for row in rows] == [
         ("one", 3, "u0", "t words", "Tea"), ("one", 3, "u2", "t words", "Tea"),
     ]  # fmt: skip
