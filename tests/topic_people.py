@@ -36,7 +36,7 @@ SETTINGS = [
     "evaluation.min_feature_units=8",
     "evaluation.min_class_people=2",
     "evaluation.feature_folds=2",
-    "evaluation.feature_days=3",
+    "evaluation.feature_days=1",
 ]
 
 

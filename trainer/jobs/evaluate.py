@@ -192,7 +192,11 @@ def privacy(
 ) -> Guesses | None:  # fmt: skip
     """What vectors of strangers give away of attributes; None where there are none to tell."""
     asked = [person_id for person_id in strangers if any(person_id in values for values in attributes.values())][: settings.max_feature_people]
-    return given_away(people_of(lake, version, asked, (), tuned.card.query_format), attributes, tuned, base, settings) if attributes and strangers else None
+    return (
+        given_away(people_of(lake, version, asked, (), tuned.card.query_format), attributes, tuned, base, settings)
+        if attributes and strangers and settings.max_feature_people != 0
+        else None
+    )
 
 
 def attributes_to_tell(lake: LakeConfig, version: int, file: str | None) -> Attributes:

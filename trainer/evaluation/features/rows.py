@@ -33,7 +33,7 @@ def behaviour_rows(read: ReadHistories[str], months: Sequence[Month], seed: int)
     activity = np.array([month.activity for month in months], np.float32)
     inputs = {
         **read.vectors,
-        RANDOM: random_vectors(*read.vectors["tuned"].shape, seed),
+        RANDOM: random_vectors(read.vectors["tuned"], seed),
         ACTIVITY: activity,
         WITH_ACTIVITY: np.hstack([activity, read.vectors["tuned"]]),
         COMMUNITIES: damped_counts(read.communities),
@@ -44,13 +44,13 @@ def behaviour_rows(read: ReadHistories[str], months: Sequence[Month], seed: int)
 
 def attribute_rows(vectors: dict[str, np.ndarray], own_words: csr_matrix, seed: int) -> dict[str, Row]:
     """By name, the rows of what a vector gives away: the encoders', one that knows nothing, and who reads counts (P, words) of everything that people wrote themselves."""
-    rows = {name: Row(each) for name, each in (vectors | {RANDOM: random_vectors(*vectors["tuned"].shape, seed)}).items()}
+    rows = {name: Row(each) for name, each in (vectors | {RANDOM: random_vectors(vectors["tuned"], seed)}).items()}
     return rows | {ORACLE: Row(TfidfTransformer(sublinear_tf=True).fit_transform(_shared(own_words)), logistic_scores)}
 
 
-def random_vectors(people: int, size: int, seed: int) -> np.ndarray:
-    """(P, D), the same for the same seed."""
-    return np.random.default_rng(seed).standard_normal((people, size)).astype(np.float32)
+def random_vectors(like: np.ndarray, seed: int) -> np.ndarray:
+    """As many and as long as these (P, D), the same for the same seed."""
+    return np.random.default_rng(seed).standard_normal(like.shape).astype(np.float32)
 
 
 def damped_counts(communities: Sequence[Counter[str]]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What a person does in the month after a moment, as tasks for whoever knows the past alone. Pure; a task is the same on every platform, or is left out where nothing tells.
 
 **One moment for all**, as where people are compared (`alike.py`): the time split of `examples`. Where few can be asked there, or the archive ends before the month does, it is the tenth of all
-their units' times at which most can be; nothing after a moment decides which it is.
+their units' times at which most can be, the last of several; nothing after a moment decides which it is.
 
 **Who is asked** has `min_feature_units` before the moment, the last of them at most `feature_active_days` before it: who left years ago tells nobody apart. Somebody has an example only where
 enough comes after a cut, so that of people with a shorter past only those would be met who go on: from that number on it hardly matters.
@@ -9,6 +9,7 @@ enough comes after a cut, so that of people with a shorter past only those would
 Whether somebody is answered is no task: neither histories nor examples say who answered a unit.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,8 +65,8 @@ def moment_to_ask(times: Sequence[np.ndarray], split: datetime | None, config: E
     if at_split and asked_at(times, at_split[0], config).sum() >= ENOUGH_CLASSES * config.min_class_people:
         return split
     moments = [*at_split, *(moment for moment in np.quantile(units, TENTHS).round() if moment <= latest)]
-    counts = [int(asked_at(times, moment, config).sum()) for moment in moments]
-    return datetime.fromtimestamp(moments[int(np.argmax(counts))], UTC) if any(counts) else None
+    count, moment = max(((int(asked_at(times, moment, config).sum()), moment) for moment in moments), default=(0, 0.0))
+    return datetime.fromtimestamp(moment, UTC) if count else None
 
 
 def asked_at(times: Sequence[np.ndarray], moment: float, config: EvaluationConfig) -> np.ndarray:
@@ -84,7 +85,7 @@ def month_of(history: History, at: datetime, days: float) -> tuple[History, Mont
     places, met = community_counts(after), community_counts(past)
     texts = [len(unit["text"]) for unit in after if unit["text"]]
     return past, Month(
-        activity=(*map(float, np.log1p([len(past), (at - past[-1]["created_at"]) / timedelta(days=1), recent])),),
+        activity=(math.log1p(len(past)), math.log1p((at - past[-1]["created_at"]) / timedelta(days=1)), math.log1p(recent)),
         units=len(after),
         more_than_before=len(after) * known_days > len(past) * days,
         community=min(places, key=lambda community: (-places[community], community), default=None),
