@@ -1,7 +1,8 @@
 """What makes of vectors a guess: one small network, the same for every row and every task, that is never told about the people it is asked about.
 
-Settings are these constants, and nothing is tuned to a task: one hidden layer, inputs made mean 0 and spread 1 by the people trained on, so many steps of Adam over all of them at once,
-and weight decay. Vectors are of hundreds of numbers and people are hundreds, so it is the decay that decides what is kept.
+Settings are these constants, and nothing is tuned to a task: one hidden layer, inputs made mean 0 and spread 1 by the people trained on, so many steps of AdamW over all of them at once.
+Vectors are of hundreds of numbers and people are hundreds, so it is the early end that keeps it from learning people by heart. The steps were chosen on invented vectors, where 60 at 3e-3 were as good as
+any tried, and weight decay from 0.3 to 10 made no difference.
 
 Shape letters: P people, N of them trained on, D numbers of a vector, K classes, F heads, H hidden numbers.
 """
