@@ -31,11 +31,12 @@ class Row:
 def behaviour_rows(read: ReadHistories[str], months: Sequence[Month], seed: int) -> dict[str, Row]:
     """By name, all rows of the tasks of a month; everybody in the order in which they were read."""
     activity = np.array([month.activity for month in months], np.float32)
+    as_many = np.tile(activity, max(1, read.vectors["tuned"].shape[1] // activity.shape[1]))  # a few numbers among hundreds would hardly be heard
     inputs = {
         **read.vectors,
         RANDOM: random_vectors(read.vectors["tuned"], seed),
         ACTIVITY: activity,
-        WITH_ACTIVITY: np.hstack([activity, read.vectors["tuned"]]),
+        WITH_ACTIVITY: np.hstack([as_many, read.vectors["tuned"]]),
         COMMUNITIES: damped_counts(read.communities),
         REDUCED: reduced_words(read.words, seed),
     }
