@@ -94,7 +94,7 @@ def logistic_scores(inputs: csr_matrix, target: np.ndarray, trained: Sequence[np
         met = np.unique(target[people])
         of_head[:, met] = 0.0
         if len(met) > 1:
-            of_head[:, met] = (
-                LogisticRegression(C=LOGISTIC_C, max_iter=LOGISTIC_STEPS, random_state=seed).fit(inputs[people], target[people]).predict_log_proba(inputs)
-            )
+            model = LogisticRegression(C=LOGISTIC_C, max_iter=LOGISTIC_STEPS, random_state=seed).fit(inputs[people], target[people])
+            with np.errstate(divide="ignore"):  # a chance too small for a number is none
+                of_head[:, met] = model.predict_log_proba(inputs)
     return scores

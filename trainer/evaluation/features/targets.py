@@ -4,7 +4,8 @@
 their units' times at which most can be, the last of several; nothing after a moment decides which it is.
 
 **Who is asked** has `min_feature_units` before the moment, the last of them at most `feature_active_days` before it: who left years ago tells nobody apart. Somebody has an example only where
-enough comes after a cut, so that of people with a shorter past only those would be met who go on: from that number on it hardly matters.
+enough comes after a cut, so that of people with a shorter past only those would be met who go on: from that number on it hardly matters (of reddit-college's people with 10 units 57 % act again, of
+those of them who have an example 59 %; of people with 5 it would be 46 % and 61 %).
 
 Whether somebody is answered is no task: neither histories nor examples say who answered a unit.
 """
@@ -65,7 +66,7 @@ def moment_to_ask(times: Sequence[np.ndarray], split: datetime | None, config: E
     if at_split and asked_at(times, at_split[0], config).sum() >= ENOUGH_CLASSES * config.min_class_people:
         return split
     moments = [*at_split, *(moment for moment in np.quantile(units, TENTHS).round() if moment <= latest)]
-    count, moment = max(((int(asked_at(times, moment, config).sum()), moment) for moment in moments), default=(0, 0.0))
+    count, _, moment = max(((int(asked_at(times, moment, config).sum()), moment in at_split, moment) for moment in moments), default=(0, False, 0.0))
     return datetime.fromtimestamp(moment, UTC) if count else None
 
 

@@ -1,19 +1,22 @@
 """Vectors as features of made-up people: who knows what decides, and what people give away."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from tests.counting_encoder import CountingEncoder
 from tests.planted_people import START, history_unit
 from trainer.config import EvaluationConfig
 from trainer.evaluation.features.found import ALL_TASKS, feature_title, guess_numbers, privacy_title, task_lines
 from trainer.evaluation.features.judging import NOT_STRANGERS, TOO_SHORT, UNREADABLE, given_away, use_as_feature
-from trainer.evaluation.features.rows import ACTIVITY, ORACLE, RANDOM, REDUCED, WITH_ACTIVITY
+from trainer.evaluation.features.rows import ACTIVITY, ORACLE, RANDOM, REDUCED, WITH_ACTIVITY, behaviour_rows
+from trainer.evaluation.features.targets import Month
 from trainer.evaluation.halves import Person
-from trainer.evaluation.history_vectors import COMMUNITIES, HistoryVectors
+from trainer.evaluation.history_vectors import COMMUNITIES, HistoryVectors, ReadHistories
 from trainer.evaluation.numbers import DIFFERENCE
 
 SPLIT = START + timedelta(days=60)
@@ -76,6 +79,20 @@ def test_who_has_too_little_before_the_moment_or_nothing_to_read_is_left_out() -
     assert asked(people(), labels, labels).left_out == {UNREADABLE: 80}
     assert asked([]).at is None
     assert asked([]).scores == []
+
+
+def test_a_few_numbers_of_activity_stand_beside_as_many_of_a_vector() -> None:
+    month = Month((1.0, 2.0, 3.0), 0, False, None, False, False, False, False, None)
+    read = ReadHistories(
+        ["a", "b"], {"tuned": np.zeros((2, 64), np.float32), "base": np.zeros((2, 64), np.float32)}, csr_matrix((2, 5)), [Counter(x=1), Counter()]
+    )
+    rows = behaviour_rows(read, [month, month], seed=0)
+    assert rows[ACTIVITY].inputs.tolist() == [[1, 2, 3]] * 2
+    assert rows[WITH_ACTIVITY].inputs[0].tolist() == [1, 2, 3] * 21 + [0] * 64
+    assert {name: row.inputs.shape for name, row in rows.items() if name not in (ACTIVITY, WITH_ACTIVITY)} == {
+        "tuned": (2, 64), "base": (2, 64), RANDOM: (2, 64), COMMUNITIES: (2, 1), REDUCED: (2, 1),
+    }  # fmt: skip
+    assert rows[COMMUNITIES].inputs.tolist() == pytest.approx(np.log1p([[1], [0]]))
 
 
 def test_order_of_people_is_nothing_and_vectors_that_are_known_are_not_made_again() -> None:
