@@ -33,6 +33,10 @@ SETTINGS = [
     "evaluation.matched_min_others=3",
     "evaluation.min_half_units=2",
     "evaluation.episode_units=5",
+    "evaluation.min_feature_units=8",
+    "evaluation.min_class_people=2",
+    "evaluation.feature_folds=2",
+    "evaluation.feature_days=1",
 ]
 
 

@@ -127,6 +127,27 @@ class EvaluationConfig(StageConfig):
     max_alike_people: int = Field(
         2000, gt=1, description="Of those people, as many at most are compared with each other; time and memory grow with the square."
     )
+    max_feature_people: int | None = Field(
+        1000,
+        ge=0,
+        description="Held-out people, in the order of their ids, whose vectors are used as features: of what they do in the month after the time split, and of "
+        "attributes; 0 asks neither, None takes all.",
+    )
+    feature_days: float = Field(28, gt=0, le=36_500, description="Days after the time split that are to be guessed.")
+    feature_active_days: float = Field(180, gt=0, description="Days before it in which somebody did something who is asked about them.")
+    min_feature_units: int = Field(
+        10,
+        gt=1,
+        description="Units before it at least. Not below trainer.examples min_past_units + min_future_units: who has fewer has an example only because of what comes after.",
+    )
+    min_class_people: int = Field(
+        20, gt=1, description="People at least of a kind that is guessed, and as many of another kind; what fewer are is not asked about."
+    )
+    feature_folds: int = Field(5, gt=1, description="Parts of the people; each is guessed by a head that was trained on the others.")
+    attributes: str | None = Field(
+        None,
+        description="JSON lines or Parquet of who people are (person_id, or platform and name; attribute; value): what a vector gives away of it is told as a privacy figure.",
+    )
 
 
 class Phase(StageConfig):

@@ -71,7 +71,7 @@ def test_trained_encoder_knows_what_goes_together_and_one_on_shuffled_labels_doe
 
     person = next(person for person in people if person.circle == "tinkerers")
     user = ["--name", f"reddit:{person.name}"]
-    recommended = answer(capsys, "serving", "recommend", *user, "--level", "broad", "--top-k", "6", *shared)
+    recommended = answer(capsys, "serving", "recommend", *user, "--level", "broad", "--by", "alike", "--top-k", "6", *shared)
     interests = set(yaml.safe_load((ROOT / "pipeline" / "interests.yaml").read_text())["tinkerers"])
     assert sum(hit["text"].lower() in interests for hit in recommended) >= 3
     assert len(answer(capsys, "serving", "similar-users", *user, *shared)) == 10

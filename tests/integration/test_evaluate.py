@@ -17,10 +17,11 @@ from lake.examples import EXAMPLES
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS, LABELS
 from lake.units import SEQUENCES
-from tests.topic_people import PEOPLE, arguments, register, rows, shaken, write_people
+from tests.topic_people import PEOPLE, arguments, register, rows, shaken, words_of, write_people
 from trainer import tracking
 from trainer.config import TrainerConfig
 from trainer.evaluation.comparison import EvaluationResult
+from trainer.evaluation.features.rows import REDUCED
 from trainer.evaluation.history_vectors import COMMUNITIES
 from trainer.jobs import evaluate, examples, report
 from trainer.report.headline import head_sentence
@@ -40,9 +41,22 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> LakeConfig:
     return lake
 
 
-def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def attributes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file that says what each of the people cares for, and on which side of their street they live."""
+    file = tmp_path_factory.mktemp("attributes") / "people.jsonl"
+    rows = [
+        {"person_id": f"person{person:02}", "attribute": name, "value": value}
+        for person in range(PEOPLE)
+        for name, value in (("hobby", words_of(person, 0)[1]), ("side", "left" if person // 4 % 2 else "right"))
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return str(file)
+
+
+def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: LakeConfig, attributes: str, capsys: pytest.CaptureFixture[str]) -> None:
     versions = {spec.name: arrow_tables.table_version(judged, spec) for spec in (EXAMPLES, ITEMS, SEQUENCES, LABELS)}
-    evaluate.main([*arguments(judged), "--json"])
+    evaluate.main([*arguments(judged, f"evaluation.attributes={attributes}"), "--json"])
     result = json.loads(capsys.readouterr().out)
     scores = {(one["cuts"], one["level"], one["futures"], one["metric"], one["scorer"]): one for one in result["scores"]}
     auc = {scorer: scores["all cuts", "specific", "all", "personal_auc", scorer] for scorer in ("tuned", "base", "popular", "tuned - base")}
@@ -90,7 +104,23 @@ def test_evaluation_compares_encoder_base_and_baselines_and_is_logged(judged: La
     assert like.at is not None
     assert like.score("base", "partial_spearman_communities").mean > 0.3, "who keeps to a topic stays among its people"
 
+    feature, given_away = EvaluationResult(**result).as_feature, EvaluationResult(**result).given_away
+    assert feature is not None
+    assert given_away is not None
+    strangers = [row for row in rows(judged) if row["split"] == "test"]
+    assert (feature.people, feature.at, given_away.people) == (len(strangers), like.at, len(strangers))
+    assert [task.name for task in feature.tasks] == ["place", "long words"]
+    assert feature.tasks_left_out["acts again"].startswith(f"of {len(strangers)} people {len(strangers)} are alike in it")
+    assert {score.scorer for score in feature.scores} == {
+        "tuned", "base", "tuned - base", "random vector", "activity", "activity + tuned", "activity + tuned - activity", COMMUNITIES, REDUCED,
+    }  # fmt: skip
+    assert {score.scorer for score in given_away.scores} == {"tuned", "base", "tuned - base", "random vector", "text oracle"}
+    assert given_away.score("base", "hobby").mean > 0.9
+    assert given_away.score("text oracle", "hobby").mean > 0.9
+
     (run,) = mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="tags.`kindred.job` = 'trainer evaluate'", output_format="list")
+    assert run.data.metrics["privacy/hobby/base"] == pytest.approx(given_away.score("base", "hobby").mean)
+    assert run.data.metrics["as_feature/people"] == len(strangers)
     assert run.data.metrics["who_is_it/time/full/everybody/mrr/tuned"] == pytest.approx(found.who_is_it("time", "full").score("tuned", "mrr").mean)
     assert run.data.metrics["who_is_alike/spearman_communities/base"] == pytest.approx(like.score("base", "spearman_communities").mean)
     assert run.data.metrics["all_cuts/specific/all/personal_auc/tuned"] == pytest.approx(auc["tuned"]["mean"])

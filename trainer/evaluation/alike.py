@@ -24,7 +24,7 @@ from lake.encoder import Encoder
 from lake.rendering import is_readable
 from trainer.config import EvaluationConfig
 from trainer.evaluation.halves import History, Person, community_counts
-from trainer.evaluation.history_vectors import ReadHistories, community_matrix, dot, read_histories
+from trainer.evaluation.history_vectors import HistoryVectors, ReadHistories, community_matrix, dot, read_histories
 from trainer.evaluation.numbers import DIFFERENCE
 from trainer.evaluation.rank_correlation import Correlation, pairs_estimate, pairs_of, rank_correlation, ranked
 from trainer.evaluation.user_user import Likeness, UserUserScore
@@ -56,11 +56,13 @@ def _last_answer(example: Mapping[str, Any], cut: Mapping[str, Any]) -> datetime
     return max(times + [history[place]["created_at"] for place in (*cut["entered"], *(cut["acted_on"] or ()))])
 
 
-def who_is_alike(people: Iterable[Person], at: datetime | None, tuned: Encoder, base: Encoder, config: EvaluationConfig) -> Likeness:
-    """What pairs of the people who are asked say, of all pairs of them; memory grows with the square of `max_alike_people`."""
+def who_is_alike(
+    people: Iterable[Person], at: datetime | None, tuned: Encoder, base: Encoder, config: EvaluationConfig, known: HistoryVectors | None = None
+) -> Likeness:  # fmt: skip
+    """What pairs of the people who are asked say, of all pairs of them; memory grows with the square of `max_alike_people`. Vectors of pasts that are `known` are not made again."""
     left_out: Counter[str] = Counter()
     futures: dict[str, Future] = {}
-    read = read_histories(_pasts_to_read(people, at, tuned, config, left_out, futures), tuned, base)
+    read = read_histories(_pasts_to_read(people, at, tuned, config, left_out, futures), tuned, base, known=known)
     in_order = np.argsort(np.array(read.keys, str), kind="stable")
     after = [futures[read.keys[number]] for number in in_order]
     likeness = _likeness(read, in_order)

@@ -14,6 +14,7 @@ from trainer.evaluation import metrics
 from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all, asked_of_curve, estimate
 from trainer.evaluation.baselines import label_counts, with_popularity
 from trainer.evaluation.encoder_shape import ItemShape, item_shape, item_shape_scores
+from trainer.evaluation.features.found import Guesses
 from trainer.evaluation.kept import KeptGain, kept_gains
 from trainer.evaluation.numbers import DIFFERENCE, Number
 from trainer.evaluation.parts import SLICES, Slice, ToldApart
@@ -90,6 +91,10 @@ class EvaluationResult(BaseModel):
     kept: list[KeptGain] = Field([], description="What is kept on those topics of the gain on the others.")
     scores: list[Score]
     user_user: UserUser | None = Field(description="Who is it, and who is alike; None where everybody was trained on.")
+    as_feature: Guesses | None = Field(
+        None, description="What people do in the month after a moment, guessed from frozen vectors; None where nobody was to be asked."
+    )
+    given_away: Guesses | None = Field(None, description="Privacy: who people are, guessed from frozen vectors; None where no file of attributes was given.")
     shape: Shape = Field(description="How vectors lie in the space, and what is left in shorter and coarser ones.")
 
     def score(self, scorer: str, metric: str, level: Kind, futures: Futures, cuts: Slice = "all cuts") -> Score:

@@ -3,9 +3,10 @@
 Histories are read a block at a time and dropped; what is kept of each is its vectors, at D numbers of 4 bytes an encoder, and its distinct words and communities.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Generic, TypeAlias, TypeVar
 
@@ -34,6 +35,18 @@ class ReadHistories(Generic[Key]):
     words: csr_matrix
     communities: list[Counter[str]]
 
+    def in_order(self) -> "ReadHistories[Key]":
+        """The same in the order of the keys: in which order a table is read decides nothing."""
+        order = np.array(sorted(range(len(self.keys)), key=lambda number: self.keys[number]), np.int64)  # type: ignore[arg-type, return-value]
+        vectors = {name: vectors[order] for name, vectors in self.vectors.items()}
+        return replace(
+            self,
+            keys=[self.keys[number] for number in order],
+            vectors=vectors,
+            words=self.words[order],
+            communities=[self.communities[number] for number in order],
+        )
+
     def rows(self, fitted_on: np.ndarray) -> dict[str, Matrix]:
         """Vectors of all histories by the name of the row that compares by them; how rare a word or a community is, these histories say (indexes)."""
         places = community_matrix(self.communities)
@@ -44,13 +57,29 @@ class ReadHistories(Generic[Key]):
         }
 
 
+class HistoryVectors:
+    """Vectors of texts of histories, each made once by an encoder: for several questions about the same pasts. It holds a vector and a hash of every text."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, bytes], np.ndarray] = {}
+
+    def of(self, encoder: Encoder, texts: Sequence[str]) -> np.ndarray:
+        """Vectors (N, D)."""
+        keys = [(encoder.version, hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()) for text in texts]
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._made}
+        self._made.update(zip(new, encoder.encode_history_texts([*new.values()]), strict=True))
+        return np.array([self._made[key] for key in keys])
+
+
 def read_histories(
-    histories: Iterable[tuple[Key, History]], tuned: Encoder, base: Encoder, shown: Callable[[History], History] | None = None
+    histories: Iterable[tuple[Key, History]], tuned: Encoder, base: Encoder, shown: Callable[[History], History] | None = None, known: HistoryVectors | None = None
 ) -> ReadHistories[Key]:  # fmt: skip
     """Read histories once, in blocks: all see the text that the encoder reads, of the history itself or of what is `shown` of it (communities are counted anyway).
 
-    Of what is shown the base reads each unit's own words by themselves too: the mean of such vectors is the usual base line of author representations.
+    Of what is shown the base reads each unit's own words by themselves too: the mean of such vectors is the usual base line of author representations. Vectors that are
+    `known` are not made again, and those that are made are known from then on.
     """
+    vectors_of = known.of if known else lambda encoder, texts: encoder.encode_history_texts(texts)
     keys: list[Key] = []
     communities: list[Counter[str]] = []
     counter = HashingVectorizer(alternate_sign=False, norm=None, dtype=np.float32)
@@ -62,8 +91,8 @@ def read_histories(
         keys += [key for key, _ in block]
         communities += [community_counts(history) for _, history in block]
         words.append(counter.transform(texts))
-        vectors["tuned"].append(tuned.encode_history_texts(texts))
-        vectors["base"].append(vectors["tuned"][-1] if base.version == tuned.version else base.encode_history_texts(texts))
+        vectors["tuned"].append(vectors_of(tuned, texts))
+        vectors["base"].append(vectors["tuned"][-1] if base.version == tuned.version else vectors_of(base, texts))
         if shown:
             vectors[UNIT_MEANS].append(unit_means(base, read))
     return ReadHistories(

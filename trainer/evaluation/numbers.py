@@ -10,6 +10,9 @@ Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 DIFFERENCE = "tuned - base"
 """The scorer whose values are the mean paired difference of the encoder's and its base's."""
 
+MINUS = " - "
+"""Stands in the name of every scorer whose values are differences."""
+
 
 class Interval(Protocol):
     """A mean with its interval; `low` and `high` are NaN where it has none."""
@@ -32,4 +35,4 @@ def with_interval(number: Interval, signed: bool = False) -> str:
 
 def plain_name(name: str) -> str:
     """A name as MLflow takes it in the name of a number."""
-    return name.replace(" - ", "_minus_").replace(",", "").replace(" ", "_")
+    return name.replace(MINUS, "_minus_").replace(" + ", "_plus_").replace(",", "").replace(" ", "_")

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from lake.examples import Kind
 from trainer.evaluation.comparison import EvaluationResult, Score
+from trainer.evaluation.features.found import FeatureScore, Guesses, feature_title, guess_numbers, privacy_title, task_lines
 from trainer.evaluation.kept import KeptGain
-from trainer.evaluation.numbers import DIFFERENCE, plain_name, with_interval
+from trainer.evaluation.numbers import DIFFERENCE, MINUS, plain_name, with_interval
 from trainer.evaluation.parts import LENGTHS, POPULARITIES
 from trainer.evaluation.shape import shape_blocks, shape_numbers
 from trainer.evaluation.user_user import USER_USER_TITLES, UserUserScore, user_user_blocks, user_user_numbers
@@ -24,6 +25,7 @@ HELD_OUT_ACTS = {
     "later": "what people do after a moment, the same for all, and some of the time before it to choose by",
 }
 KEPT_TITLE = "Of the lead over the base on the other topics, the share that it has on those told apart (-: it has no clear lead there)"
+AnyScore = Score | UserUserScore | FeatureScore
 SLICED = (*LENGTHS, *POPULARITIES)
 
 
@@ -44,9 +46,21 @@ def report_text(result: EvaluationResult) -> str:
         lines += ["", title, *_table_of_slices(scores)]
     for title, of_people in user_user_blocks(result.user_user) if result.user_user else ():
         lines += ["", *textwrap.wrap(title, LINE_WIDTH, subsequent_indent="  "), *(_tables(of_people, _side_by_side(of_people)) if of_people else ())]
+    for title, guesses in guess_blocks(result):
+        told = [line for each in task_lines(guesses) for line in textwrap.wrap(each, LINE_WIDTH - 2)]
+        lines += ["", *textwrap.wrap(title, LINE_WIDTH, subsequent_indent="  "), *(f"  {line}" for line in told)]
+        lines += _tables(guesses.scores, _side_by_side(guesses.scores)) if guesses.scores else ()
     for title, of_shape in shape_blocks(result.shape):
         lines += ["", *textwrap.wrap(title, LINE_WIDTH, subsequent_indent="  "), *of_shape]
     return "\n".join(lines)
+
+
+def guess_blocks(result: EvaluationResult) -> Iterator[tuple[str, Guesses]]:
+    """Title of use as a feature, and of what is given away, where they were asked about."""
+    if result.as_feature is not None:
+        yield feature_title(result.as_feature), result.as_feature
+    if result.given_away is not None:
+        yield privacy_title(result.given_away), result.given_away
 
 
 def explained(result: EvaluationResult) -> str:
@@ -94,6 +108,8 @@ def flat_numbers(result: EvaluationResult) -> dict[str, float]:
     """Metric name -> number, NaN left out: 'all_cuts/specific/new/personal_auc/tuned' with '_low' and '_high' beside it, and
     'all_cuts/specific/new/matched_personal_auc/share_matched'."""
     numbers = (user_user_numbers(result.user_user) if result.user_user else {}) | shape_numbers(result.shape)
+    for place, guesses in (("as_feature", result.as_feature), ("privacy", result.given_away)):
+        numbers |= guess_numbers(place, guesses) if guesses else {}
     for score in result.scores:
         name = "/".join(map(plain_name, (score.cuts, score.level, score.futures, score.metric, score.scorer)))
         numbers |= {name: score.mean, f"{name}_low": score.low, f"{name}_high": score.high}
@@ -129,18 +145,18 @@ def _matched(scores: Sequence[Score]) -> str:
     return "" if score is None else f"; {score.share_matched:.0%} of the futures of {score.people} people matched"
 
 
-def _tables(scores: Sequence[Score | UserUserScore], tables: Sequence[Sequence[str]] = TABLES) -> Iterator[str]:
+def _tables(scores: Sequence[AnyScore], tables: Sequence[Sequence[str]] = TABLES) -> Iterator[str]:
     """A line a row, a column a metric."""
     by_place = {(score.scorer, score.metric): score for score in scores}
     named = dict.fromkeys(score.metric for score in scores)
     for metrics in ([metric for metric in table if metric in named] for table in tables):
-        yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES[metric]:<{CELL_WIDTH}}" for metric in metrics).rstrip()
+        yield "  " + " " * NAME_WIDTH + "".join(f"{TITLES.get(metric, metric):<{CELL_WIDTH}}" for metric in metrics).rstrip()
         for scorer in rows_in_order(scores):
-            cells = [_cell(by_place[scorer, metric], signed=scorer == DIFFERENCE) for metric in metrics]
+            cells = [_cell(by_place[scorer, metric], signed=MINUS in scorer) for metric in metrics]
             yield "  " + f"{scorer:<{NAME_WIDTH}}" + "".join(f"{cell:<{CELL_WIDTH}}" for cell in cells).rstrip()
 
 
-def rows_in_order(scores: Sequence[Score | UserUserScore]) -> list[str]:
+def rows_in_order(scores: Sequence[AnyScore]) -> list[str]:
     """Encoder, base and their difference first, then the baselines, best first by the first metric that tells them apart."""
     by_place = {(score.scorer, score.metric): score for score in scores}
     named = dict.fromkeys(score.metric for score in scores)
@@ -149,11 +165,12 @@ def rows_in_order(scores: Sequence[Score | UserUserScore]) -> list[str]:
     return first + sorted(others, key=lambda scorer: ([_worse_last(by_place[scorer, metric]) for metric in named], scorer))
 
 
-def _side_by_side(scores: Sequence[UserUserScore]) -> list[list[str]]:
-    """Metrics in the order of the scores, in two tables where they are too many for a line."""
+def _side_by_side(scores: Sequence[UserUserScore | FeatureScore]) -> list[list[str]]:
+    """Metrics in the order of the scores, in several tables where they are too many for a line."""
     named = list(dict.fromkeys(score.metric for score in scores))
-    first = len(named) if NAME_WIDTH + CELL_WIDTH * len(named) < LINE_WIDTH else -(-len(named) // 2)
-    return [named[:first], named[first:]] if named[first:] else [named]
+    tables = -(-len(named) // ((LINE_WIDTH - NAME_WIDTH) // CELL_WIDTH))
+    in_one = -(-len(named) // max(1, tables))
+    return [named[start : start + in_one] for start in range(0, len(named), max(1, in_one))]
 
 
 def blocks_of_slices(result: EvaluationResult) -> Iterator[tuple[str, list[Score]]]:
@@ -186,11 +203,11 @@ def _table_of_kept(kept: Sequence[KeptGain]) -> Iterator[str]:
         yield "  " + f"{level:<{NAME_WIDTH}}" + "".join(f"{by_place[level, metric]!s:<{CELL_WIDTH}}" for metric in named).rstrip()
 
 
-def _worse_last(score: Score | UserUserScore) -> float:
+def _worse_last(score: AnyScore) -> float:
     return math.inf if math.isnan(score.mean) else -score.mean
 
 
-def _cell(score: Score | UserUserScore, signed: bool) -> str:
+def _cell(score: AnyScore, signed: bool) -> str:
     if math.isnan(score.mean):
         return "-"
     return with_interval(score, signed) + (" [too few people]" if math.isnan(score.low) else "")

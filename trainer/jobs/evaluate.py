@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,7 @@ from lake.job_runs import Inputs, inputs_now, job_run
 from lake.labels import ITEMS
 from lake.presence import has_table
 from lake.rendering import QueryFormat
+from lake.units import IDENTITIES
 from trainer import arguments as trainer_arguments
 from trainer import tracking
 from trainer.config import EvaluationConfig, TrainerConfig
@@ -27,6 +29,10 @@ from trainer.evaluation.baselines import pasts_of
 from trainer.evaluation.catalogue import catalogue_questions
 from trainer.evaluation.comparison import EvaluationResult, ReadQueries, Score, ToldTopics, item_findings, read_queries
 from trainer.evaluation.encoder_shape import people_shape_scores
+from trainer.evaluation.features.attributes import Attributes, attributes_hash, check_known, read_attributes
+from trainer.evaluation.features.found import Guesses
+from trainer.evaluation.features.judging import given_away, use_as_feature
+from trainer.evaluation.history_vectors import HistoryVectors
 from trainer.evaluation.identity import who_is_it
 from trainer.evaluation.parts import ToldApart
 from trainer.evaluation.people import (
@@ -81,8 +87,12 @@ def evaluate(lake: LakeConfig, config: TrainerConfig, encoder: str | None = None
     registry.connect(lake)  # the encoder may be of another one
     topics = asked_topics(read_card(folder), config.evaluation)
     reads = (EXAMPLES, *(spec for spec in (ITEMS, *((PERSON_LABELS,) if topics else ())) if has_table(lake, spec)))
-    settings = config.evaluation.model_dump() | {"rankings": ranking_hashes(config.evaluation.rankings)}
-    read = inputs_now(lake, reads, settings=settings, encoder_version=encoder_version(folder), code=EVALUATION_VERSION)
+    settings = config.evaluation.model_dump() | {
+        "rankings": ranking_hashes(config.evaluation.rankings),
+        "attributes": attributes_hash(config.evaluation.attributes),
+    }
+    optional = (IDENTITIES,) if config.evaluation.attributes else ()
+    read = inputs_now(lake, reads, optional, settings=settings, encoder_version=encoder_version(folder), code=EVALUATION_VERSION)
     tags = {tracking.INPUTS: read.fingerprint}
     found = tracking.finished_evaluation(tags)
     if found is not None:
@@ -92,6 +102,7 @@ def evaluate(lake: LakeConfig, config: TrainerConfig, encoder: str | None = None
         record.versions_read.update(read.versions)
         result, shown = judged(lake, config, read, load_encoder(folder))
         record.rows.update({"people": result.people, "queries": result.queries, "catalogue people": result.catalogue_people})
+        record.rows.update({"people as features": result.as_feature.people} if result.as_feature else {})
         record.rows.update({"pairs": result.user_user.likeness.pairs} if result.user_user else {})
         log_result(lake, config, read, tags, result, shown)
     return result
@@ -106,6 +117,7 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     version, settings, query_format = read.version(EXAMPLES), config.evaluation, tuned.card.query_format
     acts = acts_held_out(lake, version)
     check_acts(tuned.card, acts, version)
+    attributes = attributes_to_tell(lake, version, settings.attributes)
     people = people_of_acts(lake, version, acts, query_format, settings) if acts else people_to_judge(lake, version, items, tuned.card, settings)
     questions = questions_of(people.labelled, items, settings.communities, [query_format])
     titles = title_questions(people.entering, settings.communities, [query_format])
@@ -122,6 +134,8 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         item_findings(tuned, base, titles, of_titles, {}, settings),
         item_findings(tuned, base, acted_on, of_items, training_items, settings, ranking_rows(settings.rankings, acted_on, of_apps)),
     ]
+    known = HistoryVectors()
+    split = None if acts else split_known_by(lake, version, people.askers[: settings.max_alike_people])
     result = EvaluationResult(
         encoder_version=tuned.version,
         base_version=base.version,
@@ -148,7 +162,9 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         topics=told_topics(topics, asked_topics(tuned.card, settings), found[0].scores),
         kept=[gain for each in found for gain in each.kept],
         scores=[score for each in found for score in each.scores],
-        user_user=None if acts else user_user(lake, version, people, tuned, base, settings),
+        user_user=None if acts else user_user(lake, version, people, split, tuned, base, settings, known),
+        as_feature=as_feature(lake, version, people.strangers[: settings.max_feature_people], split, tuned, base, settings, known),
+        given_away=privacy(lake, version, people.strangers, attributes, tuned, base, settings),
         shape=Shape(
             scores=[
                 *(score for each in found for score in each.shape),
@@ -176,14 +192,43 @@ def shape_of_people(tuned: Encoder, base: Encoder, settings: EvaluationConfig, *
     return people_shape_scores(questions, {"tuned": read.vectors[tuned.version], "base": read.vectors[base.version]}, settings)
 
 
-def user_user(lake: LakeConfig, version: int, people: "PeopleToJudge", tuned: Encoder, base: Encoder, settings: EvaluationConfig) -> UserUser:
-    """Who is it, and who is alike; histories are read from the table as they are needed, a few at a time."""
+def user_user(
+    lake: LakeConfig, version: int, people: "PeopleToJudge", split: datetime | None, tuned: Encoder, base: Encoder, settings: EvaluationConfig, known: HistoryVectors
+) -> UserUser:  # fmt: skip
+    """Who is it, and who is alike on both sides of the time split; histories are read from the table as they are needed, a few at a time."""
     read = partial(people_of, lake, version, query_format=tuned.card.query_format)
-    in_pairs = people.askers[: settings.max_alike_people]
     return UserUser(
         identity=who_is_it(partial(read, people.askers, people.others), tuned, base, settings),
-        likeness=who_is_alike(read(in_pairs, ()), split_known_by(lake, version, in_pairs), tuned, base, settings),
+        likeness=who_is_alike(read(people.askers[: settings.max_alike_people], ()), split, tuned, base, settings, known),
     )
+
+
+def as_feature(
+    lake: LakeConfig, version: int, strangers: Sequence[str], split: datetime | None, tuned: Encoder, base: Encoder, settings: EvaluationConfig, known: HistoryVectors
+) -> Guesses | None:  # fmt: skip
+    """What strangers do in the month after the time split, guessed from their vectors; vectors of pasts that were made for who is alike are `known`."""
+    asked = partial(people_of, lake, version, strangers, (), tuned.card.query_format)
+    return use_as_feature(asked, split, tuned, base, settings, known) if strangers else None
+
+
+def privacy(
+    lake: LakeConfig, version: int, strangers: Sequence[str], attributes: Attributes, tuned: Encoder, base: Encoder, settings: EvaluationConfig
+) -> Guesses | None:  # fmt: skip
+    """What vectors of strangers give away of attributes; None where there are none to tell."""
+    asked = [person_id for person_id in strangers if any(person_id in values for values in attributes.values())][: settings.max_feature_people]
+    return (
+        given_away(people_of(lake, version, asked, (), tuned.card.query_format), attributes, tuned, base, settings)
+        if attributes and strangers and settings.max_feature_people != 0
+        else None
+    )
+
+
+def attributes_to_tell(lake: LakeConfig, version: int, file: str | None) -> Attributes:
+    """The attributes that the settings name a file of, if any. Raises ConfigError and ContractError for one that does not fit the lake."""
+    attributes = read_attributes(lake, file) if file else {}
+    if file:
+        check_known(attributes, set(arrow_tables.read(lake, EXAMPLES, ("person_id",), version=version)["person_id"].to_pylist()), file)
+    return attributes
 
 
 def check_read(*asked: Questions) -> None:
@@ -197,13 +242,14 @@ def check_read(*asked: Questions) -> None:
 @dataclass(frozen=True)
 class PeopleToJudge:
     """People whom the encoder never met: examples of those who are asked about labels, titles and an app's own items, ids of those of whom is asked who they are and who is
-    alike; and ids of others, among whom they are looked for. Where acts are held out, everybody was met, and is asked about items alone."""
+    alike; ids of others, among whom they are looked for; and of strangers whose vectors are used as features. Where acts are held out, everybody was met, and is asked about items alone."""
 
     labelled: list[Example]
     entering: list[Example]
     acting: list[Example]
     askers: list[str]
     others: list[str]
+    strangers: list[str]
 
 
 def people_of_acts(lake: LakeConfig, version: int, acts: HeldOutActs, query_format: QueryFormat, settings: EvaluationConfig) -> PeopleToJudge:
@@ -214,7 +260,7 @@ def people_of_acts(lake: LakeConfig, version: int, acts: HeldOutActs, query_form
         raise ContractError(
             f"examples: nobody acts on an item among the acts of part {part!r} that are held out ('{acts}'); set trainer.examples.validation_share or past_share otherwise"
         )
-    return PeopleToJudge([], [], asked_examples(lake, version, acting, [query_format]), [], [])
+    return PeopleToJudge([], [], asked_examples(lake, version, acting, [query_format]), [], [], [])
 
 
 def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: EncoderCard, settings: EvaluationConfig) -> PeopleToJudge:
@@ -243,7 +289,7 @@ def people_to_judge(lake: LakeConfig, version: int, items: pa.Table, card: Encod
     askers = sorted(everybody & strangers)[: settings.max_askers]
     others = sorted(set(known) - set(askers))[: settings.max_other_people]
     labelled, to_enter, to_act = (asked_examples(lake, version, each, [card.query_format]) for each in (asked, about_titles, about_items))
-    return PeopleToJudge(labelled, to_enter, to_act, askers, others)
+    return PeopleToJudge(labelled, to_enter, to_act, askers, others, sorted(strangers))
 
 
 def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict[str, str], result: EvaluationResult, shown: list[ShownPerson]) -> None:

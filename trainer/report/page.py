@@ -46,6 +46,8 @@ def render_page(report: EncoderReport) -> str:
         report=report, result=result, sentence=head_sentence(result), explained=explained(result), lines=head_lines(result), titles=TITLES,
         head=views.head_table(head_lines(result)), what_next=views.what_next_blocks(result), who_is_it=who, who_is_alike=alike,
         lengths=views.slice_blocks(result, of_items=False), popularities=views.slice_blocks(result, of_items=True),
+        feature=views.feature_block(result.as_feature), feature_lines=views.guess_lines(result.as_feature),
+        privacy=views.privacy_block(result.given_away), privacy_lines=views.guess_lines(result.given_away),
         shape=views.shape_table(result.shape), stored=views.stored_blocks(result.shape),
         first=[person for person in report.people if person.chosen == "first"], worst=[person for person in report.people if person.chosen == "worst"],
         plots=drawn, library=plots.library() if any(drawn.values()) else "",

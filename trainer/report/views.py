@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trainer.evaluation.comparison import EvaluationResult, Score
+from trainer.evaluation.features.found import FeatureScore, Guesses, feature_title, privacy_title, task_lines
 from trainer.evaluation.kept import KeptGain
-from trainer.evaluation.numbers import DIFFERENCE
+from trainer.evaluation.numbers import DIFFERENCE, MINUS
 from trainer.evaluation.parts import LENGTHS, POPULARITIES
 from trainer.evaluation.report import KEPT_TITLE, TITLES, blocks_of_cuts, blocks_of_slices, rows_in_order
 from trainer.evaluation.scores import RANK_METRICS
@@ -14,7 +15,7 @@ from trainer.evaluation.shape import STORED_METRICS, STORED_TITLES, Shape, Shape
 from trainer.evaluation.user_user import USER_USER_TITLES, UserUserScore, user_user_blocks
 from trainer.report.headline import HeadLine
 
-AnyScore = Score | UserUserScore | ShapeScore | StoredScore | KeptGain
+AnyScore = Score | UserUserScore | FeatureScore | ShapeScore | StoredScore | KeptGain
 WHAT_NEXT = ("matched_personal_auc", "personal_auc", *RANK_METRICS)
 OURS = ("tuned", "base", DIFFERENCE)
 
@@ -110,6 +111,26 @@ def user_user_views(result: EvaluationResult) -> tuple[list[Block], list[Block]]
     return blocks[:-1], blocks[-1:]
 
 
+def feature_block(found: Guesses | None) -> Block | None:
+    """Use as a feature; None where it was not asked about."""
+    return None if found is None else Block(_without_question(feature_title(found)), _guess_table(found))
+
+
+def privacy_block(found: Guesses | None) -> Block | None:
+    """What is given away; None where no attributes were given."""
+    return None if found is None else Block(privacy_title(found), _guess_table(found))
+
+
+def guess_lines(found: Guesses | None) -> list[str]:
+    """What each task is, in a sentence."""
+    return [] if found is None else list(task_lines(found))
+
+
+def _guess_table(found: Guesses) -> Table | None:
+    columns = [(metric, metric) for metric in dict.fromkeys(score.metric for score in found.scores)]
+    return score_table(found.scores, columns) if found.scores else None
+
+
 def _without_question(title: str) -> str:
     """A block's title below a heading that is the question."""
     asked = title.partition(": ")[2]
@@ -144,16 +165,16 @@ def _stored_table(scores: Sequence[StoredScore]) -> Table:
     return Table("", ["bytes", *(STORED_TITLES[metric] for metric in STORED_METRICS)], rows, ours=())
 
 
-def score_table(scores: Sequence[Score] | Sequence[UserUserScore], columns: Iterable[tuple[str, str]]) -> Table:
+def score_table(scores: Sequence[Score] | Sequence[UserUserScore] | Sequence[FeatureScore], columns: Iterable[tuple[str, str]]) -> Table:
     """All rows of a block in the report's order, a column a metric (name, title); the best of each column is marked."""
     by_place = {(score.scorer, score.metric): score for score in scores}
     shown = [(metric, title) for metric, title in columns if ("tuned", metric) in by_place]
     best = {
-        metric: max((score.mean for score in scores if score.metric == metric and score.scorer != DIFFERENCE and not math.isnan(score.mean)), default=None)
+        metric: max((score.mean for score in scores if score.metric == metric and MINUS not in score.scorer and not math.isnan(score.mean)), default=None)
         for metric, _ in shown
     }
     rows = [
-        (name, [cell_of(score := by_place[name, metric], name == DIFFERENCE, is_best=name != DIFFERENCE and score.mean == best[metric]) for metric, _ in shown])
+        (name, [cell_of(score := by_place[name, metric], MINUS in name, is_best=MINUS not in name and score.mean == best[metric]) for metric, _ in shown])
         for name in rows_in_order(scores)
     ]
     return Table("", [title for _, title in shown], rows)

@@ -10,6 +10,7 @@ import pytest
 from lake.pages import page_environment
 from tests.unit.trainer.test_ablation import result
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score
+from trainer.evaluation.features.found import AskedTask, FeatureScore, Guesses
 from trainer.evaluation.kept import KeptGain
 from trainer.evaluation.shape import Shape, ShapeScore, StoredScore
 from trainer.evaluation.shown import ShownFuture, ShownItem, ShownPerson, ShownUnit
@@ -96,6 +97,23 @@ def test_figures_of_all_tables_stand_on_the_page(found: EvaluationResult) -> Non
     assert drawing["width"] == "container"
     assert "0.6268" in json.dumps(drawing)
     assert "'kindred trainer ablate'" not in page
+
+
+def test_what_a_vector_gives_away_is_no_feature_and_says_so_where_it_was_not_measured(found: EvaluationResult) -> None:
+    assert "Not measured: trainer.evaluation.attributes names no file" in page_of(found)
+    scores = [
+        FeatureScore(metric="sex", scorer=name, mean=mean, low=mean - 0.1, high=mean + 0.1, people=50)
+        for name, mean in (("tuned", 0.613), ("base", 0.6), (DIFFERENCE, 0.013), ("text oracle", 0.817))
+    ]
+    tasks = [AskedTask(name="sex", words="sex, as the file says", people=50, values={"<b>male</b>": 20})]
+    away = Guesses(people=50, left_out={}, tasks=tasks, tasks_left_out={"age": "too few"}, scores=scores)
+    page = page_of(found.model_copy(update={"given_away": away, "as_feature": away.model_copy(update={"at": AT})}))
+    assert page.count("0.817") == 2
+    assert page.count("+0.013") == 2
+    assert "A privacy figure, and no feature" in page
+    assert "&lt;b&gt;male&lt;/b&gt; 20" in page
+    assert "age: not asked, too few" in page
+    assert "<b>male" not in page
 
 
 def test_a_learning_curve_is_drawn_where_variants_were_judged(found: EvaluationResult) -> None:

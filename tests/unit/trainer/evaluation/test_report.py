@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.trainer.test_ablation import result
 from trainer.evaluation.comparison import DIFFERENCE, EvaluationResult, Score, ToldTopics
+from trainer.evaluation.features.found import ALL_TASKS, AskedTask, FeatureScore, Guesses
 from trainer.evaluation.kept import KeptGain
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.evaluation.scores import RANK_METRICS
@@ -39,7 +40,24 @@ def found() -> EvaluationResult:
     ]
     who = Identity(people=9, left_out={}, scores=of_people, halves="time", read="full", among="everybody", candidates=20, chance_mrr=0.2)
     user_user = UserUser(identity=[who], likeness=result().user_user.likeness)
-    return result().model_copy(update={"scores": [*whole, *of_slices], "items": {"specific": 1234}, "user_user": user_user})
+    return result().model_copy(
+        update={
+            "scores": [*whole, *of_slices], "items": {"specific": 1234}, "user_user": user_user,
+            "as_feature": guesses(("tuned", "base", DIFFERENCE, "activity + tuned - activity"), 8), "given_away": guesses(("tuned", "base", DIFFERENCE, "text oracle"), 2),
+        }
+    )  # fmt: skip
+
+
+def guesses(scorers: tuple[str, ...], tasks: int) -> Guesses:
+    names = [f"task of a long name {number}" for number in range(tasks)]
+    means = {"text oracle": 0.9, "activity + tuned - activity": 0.01, DIFFERENCE: 0.02}
+    return Guesses(
+        people=40, left_out={"too little": 3}, tasks=[AskedTask(name=name, words="does something", people=30, values={"yes": 12, "no": 18}) for name in names],
+        tasks_left_out={"rare": "hardly anybody does it"},
+        scores=[
+            FeatureScore(metric=metric, scorer=scorer, mean=means.get(scorer, 0.6), low=0.01, high=0.7, people=30) for metric in (ALL_TASKS, *names) for scorer in scorers
+        ],
+    )  # fmt: skip
 
 
 def test_rows_stand_best_first_and_no_line_is_longer_than_a_screen(found: EvaluationResult) -> None:
@@ -88,6 +106,18 @@ def test_what_is_kept_of_a_lead_and_what_the_encoder_met_is_said(found: Evaluati
     assert not [sentence for sentence in ("Trained on", "topics") if sentence in report_text(found)]
 
 
+def test_use_as_a_feature_and_what_is_given_away_are_told_apart(found: EvaluationResult) -> None:
+    text = report_text(found)
+    feature, privacy = text.index("Use as a feature: AUROC of one small network"), text.index("PRIVACY, no feature: what a vector gives away")
+    assert feature < privacy
+    for line in ("  task of a long name 0: does something (30 people: yes 12, no 18)", "  rare: not asked, hardly anybody does it"):
+        assert feature < text.index(line) < privacy
+    assert text.count("task of a long name 7\n") == 1, "a column of the last of three tables"
+    assert "  activity + tuned - activity +0.010 [+0.010, +0.700]" in text
+    assert "  text oracle                 0.900 [0.010, 0.700]" in text[privacy:]
+    assert report_text(found.model_copy(update={"as_feature": None, "given_away": None})).count("PRIVACY") == 0
+
+
 def test_every_number_has_a_name_that_mlflow_takes(found: EvaluationResult) -> None:
     from mlflow.utils.validation import _validate_metric_name
 
@@ -95,5 +125,7 @@ def test_every_number_has_a_name_that_mlflow_takes(found: EvaluationResult) -> N
     assert numbers["all_cuts/specific/all/recall_by_meaning_at_10/tuned"] == 0.5
     assert numbers["head_items/specific/all/personal_auc/tuned_minus_base_low"] == pytest.approx(-0.15)
     assert not [name for name in numbers if name.endswith("popular")]
+    assert numbers["as_feature/task_of_a_long_name_0/activity_plus_tuned_minus_activity"] == 0.01
+    assert numbers["privacy/all_tasks/text_oracle_high"] == 0.7
     for name in numbers:
         _validate_metric_name(name)
