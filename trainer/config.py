@@ -92,7 +92,8 @@ class EvaluationConfig(StageConfig):
     )
     rankings: dict[str, str] = Field(
         {},
-        description="Other recommenders beside the rows of an app's own items: name -> Parquet file of their person_id, item_id and score, of as many items a person as they rank.",
+        description="Other recommenders beside the rows of labels or an app's own items: name -> Parquet file of their person_id, item_id and score, of as many items a person as they rank; "
+        "with history_length, the units before it, where people are asked at several moments, as about labels.",
     )
     communities: list[str] | None = Field(None, description="Only cuts before an act in these communities are asked about; None takes all.")
     topics: Share | Annotated[list[str], Field(min_length=1)] | None = Field(

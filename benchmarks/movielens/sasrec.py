@@ -1,10 +1,11 @@
-"""SASRec and eSASRec by RecTools on a split that `benchmarks.movielens.prepare` wrote; their rankings as files for `trainer.evaluation.rankings`.
+"""SASRec and eSASRec by RecTools on a split that `benchmarks.movielens.prepare` or `benchmarks.label_split` wrote; their rankings as files for `trainer.evaluation.rankings`.
 
     ../sasrec/bin/python benchmarks/movielens/sasrec.py SPLIT.parquet FOLDER [--model sasrec|esasrec] [--epochs 100] [--every 5] [--settings JSON]
 
 Runs in an environment of its own (requirements-sasrec.txt), so it imports nothing of this repository. Trained on part train alone; every so many epochs all items are ranked for who is asked in
 part validation, and the epoch with the best NDCG@10 there is kept: NDCG here decides nothing else, since what is reported comes of our evaluation. FOLDER/MODEL.validation.parquet is that epoch's
-ranking with what lies before validation given, FOLDER/MODEL.test.parquet with what lies before test given: all items but those met before, for everybody who is asked.
+ranking with what lies before validation given, FOLDER/MODEL.test.parquet with what lies before test given: all items (films: but those met before), for everybody who is asked. A split of labels asks a person at
+several moments: each is a user of its own, and labels met before are ranked like others.
 
 SASRec: Kang and McAuley 2018 with softmax over all items, as Klenitskiy and Vasilev 2023 found better. eSASRec: 2508.06450, LiGR layers and sampled softmax.
 """
@@ -31,8 +32,9 @@ MODELS: dict[str, dict[str, Any]] = {
         "session_max_len": 200, "batch_size": 128, "lr": 1e-3,
     },
 }  # fmt: skip
-BEFORE = {"validation": ["train"], "test": ["train", "validation"]}
+BEFORE = {"validation": ["train", "validation given"], "test": ["train", "validation", "test given"]}
 """Part that is asked about -> those that are given."""
+MOMENT = "history_length"
 
 
 def main() -> None:
@@ -50,6 +52,8 @@ def main() -> None:
     torch.set_num_threads(1)
     seed_everything(arguments.seed, verbose=False)
     acts = pd.read_parquet(arguments.split)
+    if MOMENT in acts:
+        acts["person_id"] += (" at " + acts[MOMENT].astype("Int64").astype("string")).fillna("")
     model = SASRecModel(**(MODELS[arguments.model] | arguments.settings), deterministic=True, epochs=arguments.every, verbose=0)
     best, since, started = -1.0, 0, time.process_time()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -81,15 +85,21 @@ def ranking(model: SASRecModel, acts: pd.DataFrame, part: str) -> pd.DataFrame:
         np.intersect1d(asked, given.person_id),
         dataset_of(given),
         k=acts.item_id.nunique(),
-        filter_viewed=True,
+        filter_viewed=MOMENT not in acts,
         add_rank_col=False,
         on_unsupported_targets="warn",
     )
-    return found.rename(columns={Columns.User: "person_id", Columns.Item: "item_id", Columns.Score: "score"})[["person_id", "item_id", "score"]]
+    found = found.rename(columns={Columns.User: "person_id", Columns.Item: "item_id", Columns.Score: "score"})
+    if MOMENT in acts:
+        parts = found.person_id.str.split(" at ", n=1, expand=True)
+        found = found.assign(person_id=parts[0], **{MOMENT: parts[1].astype(int)})
+    return found[["person_id", "item_id", "score", *([MOMENT] if MOMENT in acts else [])]]
 
 
 def ndcg_at_10(ranked: pd.DataFrame, acts: pd.DataFrame) -> float:
-    """Mean over people; each item among the ten best counts one over the logarithm of its rank plus one, over what the best list would get."""
+    """Mean over who is asked; each item among the ten best counts one over the logarithm of its rank plus one, over what the best list would get."""
+    if MOMENT in ranked:
+        ranked = ranked.assign(person_id=ranked.person_id + " at " + ranked[MOMENT].astype(str))
     ranks = ranked.groupby("person_id").score.rank(ascending=False, method="first")
     hits = ranked.assign(rank=ranks)[ranks <= 10].merge(acts, on=["person_id", "item_id"])
     gains = (1 / np.log2(1 + hits["rank"])).groupby(hits.person_id).sum()

@@ -1,6 +1,6 @@
 """The encoder, its untouched base and the baselines side by side, with intervals over people."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -19,8 +19,9 @@ from trainer.evaluation.kept import KeptGain, kept_gains
 from trainer.evaluation.numbers import DIFFERENCE, Number
 from trainer.evaluation.parts import SLICES, Slice, ToldApart
 from trainer.evaluation.questions import Futures, Questions
+from trainer.evaluation.rankings import Rankings, no_rankings
 from trainer.evaluation.rows import baseline_rows
-from trainer.evaluation.scores import Contest, Found, Metric, Scorer, found_by, level_vectors, vector_scorer
+from trainer.evaluation.scores import Contest, Found, Metric, found_by, level_vectors, vector_scorer
 from trainer.evaluation.shape import Shape, ShapeScore, StoredScore
 from trainer.evaluation.shown import ShownPerson, shown_people
 from trainer.evaluation.user_user import UserUser
@@ -135,11 +136,11 @@ class Findings:
 
 def item_findings(
     tuned: Encoder, base: Encoder, questions: Questions, read: ReadQueries, training: Mapping[Kind, Sequence[np.ndarray]], config: EvaluationConfig,
-    rankings: Iterable[tuple[str, Scorer]] = (), topics: ToldApart | None = None,
+    rankings: Rankings = no_rankings, topics: ToldApart | None = None,
 ) -> Findings:  # fmt: skip
     """What encoder, base and baselines are worth on the questions; `training` are labels of each training person, in time, by level.
 
-    Labels of `topics` are asked about apart from the others. A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words. `rankings`: what other recommenders, by name, say of an app's own items.
+    Labels of `topics` are asked about apart from the others. A kind without (titles: what is entered is new to everybody who enters it) has those baselines alone that compare words. `rankings`: what other recommenders say of the items.
     """
     findings = Findings()
     for level in questions.levels if questions.people else ():
@@ -150,14 +151,14 @@ def item_findings(
 
 def _add_level(
     findings: Findings, tuned: Encoder, base: Encoder, read: ReadQueries, questions: Questions, level: Kind, training: Sequence[np.ndarray] | None,
-    config: EvaluationConfig, rankings: Iterable[tuple[str, Scorer]], topics: ToldApart | None,
+    config: EvaluationConfig, rankings: Rankings, topics: ToldApart | None,
 ) -> None:  # fmt: skip
     """Encoders are asked by slice as well; what only they need is gone before the baselines are asked."""
     answers = questions.levels[level]
     counts = None if training is None else label_counts(training, len(answers.texts))
     asked = asked_of_all(questions, level, config, counts, topics)
     vectors = _add_encoders(findings, tuned, base, read, level, [asked, asked_by_slice(questions, level, counts, config)], config, counts, topics)
-    rows = chain(baseline_rows(questions, level, vectors, read.texts, training, config), rankings if level == "catalogue" else ())
+    rows = chain(baseline_rows(questions, level, vectors, read.texts, training, config), rankings(questions, level))
     for name, scorer in rows:
         values = asked.values(found_by(questions, level, scorer, asked.contests, asked.targets), vectors, config.same_meaning_cosine)
         findings.scores.extend(_scores(name, level, values, asked.contests, config))

@@ -1,24 +1,36 @@
-"""What other recommenders say of an app's own items, out of files: they are judged by the metrics that everybody is judged by (edge).
+"""What other recommenders say of items, labels or an app's own, out of files: they are judged by the metrics that everybody is judged by (edge).
 
-A file is Parquet with `person_id` and `item_id`, as in `examples` and `items`, and `score`, higher is better; items that it does not rank for a person stand below all that it does.
+A file is Parquet with `person_id` and `item_id`, as in `examples` and `items`, and `score`, higher is better; items that it does not rank stand below all that it does. Where people are asked at several moments,
+as about labels, `history_length` says of which a row is: how many units of the history lie before it, as a cut of `examples` has it.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from conf.errors import ConfigError
 from lake.encoder import file_hash
+from lake.examples import Kind
 from trainer.evaluation.catalogue import AppItems
 from trainer.evaluation.questions import Questions
 from trainer.evaluation.scores import Scorer
 
 logger = logging.getLogger(__name__)
 COLUMNS = ["person_id", "item_id", "score"]
+MOMENT = "history_length"
+Moment = tuple[str, int | None]
+Rankings = Callable[[Questions, Kind], Iterator[tuple[str, Scorer]]]
+"""Rows of the table of a level of some questions: name, and scores."""
+
+
+def no_rankings(questions: Questions, level: Kind) -> Iterator[tuple[str, Scorer]]:
+    """No other recommender says anything."""
+    return iter(())
 
 
 def ranking_hashes(files: Mapping[str, str]) -> dict[str, str]:
@@ -29,14 +41,21 @@ def ranking_hashes(files: Mapping[str, str]) -> dict[str, str]:
     return {name: file_hash(Path(file)).hex() for name, file in files.items()}
 
 
-def ranking_rows(files: Mapping[str, str], questions: Questions, items: AppItems) -> Iterator[tuple[str, Scorer]]:
-    """Name and scores of each file. Raises ConfigError for a file without the columns, and where somebody is asked at several moments: a ranking has none."""
-    if files and len(questions.person) > questions.people:
-        raise ConfigError(
-            "trainer.evaluation.rankings: people are asked at several moments here, and a ranking is of one; hold acts out (trainer.examples.held_out_acts)"
-        )
-    for name, file in files.items():
-        yield name, _ranked(name, _read(name, file), questions, items)
+def rankings_of(files: Mapping[str, str], apps: AppItems) -> Rankings:
+    """What the files say of the items of any questions at a level: name and scores of each that ranks some of them (of an app's own items: of each).
+
+    Raises ConfigError for a file without the columns, and for one that does not say of which moment it is where somebody is asked at several.
+    """
+
+    def rows(questions: Questions, level: Kind) -> Iterator[tuple[str, Scorer]]:
+        answers = questions.levels[level]
+        number = apps.number if level == "catalogue" else {item_id: place for place, item_id in enumerate(answers.item_ids)}
+        for name, file in files.items():
+            table = _read(name, file)
+            if level == "catalogue" or pc.any(pc.is_in(table["item_id"], pa.array(list(number), pa.string()))).as_py():
+                yield name, _ranked(name, table, questions, number, len(answers.texts))
+
+    return rows
 
 
 def _read(name: str, file: str) -> pa.Table:
@@ -46,27 +65,44 @@ def _read(name: str, file: str) -> pa.Table:
         raise ConfigError(f"trainer.evaluation.rankings: {name!r}: {file} is no Parquet file ({error})") from None
     if absent := [column for column in COLUMNS if column not in columns]:
         raise ConfigError(f"trainer.evaluation.rankings: {name!r} has no column {absent[0]!r}; expected {', '.join(COLUMNS)}")
-    return pq.read_table(file, columns=COLUMNS)
+    return pq.read_table(file, columns=[*COLUMNS, *({MOMENT} & set(columns))])
 
 
-def _ranked(name: str, table: pa.Table, questions: Questions, items: AppItems) -> Scorer:
-    people = {person_id: number for number, person_id in enumerate(questions.person_ids)}
-    person = np.array([people.get(each, -1) for each in table["person_id"].to_pylist()], np.int64)
-    item = np.array([items.number.get(each, -1) for each in table["item_id"].to_pylist()], np.int64)
-    known = np.flatnonzero((person >= 0) & (item >= 0))
-    order = known[np.argsort(person[known], kind="stable")]
-    person, item, score = person[order], item[order], table["score"].to_numpy()[order].astype(np.float32)
+def _ranked(name: str, table: pa.Table, questions: Questions, number: Mapping[str, int], items: int) -> Scorer:
+    asked = _queries(name, table, questions)
+    query = np.array([asked.get(each, -1) for each in _moments(table)], np.int64)
+    item = np.array([number.get(each, -1) for each in table["item_id"].to_pylist()], np.int64)
+    known = np.flatnonzero((query >= 0) & (item >= 0))
+    order = known[np.argsort(query[known], kind="stable")]
+    query, item, score = query[order], item[order], table["score"].to_numpy()[order].astype(np.float32)
     if not np.isfinite(score).all():
         raise ConfigError(f"trainer.evaluation.rankings: {name!r} has scores that are no numbers")
-    first = np.searchsorted(person, np.arange(questions.people + 1))
+    first = np.searchsorted(query, np.arange(len(questions.person) + 1))
     if unranked := int((np.diff(first) == 0).sum()):
-        logger.warning("ranking %r: nothing of %d of %d people asked; all items are alike to them there", name, unranked, questions.people)
+        logger.warning("ranking %r: nothing at %d of %d moments asked about; all items are alike there", name, unranked, len(questions.person))
 
     def scores(block: slice) -> np.ndarray:
-        found = np.full((block.stop - block.start, len(items.texts)), np.finfo(np.float32).min, np.float32)
-        for row, asker in zip(found, questions.person[block], strict=True):
-            of_person = slice(first[asker], first[asker + 1])
-            row[item[of_person]] = score[of_person]
+        found = np.full((block.stop - block.start, items), np.finfo(np.float32).min, np.float32)
+        for row, place in zip(found, range(block.start, block.stop), strict=True):
+            of_query = slice(first[place], first[place + 1])
+            row[item[of_query]] = score[of_query]
         return found
 
     return scores
+
+
+def _moments(table: pa.Table) -> Iterable[Moment]:
+    lengths = table[MOMENT].to_pylist() if MOMENT in table.column_names else [None] * table.num_rows
+    return zip(table["person_id"].to_pylist(), lengths, strict=True)
+
+
+def _queries(name: str, table: pa.Table, questions: Questions) -> dict[Moment, int]:
+    """Place of each query by its moment, as the file tells moments."""
+    if MOMENT in table.column_names:
+        return {(questions.person_ids[person], len(questions.histories[query])): query for query, person in enumerate(questions.person)}
+    if len(questions.person) > questions.people:
+        raise ConfigError(
+            f"trainer.evaluation.rankings: people are asked at several moments here, and {name!r} does not say of which it is; add a column {MOMENT} (units before it), or hold acts out "
+            "(trainer.examples.held_out_acts)"
+        )
+    return {(questions.person_ids[person], None): query for query, person in enumerate(questions.person)}

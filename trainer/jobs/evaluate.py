@@ -54,7 +54,7 @@ from trainer.evaluation.people import (
     told_apart,
 )
 from trainer.evaluation.questions import Example, Questions, questions_of, title_questions
-from trainer.evaluation.rankings import ranking_hashes, ranking_rows
+from trainer.evaluation.rankings import ranking_hashes, rankings_of
 from trainer.evaluation.report import flat_numbers, report_text
 from trainer.evaluation.shape import Shape, ShapeScore
 from trainer.evaluation.shown import ShownPerson
@@ -129,10 +129,11 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
     training = pasts_of((cuts for batch in train_cuts for cuts in batch["cuts"].to_pylist()), questions)
     check_topics(topics, questions, training)
     training_items: dict[Kind, list[np.ndarray]] = {"catalogue": items_of_training(lake, version, of_apps)} if acted_on.people else {}
+    rankings = rankings_of(settings.rankings, of_apps)
     found = [
-        item_findings(tuned, base, questions, of_labels, training, settings, topics=topics),
+        item_findings(tuned, base, questions, of_labels, training, settings, rankings, topics),
         item_findings(tuned, base, titles, of_titles, {}, settings),
-        item_findings(tuned, base, acted_on, of_items, training_items, settings, ranking_rows(settings.rankings, acted_on, of_apps)),
+        item_findings(tuned, base, acted_on, of_items, training_items, settings, rankings),
     ]
     known = HistoryVectors()
     split = None if acts else split_known_by(lake, version, people.askers[: settings.max_alike_people])

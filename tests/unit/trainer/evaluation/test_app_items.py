@@ -1,6 +1,7 @@
 """An app's own items as answers, ranked by hand-made scores."""
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from trainer.evaluation.catalogue import AppItems, app_items, catalogue_question
 from trainer.evaluation.parts import NOVELTIES
 from trainer.evaluation.people import check_acts
 from trainer.evaluation.questions import Questions
-from trainer.evaluation.rankings import ranking_hashes, ranking_rows
+from trainer.evaluation.rankings import ranking_hashes, rankings_of
 from trainer.evaluation.rows import baseline_rows
 from trainer.evaluation.scores import RANK_METRICS, found_by, rank_metrics, targets_of
 from trainer.evaluation.transitions import next_label, transition_graph
@@ -125,8 +126,8 @@ def ranking(tmp_path: Path, **columns: list[Any]) -> dict[str, str]:
 def test_a_ranking_out_of_a_file_is_judged_as_any_other_row(tmp_path: Path, questions: Questions, caplog: pytest.LogCaptureFixture) -> None:
     files = ranking(tmp_path, person_id=["q", "q", "x", "p", "q"], item_id=["e", "b", "e", "gone", "c"], score=[0.5, 9.0, 1.0, 2.0, 0.7])
     with caplog.at_level(logging.WARNING):
-        ((name, scorer),) = ranking_rows(files, questions, ITEMS)
-    assert "nothing of 1 of 2 people asked" in caplog.text
+        ((name, scorer),) = rankings_of(files, ITEMS)(questions, "catalogue")
+    assert "nothing at 1 of 2 moments asked about" in caplog.text
     found = found_by(questions, "catalogue", scorer, {}, targets_of(questions, "catalogue"))
     assert (name, found.ranks.means.tolist()) == ("SASRec", [1.5, 2])  # of p nothing is ranked: d and e tie; of q, c stands above e
     assert scorer(slice(1, 2))[0, 2] == np.float32(0.7)
@@ -137,18 +138,33 @@ def test_rankings_that_cannot_be_read_are_told(tmp_path: Path, questions: Questi
         ranking_hashes({"SASRec": str(tmp_path / "absent.parquet")})
     files = ranking(tmp_path, person_id=["p"], item_id=["a"])
     with pytest.raises(ConfigError, match="'SASRec' has no column 'score'"):
-        list(ranking_rows(files, questions, ITEMS))
+        list(rankings_of(files, ITEMS)(questions, "catalogue"))
     before = ranking_hashes(files)
     files = ranking(tmp_path, person_id=["p"], item_id=["a"], score=[float("nan")])
     assert ranking_hashes(files) != before
     with pytest.raises(ConfigError, match="scores that are no numbers"):
-        list(ranking_rows(files, questions, ITEMS))
+        list(rankings_of(files, ITEMS)(questions, "catalogue"))
     twice = catalogue_questions([example("p", "abcd", (2, [2], None), (3, [3], None))], ITEMS, None)
     with pytest.raises(ConfigError, match="asked at several moments"):
-        list(ranking_rows(files, twice, ITEMS))
+        list(rankings_of(files, ITEMS)(twice, "catalogue"))
     (tmp_path / "ranking.parquet").write_text("no Parquet")
     with pytest.raises(ConfigError, match="is no Parquet file"):
-        list(ranking_rows(files, questions, ITEMS))
+        list(rankings_of(files, ITEMS)(questions, "catalogue"))
+
+
+def test_a_ranking_says_of_which_moment_it_is_where_people_are_asked_at_several(tmp_path: Path) -> None:
+    twice = catalogue_questions([example("p", "abcd", (2, [2], None), (3, [3], None))], ITEMS, None)
+    files = ranking(tmp_path, person_id=["p", "p", "p"], item_id=["c", "d", "d"], score=[1.0, 2.0, 3.0], history_length=[2, 3, 9])
+    ((_, scorer),) = rankings_of(files, ITEMS)(twice, "catalogue")
+    assert (scorer(slice(0, 2)) > 0).tolist() == [[item == wanted for item in ITEMS.item_ids] for wanted in "cd"]
+
+
+def test_a_ranking_of_other_items_is_no_row_of_these(tmp_path: Path, questions: Questions) -> None:
+    files = ranking(tmp_path, person_id=["p"], item_id=["a label"], score=[1.0])
+    labels = replace(questions, levels={"broad": replace(questions.levels["catalogue"], item_ids=["other"] * 5)})
+    assert list(rankings_of(files, ITEMS)(labels, "broad")) == []
+    labels = replace(questions, levels={"broad": replace(questions.levels["catalogue"], item_ids=["a label", *["other"] * 4])})
+    assert [name for name, _ in rankings_of(files, ITEMS)(labels, "broad")] == ["SASRec"]
 
 
 def test_an_encoder_is_asked_about_acts_only_where_it_surely_met_none_of_them() -> None:
