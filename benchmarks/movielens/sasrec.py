@@ -53,7 +53,8 @@ def main() -> None:
     seed_everything(arguments.seed, verbose=False)
     acts = pd.read_parquet(arguments.split)
     if MOMENT in acts:
-        acts["person_id"] += (" at " + acts[MOMENT].astype("Int64").astype("string")).fillna("")
+        moments = acts[MOMENT].map(lambda units: "" if pd.isna(units) else f" at {int(units)}")
+        acts["person_id"] = (acts.person_id.astype(object) + moments.astype(object)).astype(object)
     model = SASRecModel(**(MODELS[arguments.model] | arguments.settings), deterministic=True, epochs=arguments.every, verbose=0)
     best, since, started = -1.0, 0, time.process_time()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def main() -> None:
 def dataset_of(acts: pd.DataFrame) -> Dataset:
     """Acts as RecTools takes them; their order is that of the split, ties in time settled."""
     at = pd.Timestamp("2000-01-01") + pd.to_timedelta(acts.place, unit="s")
-    frame = pd.DataFrame({Columns.User: acts.person_id, Columns.Item: acts.item_id, Columns.Weight: 1.0, Columns.Datetime: at})
+    frame = pd.DataFrame({Columns.User: acts.person_id.astype(object), Columns.Item: acts.item_id.astype(object), Columns.Weight: 1.0, Columns.Datetime: at})
     return Dataset.construct(frame)
 
 
