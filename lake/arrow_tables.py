@@ -93,14 +93,18 @@ def read_batches(
 def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], transaction: tuple[str, int] | None = None) -> int:
     """Append rows in one commit and return the table's version.
 
-    With a transaction (application id, version) the append happens once: a second call with the same pair writes nothing.
+    With a transaction (application id, version) the append happens once: a second call with the same pair writes nothing, be it at the same moment.
     """
     table = create_table(lake, spec)
     if transaction and is_committed(table, transaction):
         return table.version()
     _add_later_columns(table, spec)
     properties = CommitProperties(app_transactions=[Transaction(*transaction)]) if transaction else None
-    write_deltalake(table, _as_table(spec, rows), mode="append", commit_properties=properties)
+    try:
+        write_deltalake(table, _as_table(spec, rows), mode="append", commit_properties=properties)
+    except CommitFailedError:  # delta-rs refuses the second of two that began at one version
+        if transaction is None or not is_committed(create_table(lake, spec), transaction):
+            raise
     return DeltaTable(table.table_uri, storage_options=lake.storage_options or None).version()
 
 
