@@ -184,9 +184,12 @@ def test_of_two_drivers_at_once_the_second_writes_nothing(lake: LakeConfig, undi
     assert written(lake, LABELS) == undisturbed
 
 
-def test_of_two_drivers_that_commit_at_one_moment_neither_fails(lake: LakeConfig) -> None:
+@pytest.mark.parametrize("is_older", [False, True])
+def test_of_two_drivers_that_commit_at_one_moment_neither_fails(lake: LakeConfig, is_older: bool) -> None:
     units = [unit_row(f"reddit:t1_{number}", "ann", f"an interesting bridge number {number}") for number in range(12)]
     write_units(lake, units)
+    if is_older:  # both find a table without the later columns
+        write_deltalake(f"{lake.path}/labels", rows_table(LABELS, []).drop_columns(["reason", "raw"]))
     both = threading.Barrier(2)
 
     class InStep(FakeEngine):
