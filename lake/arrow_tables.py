@@ -27,6 +27,8 @@ from lake.table_files import TableFiles, WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
 BATCH_ROWS = 8192
+APPEND_ATTEMPTS = 10
+"""Of one append: each that fails does so because another writer came first, a column or a batch at a time."""
 REPLACED = "kindred.replaced"
 """Application transaction of every commit that replaces all rows: of two that began at one version delta-rs lets one through, and not both of their rows."""
 
@@ -93,8 +95,18 @@ def read_batches(
 def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], transaction: tuple[str, int] | None = None) -> int:
     """Append rows in one commit and return the table's version.
 
-    With a transaction (application id, version) the append happens once: a second call with the same pair writes nothing.
+    With a transaction (application id, version) the append happens once: a second call with the same pair writes nothing, be it at the same moment.
     """
+    for attempt in range(APPEND_ATTEMPTS):
+        try:
+            return _append_once(lake, spec, rows, transaction)
+        except CommitFailedError:  # another committed the same, or gave the table its later columns, since it was opened: nothing of this stands in it
+            if attempt == APPEND_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _append_once(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], transaction: tuple[str, int] | None) -> int:
     table = create_table(lake, spec)
     if transaction and is_committed(table, transaction):
         return table.version()

@@ -46,7 +46,7 @@ def render_unit(unit: Mapping[str, Any], own_chars: int = 1500, context_chars: i
 
     Of the context: the root (or object) and the `max_parents` nearest of the rest. No line can be forged by a user's text, since texts have no line breaks.
     """
-    lines = [f"{unit['action'].capitalize()} in {plain(unit['community'], 80) or unit['platform']}"]
+    lines = [plain(f"{unit['action'].capitalize()} in {plain(unit['community'], 80) or unit['platform']}", 200)]
     for entry in nearest_context(unit["context"], max_parents):
         heading = OPENING.get(entry["role"]) or f"{entry['role'].capitalize()} by {entry['speaker']}"
         lines.append(f"{heading}: {plain(entry['text'], context_chars)}")

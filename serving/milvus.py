@@ -84,6 +84,11 @@ class VectorStore:
                 return None
             return str(self._client.describe_alias(alias, timeout=self._timeout)["collection_name"])
 
+    def aliases(self, name: str) -> list[str]:
+        """Aliases that stand for a collection."""
+        with self._naming(f"look up the aliases of {name}"):
+            return sorted(self._client.list_aliases(name, timeout=self._timeout)["aliases"])
+
     def point(self, alias: str, name: str) -> None:
         """Let an alias stand for a collection from now on."""
         exists = self.target(alias) is not None

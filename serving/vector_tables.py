@@ -43,6 +43,7 @@ class VectorTable:
         self._written = arrow_tables.read(lake, spec, columns, self._of_this_encoder())
         self._position = {key: position for position, key in enumerate(self._written[self._key].to_pylist())}
         self._put: set[str] = set()
+        self._passed_over: set[str] = set()
         self._to_encode: list[tuple[Row, str]] = []
         self._to_redescribe: list[Row] = []
         self._clock, self._pace = time.monotonic(), Pace()
@@ -66,11 +67,17 @@ class VectorTable:
         if len(self._to_encode) + len(self._to_redescribe) >= self._rows_per_commit:
             self._commit()
 
+    def pass_over(self, key: str) -> None:
+        """Somebody who is there, and of whom this encoder reads nothing: rows under other encoders stay."""
+        self._passed_over.add(key)
+
     def finish(self) -> None:
         """Write what is left, and remove the rows whose keys were not put: who is gone lives on under no encoder."""
         self._commit()
         written = arrow_tables.read(self._lake, self._spec, self._spec.key)
-        vanished = written.filter(pc.invert(pc.is_in(written[self._key], value_set=pa.array(sorted(self._put), pa.string()))))
+        put, there = (pc.is_in(written[self._key], value_set=pa.array(sorted(keys), pa.string())) for keys in (self._put, self._put | self._passed_over))
+        stays = pc.if_else(pc.equal(written["encoder_version"], self._encoder_version), put, there)
+        vanished = written.filter(pc.invert(stays))
         if vanished.num_rows:
             arrow_tables.delete_keys(self._lake, self._spec, vanished)
             self.counts["removed"] += pc.sum(pc.equal(vanished["encoder_version"], self._encoder_version)).as_py()

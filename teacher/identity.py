@@ -91,6 +91,7 @@ def _fingerprint(files: list[Path]) -> str:
 def _decoding(config: TeacherConfig, prompt: Prompt) -> str:
     settings: dict[str, Any] = {name: config.engine[name] for name in _SETTINGS_THAT_CHANGE_ANSWERS if name in config.engine}
     tokens = f"{prompt.specific_tokens}+{prompt.broad_tokens}" if prompt.style == "completion" else str(prompt.specific_tokens)
-    return f"greedy, {tokens} tokens, {config.dtype or 'default'} weights, {ANSWERS_VERSION}" + (
+    context = config.engine.get("max_model_len", config.max_model_tokens)  # by it long texts are cut, or are too long
+    return f"greedy, {tokens} of {context} tokens, {config.dtype or 'default'} weights, {ANSWERS_VERSION}" + (
         f", {json.dumps(settings, sort_keys=True)}" if settings else ""
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from lake.rendering import RENDERING_VERSION, plain
 from teacher.answers import ANSWERS_VERSION, LabelTexts, Refused, judge
 from teacher.labelling import RAW_CHARS, said
 
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+"""Halves of characters, which JSON may name and no id has."""
 UNKNOWN, AMBIGUOUS = "unknown unit", "id of several units"
 
 
@@ -49,6 +52,8 @@ def parse_line(line: str, native_ids: Sequence[str]) -> ImportedLine:
     if not isinstance(values, dict):
         return ImportedLine(line, "", fault="not an object")
     unit_id, native_id = values.get("unit_id"), values.get("id")
+    if any(isinstance(given, str) and _NO_TEXT.search(given) for given in (unit_id, native_id)):
+        return ImportedLine(line, "", fault="no id")
     if isinstance(unit_id, str) and unit_id:
         return _with_labels(ImportedLine(line, unit_id, (unit_id,)), values)
     if isinstance(native_id, str) and native_id:

@@ -103,7 +103,7 @@ def chat_question(prompt: Prompt, unit: Mapping[str, Any]) -> list[dict[str, str
     """Instructions and the unit in its context, each text and the community's name a JSON string, for a chat model."""
     _, *lines = render_unit(unit, prompt.own_chars, prompt.context_chars, prompt.max_parents).splitlines()
     texts = [line.partition(": ") for line in lines]
-    place = f"{harmless(unit['action'].capitalize())} in {_quoted(plain(unit['community'], 80) or unit['platform'])}"
+    place = f"{harmless(plain(unit['action'].capitalize(), 80))} in {_quoted(plain(unit['community'], 80) or plain(unit['platform'], 80))}"
     content = "\n".join([place, *(f"{harmless(heading)}: {_quoted(text)}" for heading, _, text in texts)])
     return [{"role": "system", "content": prompt.instructions}, {"role": "user", "content": content}]
 

@@ -74,9 +74,16 @@ def reads_labels(lake: LakeConfig, card: EncoderCard) -> bool:
 
 
 def encoders_to_keep(lake: LakeConfig, keep_hours: float) -> set[str]:
-    """Versions of the encoders that were embedded so lately that one may want to go back to them."""
-    since = datetime.now(UTC) - timedelta(hours=keep_hours)
-    return {run.inputs.encoder_version for run in done_runs(lake, JOB) if run.inputs and run.inputs.encoder_version and run.ended_at >= since}
+    """Versions of the encoders that another took the place of so lately that one may want to go back to them: however long ago they were embedded, until then they were served."""
+    replaced_at, kept = datetime.now(UTC), set[str]()
+    since = replaced_at - timedelta(hours=keep_hours)
+    for run in done_runs(lake, JOB):
+        if replaced_at <= since:
+            break
+        if run.inputs and run.inputs.encoder_version:
+            kept.add(run.inputs.encoder_version)
+        replaced_at = run.ended_at
+    return kept
 
 
 def embed_users(lake: LakeConfig, config: ServingConfig, encoder: Encoder, inputs: Inputs, record: RunRecord, kept: Collection[str] = ()) -> None:
@@ -92,6 +99,7 @@ def embed_users(lake: LakeConfig, config: ServingConfig, encoder: Encoder, input
         if encoded_units:
             table.put(describe_person(person, text, encoded_units, encoder.card.query_format), text)
         else:
+            table.pass_over(person.person_id)
             unread += 1
     table.finish()
     table.remove_encoders(kept)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from conf.arguments import JobArguments
@@ -155,27 +156,32 @@ def serve(store: VectorStore, load: LoadName, keep_hours: float) -> None:
 
 def drop_unused(store: VectorStore, served: LoadName | None, new: LoadName, keep_hours: float) -> None:
     """Remove this lake's collections that are not served: leftovers of a killed load, and what was served before. On a server the younger ones stay, since apps may
-    still ask them, and another process may be filling them. Other lakes' stay, and on a server those of an older program, which did not say whose they are.
+    still ask them, and another process may be filling them. Other lakes' stay, and on a server those of an older program, which did not say whose they are; so does
+    what an alias stands for, be it of another `alias_prefix`.
     """
     kept = timedelta(0) if store.is_lite else timedelta(hours=keep_hours)
     in_use = set() if served is None else {served.of(collection) for collection in COLLECTIONS}
     for name in store.names():
         load = parse_name(name)
         is_ours = load is not None and (store.is_lite or load.lake == new.lake)
-        if load is not None and is_ours and name not in in_use and datetime.now(UTC) - load.started_at >= kept:
+        if load is None or not is_ours or name in in_use or datetime.now(UTC) - load.started_at < kept:
+            continue
+        if aliases := store.aliases(name):
+            logger.warning("%s stays, since the alias %s stands for it", name, ", ".join(aliases))
+        else:
             store.drop(name)
             logger.info("dropped %s, which nobody serves", name)
 
 
 def _sample(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec, rows: int, size: int) -> np.ndarray:
     """Vectors (Q, D) evenly out of the table."""
-    every, place = max(1, rows // max(1, size)), 0
+    wanted, place = np.unique(np.arange(size) * rows // max(1, size)), 0
     sample: list[list[float]] = []
     for batch in arrow_tables.read_batches(lake, collection.table, [VECTOR], _of(inputs), inputs.version(collection.table)):
-        chosen = [row for row in range(batch.num_rows) if (place + row) % every == 0]
-        sample += batch[VECTOR].take(chosen).to_pylist()
+        chosen = wanted[(place <= wanted) & (wanted < place + batch.num_rows)] - place
+        sample += batch[VECTOR].take(pa.array(chosen)).to_pylist()
         place += batch.num_rows
-    return np.array(sample[:size], np.float32)
+    return np.array(sample, np.float32)
 
 
 def _filters(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec) -> Iterator[tuple[str, Callable[[Row], bool]]]:
@@ -199,8 +205,8 @@ def _has_units(least: int, row: Row) -> bool:
 
 
 def _row_count(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec) -> int:
-    rows = arrow_tables.read(lake, collection.table, ["encoder_version"], _of(inputs), inputs.version(collection.table))
-    return int(rows.num_rows)
+    rows = arrow_tables.read_batches(lake, collection.table, ["encoder_version"], _of(inputs), inputs.version(collection.table))
+    return sum(batch.num_rows for batch in rows)
 
 
 def _vector_rows(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec, batch_rows: int) -> Iterator[list[dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """Files that say who people are: JSON lines and Parquet, by ids and by names, and what is wrong with others."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,23 @@ def test_parquet_says_the_same(lake: LakeConfig, tmp_path: Path) -> None:
         ([{"attribute": "sex", "value": "male"}], "line 1: nobody is named; expected attribute, value, and person_id or platform and name"),
         ([of("a", "sex", "male"), of("a", "sex", "female")], "line 2: 'sex' of somebody who has another value of it already"),
         ([of("a", "sex", "")], "nothing stands in"),
+        ([of("a", "sex", math.nan)], "nothing stands in"),
+        (["[" * 100_000], "line 1: no JSON object"),
         ([], "nothing stands in"),
     ],
 )
 def test_a_file_of_another_form_is_refused_with_the_place(lake: LakeConfig, tmp_path: Path, rows: list[Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_attributes(lake, lines(tmp_path, *rows))
+
+
+def test_other_encodings_are_refused_and_a_mark_of_utf_8_is_no_character(lake: LakeConfig, tmp_path: Path) -> None:
+    file = tmp_path / "attributes.jsonl"
+    file.write_bytes(json.dumps(of("a", "sex", "m\u00e4nnlich"), ensure_ascii=False).encode("latin-1"))
+    with pytest.raises(ConfigError, match="line 1: no UTF-8"):
+        read_attributes(lake, str(file))
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(of("a", "sex", "male")).encode())
+    assert read_attributes(lake, str(file)) == {"sex": {"a": "male"}}
 
 
 def test_a_name_needs_the_key(lake: LakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

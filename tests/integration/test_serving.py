@@ -37,7 +37,7 @@ from lake.acts import ACTS
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, load_model
 from lake.examples import PERSON_LABELS
-from lake.job_runs import JOB_RUNS, last_done_run
+from lake.job_runs import JOB_RUNS, JobRun, inputs_now, last_done_run
 from lake.labels import ITEMS, LEVELS
 from lake.models import model_path
 from lake.rendering import RENDERING_VERSION, QueryFormat, render_history_unit
@@ -351,6 +351,15 @@ def test_what_an_embedding_that_was_cut_off_left_is_not_loaded(own: LakeConfig) 
         assert store.count(Index(store).users) == len(PEOPLE) + 1
 
 
+def test_a_fresh_load_is_tried_with_rows_from_all_over_the_table(served: LakeConfig) -> None:
+    (version,) = {row["encoder_version"] for row in user_rows(served).values()}
+    inputs = inputs_now(served, (USER_VECTORS,), encoder_version=version)
+    vectors = arrow_tables.read(served, USER_VECTORS)["vector"].to_pylist()
+    assert load._sample(served, inputs, USERS, len(vectors), 4).tolist() == [vectors[row] for row in (0, 1, 3, 4)]
+    assert len(load._sample(served, inputs, USERS, len(vectors), 0)) == 0
+    assert len(load._sample(served, inputs, USERS, len(vectors), 50)) == len(vectors)
+
+
 def test_an_index_that_does_not_find_the_nearest_rows_is_not_served(own: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     before = targets(own)
     write_sequences(own, [*all_chunks(), *chunks("new", [unit("new", 1, "chess")])])
@@ -372,7 +381,8 @@ def test_collections_of_others_are_left_alone_and_young_ones_of_ours_on_a_server
     now, day = datetime.now(UTC), timedelta(days=1)
     ours = load_name(load.lake_id(own), "e" * 16, now, "a" * 32)
     loads = {
-        "served": replace(ours, started_at=now - 3 * day), "before": replace(ours, started_at=now - 5 * day), "under way": replace(ours, started_at=now - day / 2),
+        "served": replace(ours, started_at=now - 3 * day), "before": replace(ours, started_at=now - 5 * day),
+        "by another alias": replace(ours, started_at=now - 6 * day), "under way": replace(ours, started_at=now - day / 2),
         "another lake's": load_name("other", "e" * 16, now - 5 * day, "a" * 32), "an older program's": replace(ours, lake=None, started_at=now - 5 * day),
     }  # fmt: skip
 
@@ -384,6 +394,9 @@ def test_collections_of_others_are_left_alone_and_young_ones_of_ours_on_a_server
 
         def names(self) -> list[str]:
             return list(self.left)
+
+        def aliases(self, name: str) -> list[str]:
+            return ["their_users"] if name == loads["by another alias"].of(USERS) else []
 
         def drop(self, name: str) -> None:
             self.left.remove(name)
@@ -418,6 +431,25 @@ def test_aliases_may_have_names_of_their_own(own: LakeConfig) -> None:
     with open_store(own, config) as store:
         assert store.target("reddit_users") == Index(store).users
         assert store.target("reddit_items") == Index(store).items
+    assert len(set(targets(own)) - {None}) == len(COLLECTIONS)  # what stands under other names is asked as before
+
+
+def test_vectors_that_were_served_until_now_stay_however_old_they_are(own: LakeConfig, tmp_path: Path) -> None:
+    old = {row["encoder_version"] for row in user_rows(own).values()}
+    rows = [JobRun(**row) for row in arrow_tables.read(own, JOB_RUNS).to_pylist(maps_as_pydicts="strict")]
+    week = timedelta(days=7)
+    earlier = [row.model_copy(update={"started_at": row.started_at - week, "ended_at": row.ended_at - week}) for row in rows]
+    arrow_tables.overwrite(own, JOB_RUNS, earlier)
+    assert embed.encoders_to_keep(own, 24) == old
+    assert embed.encoders_to_keep(own, 0) == set()
+    labels = [row for row in arrow_tables.read(own, PERSON_LABELS).to_pylist() if row["person_id"] != person_id("cyclist")]
+    arrow_tables.overwrite(own, PERSON_LABELS, rows_table(PERSON_LABELS, labels))
+    version = register_base_encoder(own, tmp_path / "other", query_format="labels")
+    embed.embed(own, CONFIG)
+    found = [(row["encoder_version"], row["person_id"]) for row in arrow_tables.read(own, USER_VECTORS).to_pylist()]
+    everybody = {person_id(name) for name in PEOPLE}
+    assert {person for encoder, person in found if encoder in old} == everybody  # also of whom the new one reads nothing
+    assert {person for encoder, person in found if encoder == version} == everybody - {person_id("cyclist")}
 
 
 def test_who_is_gone_is_gone_under_every_encoder_and_old_encoders_go_when_their_time_is_over(own: LakeConfig, tmp_path: Path) -> None:

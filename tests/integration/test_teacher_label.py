@@ -1,6 +1,9 @@
 """The job that labels: batches, kills, second runs, growth; with a teacher of our own in the model's place."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -179,6 +182,36 @@ def test_of_two_drivers_at_once_the_second_writes_nothing(lake: LakeConfig, undi
 
     label_units(lake, CONFIG, starting(Slow()))
     assert written(lake, LABELS) == undisturbed
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_of_two_drivers_that_commit_at_one_moment_neither_fails(lake: LakeConfig, is_older: bool) -> None:
+    units = [unit_row(f"reddit:t1_{number}", "ann", f"an interesting bridge number {number}") for number in range(12)]
+    write_units(lake, units)
+    if is_older:  # both find a table without the later columns
+        write_deltalake(f"{lake.path}/labels", rows_table(LABELS, []).drop_columns(["reason", "raw"]))
+    both = threading.Barrier(2)
+
+    class InStep(FakeEngine):
+        """Waits for the other driver, so that both come to their commit together."""
+
+        def complete(self, prompts: Any, decoding: Any) -> Any:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(10)
+            return super().complete(prompts, decoding)
+
+    with ThreadPoolExecutor(2) as drivers:
+        for ended in [drivers.submit(label_units, lake, CONFIG, starting(InStep())) for _ in range(2)]:
+            ended.result()
+    assert sorted(row["unit_hash"] for row in written(lake, LABELS)) == sorted(unit["unit_hash"] for unit in units)
+
+
+def test_what_was_too_long_for_a_model_is_asked_again_where_it_may_read_more(lake: LakeConfig) -> None:
+    write_units(lake)
+    with pytest.raises(TeacherError, match="prompt: too many tokens 8"):
+        label_units(lake, CONFIG, starting(FakeEngine(room=10)))
+    label_units(lake, CONFIG.model_copy(update={"max_model_tokens": 2 * CONFIG.max_model_tokens}), starting(FakeEngine()))
+    assert answers(lake)[0]
 
 
 def test_a_table_of_an_older_program_knows_no_reasons_and_goes_on(lake: LakeConfig) -> None:

@@ -119,6 +119,7 @@ def _ranks(queries: Matrix, candidates: Matrix, own: np.ndarray, near: np.ndarra
     """Ranks (2, B) of each query's own candidate among all and among the near ones (B, C)."""
     scores = dot(queries, candidates)
     right = scores[np.arange(len(scores)), own][:, None]
+    metrics.check_numbers(right)
     above, level = scores > right + TIED, np.abs(scores - right) <= TIED
     return metrics.Ranks(*(np.array([(counted & among).sum(axis=1) for among in (np.True_, near)]) for counted in (above, level)))
 

@@ -61,10 +61,17 @@ class Ranks:
 
 
 def tied_ranks(scores: np.ndarray, targets: np.ndarray) -> Ranks:
-    """Where each target (an index into scores) stands among all scores."""
+    """Where each target (an index into scores) stands among all scores. Raises ValueError for a target whose score is NaN: nothing would be above it."""
+    check_numbers(scores[targets])
     above = np.array([np.count_nonzero(scores > score) for score in scores[targets]], float)
     not_below = np.array([np.count_nonzero(scores >= score) for score in scores[targets]], float)
     return Ranks(above, not_below - above)
+
+
+def check_numbers(scores: np.ndarray) -> None:
+    """Raise ValueError where scores are NaN, as those of an encoder are whose training came to nothing."""
+    if np.isnan(scores).any():
+        raise ValueError("scores that are no numbers (NaN): the encoder's weights, or the vectors of a row, are broken; train anew")
 
 
 def among_best(scores: np.ndarray, best: int) -> np.ndarray:
@@ -105,6 +112,7 @@ def match_ranks(queries: np.ndarray, candidates: np.ndarray, own: np.ndarray, bl
         block = slice(start, start + block_rows)
         scores = queries[block] @ candidates.T
         right = scores[np.arange(len(scores)), own[block]][:, None]
+        check_numbers(right)
         above[block], tied[block] = (scores > right).sum(axis=1), (scores == right).sum(axis=1)
     return Ranks(above, tied)
 

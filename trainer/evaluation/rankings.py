@@ -23,6 +23,8 @@ from trainer.evaluation.scores import Scorer
 logger = logging.getLogger(__name__)
 COLUMNS = ["person_id", "item_id", "score"]
 MOMENT = "history_length"
+TYPES = {"person_id": pa.string(), "item_id": pa.string(), "score": pa.float64(), MOMENT: pa.int64()}
+"""What columns are read as, whatever library wrote them."""
 Moment = tuple[str, int | None]
 Rankings = Callable[[Questions, Kind], Iterator[tuple[str, Scorer]]]
 """Rows of the table of a level of some questions: name, and scores."""
@@ -65,7 +67,11 @@ def _read(name: str, file: str) -> pa.Table:
         raise ConfigError(f"trainer.evaluation.rankings: {name!r}: {file} is no Parquet file ({error})") from None
     if absent := [column for column in COLUMNS if column not in columns]:
         raise ConfigError(f"trainer.evaluation.rankings: {name!r} has no column {absent[0]!r}; expected {', '.join(COLUMNS)}")
-    return pq.read_table(file, columns=[*COLUMNS, *({MOMENT} & set(columns))])
+    table = pq.read_table(file, columns=[*COLUMNS, *({MOMENT} & set(columns))])
+    try:
+        return pa.table({column: table[column].cast(TYPES[column]) for column in table.column_names})
+    except pa.ArrowException as error:
+        raise ConfigError(f"trainer.evaluation.rankings: {name!r}: ids must be texts, {MOMENT} whole numbers and score numbers ({error})") from None
 
 
 def _ranked(name: str, table: pa.Table, questions: Questions, number: Mapping[str, int], items: int) -> Scorer:

@@ -75,3 +75,11 @@ def test_an_unknown_unit_is_known_by_its_given_id() -> None:
 
 def test_no_lines_are_no_labels() -> None:
     assert imported().rows == []
+
+
+@pytest.mark.parametrize("given", [{"unit_id": "\ud800"}, {"id": "a\udfff"}])
+def test_an_id_of_half_a_character_is_none(given: dict[str, str]) -> None:
+    parsed = parse_line(line(**given), TeacherConfig().imported_ids)
+    assert (parsed.fault, parsed.unit_ids) == ("no id", ())
+    (reject,) = imported(line(**given)).rejects
+    assert reject.model_dump_json()

@@ -58,7 +58,7 @@ def _said(row: Mapping[str, Any], place: str) -> tuple[str, str]:
     name, value = row.get("attribute"), row.get("value")
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ConfigError(f"{place}: attribute {name!r}; {EXPECTED}, the attribute's name of at most 24 letters, digits, blanks and _.:-")
-    return name, "" if value is None else str(value).strip()
+    return name, "" if value is None or value != value else str(value).strip()  # NaN is how some libraries write that there is none
 
 
 def _persons(lake: LakeConfig, user_ids: set[str]) -> dict[str, str]:
@@ -87,7 +87,7 @@ def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             raise ConfigError(f"{SETTING}: {file} is no Parquet file ({error})") from None
         yield from ((f"{SETTING}: {file}, row {number}", row) for number, row in enumerate(rows, 1))
         return
-    with file.open(encoding="utf-8") as lines:
+    with file.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             place = f"{SETTING}: {file}, line {number}"
             if line.strip():
@@ -96,8 +96,12 @@ def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _parsed(line: str, place: str) -> Mapping[str, Any]:
     try:
+        line.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{place}: no UTF-8; save the file as such") from None
+    try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
         raise ConfigError(f"{place}: no JSON object; {EXPECTED}")

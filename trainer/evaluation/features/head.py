@@ -16,6 +16,8 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import nll_loss
 
+from trainer.evaluation.metrics import check_numbers
+
 HIDDEN, STEPS, LEARNING_RATE, WEIGHT_DECAY = 64, 60, 3e-3, 0.3
 LOGISTIC_C, LOGISTIC_STEPS = 10.0, 300
 """Of the logistic regression that reads words: one over its weight decay, and its steps at most."""
@@ -44,7 +46,8 @@ def out_of_fold_scores(head: Head, inputs: Any, target: np.ndarray, folds: int, 
 
 
 def network_scores(inputs: np.ndarray, target: np.ndarray, trained: Sequence[np.ndarray], seed: int) -> np.ndarray:
-    """The head of all rows but of words. All heads are trained side by side, and have nothing in common but where they begin."""
+    """The head of all rows but of words. All heads are trained side by side, and have nothing in common but where they begin. Raises ValueError for vectors that are no numbers."""
+    check_numbers(inputs)
     vectors, places, weights = torch.from_numpy(inputs).float(), *_padded(trained)
     mean, scale = _standard(vectors[places], weights)
     learnt, wanted = (vectors[places] - mean) * scale, torch.from_numpy(target)[places]

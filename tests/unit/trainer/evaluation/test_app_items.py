@@ -117,7 +117,7 @@ def test_rows_of_items_are_those_of_labels_but_for_own_repeats(questions: Questi
     assert after[1].argmax() == 1
 
 
-def ranking(tmp_path: Path, **columns: list[Any]) -> dict[str, str]:
+def ranking(tmp_path: Path, **columns: Any) -> dict[str, str]:
     file = tmp_path / "ranking.parquet"
     pq.write_table(pa.table(columns), file)
     return {"SASRec": str(file)}
@@ -157,6 +157,28 @@ def test_a_ranking_says_of_which_moment_it_is_where_people_are_asked_at_several(
     files = ranking(tmp_path, person_id=["p", "p", "p"], item_id=["c", "d", "d"], score=[1.0, 2.0, 3.0], history_length=[2, 3, 9])
     ((_, scorer),) = rankings_of(files, ITEMS)(twice, "catalogue")
     assert (scorer(slice(0, 2)) > 0).tolist() == [[item == wanted for item in ITEMS.item_ids] for wanted in "cd"]
+
+
+@pytest.mark.parametrize("kind", [pa.int32(), pa.float64(), pa.decimal128(20, 1), pa.string()])
+def test_a_ranking_is_read_alike_whatever_library_wrote_it(tmp_path: Path, kind: pa.DataType) -> None:
+    twice = catalogue_questions([example("p", "abcd", (2, [2], None), (3, [3], None))], ITEMS, None)
+    lengths = pa.array([2, 3]).cast(kind) if kind != pa.string() else pa.array(["2", "3"])
+    files = ranking(
+        tmp_path,
+        person_id=pa.array(["p", "p"], pa.large_string()),
+        item_id=pa.array(["c", "d"]).cast(pa.string_view()),
+        score=pa.array([1, 2]),
+        history_length=lengths,
+    )
+    ((_, scorer),) = rankings_of(files, ITEMS)(twice, "catalogue")
+    assert (scorer(slice(0, 2)) > 0).tolist() == [[item == wanted for item in ITEMS.item_ids] for wanted in "cd"]
+
+
+@pytest.mark.parametrize("columns", [{"score": ["high"]}, {"history_length": [2.5]}, {"history_length": [float("nan")]}])
+def test_a_ranking_of_other_types_is_refused(tmp_path: Path, questions: Questions, columns: dict[str, list[Any]]) -> None:
+    files = ranking(tmp_path, **({"person_id": ["p"], "item_id": ["a"], "score": [1.0]} | columns))
+    with pytest.raises(ConfigError, match="'SASRec': ids must be texts, history_length whole numbers and score numbers"):
+        list(rankings_of(files, ITEMS)(questions, "catalogue"))
 
 
 def test_a_ranking_of_other_items_is_no_row_of_these(tmp_path: Path, questions: Questions) -> None:

@@ -36,6 +36,13 @@ def test_metrics_of_ties_are_the_mean_over_orders_drawn_by_lot(values: int) -> N
     assert ranks.gains(10)[0] == pytest.approx(np.where(places <= 10, 1 / np.log2(1 + places), 0).mean(), abs=0.01)
 
 
+def test_scores_that_are_no_numbers_are_an_error_and_no_perfect_list() -> None:
+    with pytest.raises(ValueError, match="no numbers"):
+        metrics.tied_ranks(np.full(50, np.nan), np.arange(5))
+    with pytest.raises(ValueError, match="no numbers"):
+        metrics.match_ranks(np.full((3, 4), np.nan), np.eye(4), np.arange(3))
+
+
 def test_a_list_that_knows_nothing_finds_what_guessing_finds() -> None:
     ranks = metrics.tied_ranks(np.zeros(80), np.arange(5))
     assert (ranks.within(10).tolist(), ranks.within(50).tolist()) == ([1 / 8] * 5, [5 / 8] * 5)

@@ -113,6 +113,12 @@ def test_a_class_that_a_head_never_met_is_no_guess_of_it() -> None:
     assert scores[1, :, 2].tolist() == [0] * 20
 
 
+def test_vectors_that_are_no_numbers_are_an_error_and_nothing_that_gives_nothing_away() -> None:
+    inputs, target = planted(20, 4, 1, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="no numbers"):
+        network_scores(np.full_like(inputs, np.nan), target, [np.arange(10)], 0)
+
+
 def means_apart(inputs: np.ndarray, target: np.ndarray, trained: list[np.ndarray], seed: int) -> np.ndarray:
     """A head that is quick: the line between the means of two classes."""
     scores = np.zeros((len(trained), len(target), 2))
