@@ -1,5 +1,6 @@
 """Delta tables through delta-rs and Spark: created once, atomic, idempotent, readable both ways."""
 
+import inspect
 import pickle
 import re
 import shutil
@@ -288,7 +289,7 @@ def comments(spark: Any, uri: str) -> dict[str, str]:
 @pytest.mark.parametrize("spec", TABLES.values(), ids=list(TABLES))
 def test_delta_knows_what_each_column_and_table_means(lake: LakeConfig, spec: TableSpec) -> None:
     table = arrow_tables.create_table(lake, spec)
-    assert table.metadata().description == spec.row.__doc__
+    assert table.metadata().description == inspect.getdoc(spec.row)
     told = {field.name: field.metadata.get("comment") for field in table.schema().fields}
     assert told == {name: info.description for name, info in spec.row.model_fields.items()}
 
