@@ -1,10 +1,12 @@
 """Who is asked when an encoder is judged: whom it never met, where they act, and what there is to ask."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
 
+from benchmarks.label_split import label_split
 from conf.errors import ConfigError, EncoderError
 from lake import arrow_tables
 from lake.config import LakeConfig
@@ -84,6 +86,32 @@ def test_while_settings_are_chosen_the_people_to_choose_by_are_asked(lake: LakeC
         assert (result.people, result.held_out_part) == (len(strangers), "validation")
         assert "ASKED ARE THOSE TO CHOOSE SETTINGS BY" in " ".join(report_text(result).split())
     assert f"{len(trained_on)} of {len(validation)} people of split 'validation' are not asked" in caplog.text
+
+
+def test_labels_for_other_recommenders_are_split_as_they_are_asked(lake: LakeConfig) -> None:
+    write_people(lake)
+    examples.main(arguments(lake, "examples.validation_share=0.3", "examples.test_share=0.3"))
+    split = label_split(lake, TrainerConfig(max_tokens=64), "specific").to_pylist()
+    of = {row["person_id"]: row for row in rows(lake)}
+    for part in ("validation", "test"):
+        asked = {(row["person_id"], row["history_length"]) for row in split if row["part"] == part}
+        assert {person_id for person_id, _ in asked} == {person_id for person_id, row in of.items() if row["split"] == part}
+        for person_id, length in asked:
+            before, after = ({"inside": [], "after": []} | _labels(of[person_id], length)).values()
+            found = {
+                kind: [row["item_id"] for row in split if (row["person_id"], row["history_length"], row["part"]) == (person_id, length, kind)]
+                for kind in (f"{part} given", part)
+            }
+            assert found[f"{part} given"] == before
+            assert sorted(found[part]) == sorted(set(after))
+    taught = {row["person_id"] for row in split if row["part"] == "train"}
+    assert len(taught) == sum(row["split"] == "train" for row in of.values())
+    assert taught.isdisjoint(of), "other recommenders know people to train on by a number"
+
+
+def _labels(example: dict[str, Any], length: int) -> dict[str, list[str]]:
+    (cut,) = (cut for cut in example["cuts"] if cut["history_length"] == length)
+    return {where: [each["item_id"] for each in cut["positives"] if (each["where"], each["level"]) == (where, "specific")] for where in ("inside", "after")}
 
 
 def test_without_labels_titles_are_asked_about(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
