@@ -24,6 +24,7 @@ from serving import filters
 from serving.collections import VECTOR
 from serving.config import ServingConfig
 from serving.milvus import VectorStore, open_store
+from serving.recall import recall
 from serving.search import Index
 from trainer.evaluation.scores import BEST
 
@@ -41,12 +42,6 @@ def nearest_scores(queries: np.ndarray, candidates: np.ndarray, nearest: int) ->
     return np.concatenate(found)
 
 
-def recall(exact: np.ndarray, hits: Sequence[Sequence[float]]) -> float:
-    """Share of the exact nearest (Q, K cosines) that an index found: hits as near as the last of them, K at most a query."""
-    found = [min(len(best), sum(score >= best[-1] - SAME_SCORE for score in scores)) for best, scores in zip(exact, hits, strict=True)]
-    return sum(found) / exact.size
-
-
 def measured(store: VectorStore, people: pa.Table, items: pa.Table, queries: int) -> Iterator[tuple[str, int, float]]:
     """What was asked, among how many, and the recall@10."""
     index = Index(store)
@@ -56,9 +51,13 @@ def measured(store: VectorStore, people: pa.Table, items: pa.Table, queries: int
         of_level = vectors_of(items.filter(pc.equal(items["level"], level)))
         if len(of_level) >= BEST:
             hits = _scores(store, index.items, asked, BEST, filters.equals("level", level))
-            yield f"{level} items nearest to people", len(of_level), recall(nearest_scores(asked, of_level, BEST), hits)
+            yield f"{level} items nearest to people", len(of_level), recall(nearest_scores(asked, of_level, BEST), hits, SAME_SCORE)
     if len(everybody) > BEST:  # each finds itself first
-        yield "people nearest to people", len(everybody), recall(nearest_scores(asked, everybody, BEST + 1), _scores(store, index.users, asked, BEST + 1))
+        yield (
+            "people nearest to people",
+            len(everybody),
+            recall(nearest_scores(asked, everybody, BEST + 1), _scores(store, index.users, asked, BEST + 1), SAME_SCORE),
+        )
 
 
 def _scores(store: VectorStore, name: str, queries: np.ndarray, limit: int, where: str = "") -> list[list[float]]:

@@ -79,9 +79,9 @@ def read(lake: LakeConfig, spec: TableSpec, columns: Sequence[str] | None = None
     return _scanner(_dataset(lake, spec, version), list(columns or spec.columns), where, BATCH_ROWS).to_table()
 
 
-def count_rows(lake: LakeConfig, spec: TableSpec, where: ds.Expression | None = None) -> int:
+def count_rows(lake: LakeConfig, spec: TableSpec, where: ds.Expression | None = None, version: int | None = None) -> int:
     """How many rows a table has, or a filter lets through. Raises ContractError where the table is absent or does not fit."""
-    return int(_dataset(lake, spec, None).count_rows(filter=where))
+    return int(_scanner(_dataset(lake, spec, version), [], where, BATCH_ROWS).count_rows())
 
 
 def read_batches(

@@ -12,6 +12,12 @@ SAME_SCORE = 1e-4
 Row = Mapping[str, Any]
 
 
+def recall(exact: np.ndarray, hits: Sequence[Sequence[float]], same_score: float) -> float:
+    """Share of the exact nearest (Q, K cosines, best first) that an index found: hits as near as the last of them, K at most a query."""
+    found = [min(len(best), sum(score >= best[-1] - same_score for score in scores)) for best, scores in zip(exact, hits, strict=True)]
+    return sum(found) / exact.size
+
+
 class ExactNearest:
     """The cosines of the BEST nearest rows to Q vectors of unit length, of the rows that a filter lets through, while rows are added.
 
@@ -33,8 +39,4 @@ class ExactNearest:
     def recall(self, found: Sequence[Sequence[float]]) -> float:
         """Share of the nearest that were found, by the cosines of what was; 1 where there is nothing to find."""
         wanted = min(BEST, self.rows)
-        if not wanted or not len(self._vectors):
-            return 1.0
-        worst = np.sort(self._scores, axis=1)[:, -wanted]
-        hits = [sum(score >= least - SAME_SCORE for score in scores[:wanted]) for scores, least in zip(found, worst, strict=True)]
-        return float(np.mean(hits)) / wanted
+        return recall(-np.sort(-self._scores)[:, :wanted], found, SAME_SCORE) if wanted and len(self._vectors) else 1.0

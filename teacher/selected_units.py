@@ -30,20 +30,31 @@ class SelectedPart(NamedTuple):
     shown: pa.Table
 
 
-def selected_parts(lake: LakeConfig, config: TeacherConfig, version: int) -> Iterator[SelectedPart]:
-    """The selection, partition by partition: everybody's units, or with `max_units` those of the people who are chosen."""
-    parts = _partitions(lake, version)
-    identities = _identities(lake) if config.max_units is not None else {}
-    people = None
-    if config.max_units is not None:
-        counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in parts]
-        people = whole_people(pa.concat_tables(counts), config.max_units, config.min_units_per_person) if counts else pa.array([], pa.string())
-    for where in parts:
+class ChosenPeople(NamedTuple):
+    """People (`person_id`) whose units alone are selected, and the accounts that belong to somebody of another id."""
+
+    person_ids: pa.Array
+    identities: Mapping[str, str]
+
+
+def chosen_people(lake: LakeConfig, config: TeacherConfig, version: int) -> ChosenPeople | None:
+    """The people of `max_units`; None where everybody's units are selected. Goes through all ids once."""
+    if config.max_units is None:
+        return None
+    identities = _identities(lake)
+    counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in _partitions(lake, version)]
+    chosen = whole_people(pa.concat_tables(counts), config.max_units, config.min_units_per_person) if counts else pa.array([], pa.string())
+    return ChosenPeople(chosen, identities)
+
+
+def selected_parts(lake: LakeConfig, people: ChosenPeople | None, version: int) -> Iterator[SelectedPart]:
+    """The selection, partition by partition: everybody's units, or those of the chosen people."""
+    for where in _partitions(lake, version):
         units = _ids(lake, where, version)
         found = units.num_rows
         if people is not None:
-            units = with_persons(units, identities)
-            units = units.filter(pc.is_in(units["person_id"], people))
+            units = with_persons(units, people.identities)
+            units = units.filter(pc.is_in(units["person_id"], people.person_ids))
         yield SelectedPart(where, found, units.num_rows, one_unit_a_content(units))
 
 

@@ -205,8 +205,7 @@ def _has_units(least: int, row: Row) -> bool:
 
 
 def _row_count(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec) -> int:
-    rows = arrow_tables.read_batches(lake, collection.table, ["encoder_version"], _of(inputs), inputs.version(collection.table))
-    return sum(batch.num_rows for batch in rows)
+    return arrow_tables.count_rows(lake, collection.table, _of(inputs), inputs.version(collection.table))
 
 
 def _vector_rows(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec, batch_rows: int) -> Iterator[list[dict[str, Any]]]:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pyarrow.dataset as ds
@@ -23,7 +23,7 @@ from teacher.config import TeacherConfig
 from teacher.engine import Engine, VllmEngine
 from teacher.identity import Teacher, find_teacher, model_folder
 from teacher.labelling import ask, label_rows
-from teacher.selected_units import pending_units, selected_parts
+from teacher.selected_units import SelectedPart, chosen_people, pending_units, selected_parts
 from teacher.selection import ContentBatch, content_batches
 
 logger = logging.getLogger(__name__)
@@ -58,11 +58,12 @@ def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngi
         record.read(UNITS, arrow_tables.open_table(lake, UNITS).version())
         record.read(IDENTITIES, arrow_tables.table_version(lake, IDENTITIES))
         answered = _answered(lake, teacher.version)
-        pending, reasons = _plan(lake, config, answered, record)
+        version = record.versions_read[UNITS.name]
+        people = chosen_people(lake, config, version)
+        pending, reasons = _plan(selected_parts(lake, people, version), answered, record)
         if pending:
             logger.info("teacher %s: %d contents, %s, prompt %s", teacher.version, pending, teacher.model, teacher.prompt.name)
-            version = record.versions_read[UNITS.name]
-            units = pending_units(lake, selected_parts(lake, config, version), answered, version)
+            units = pending_units(lake, selected_parts(lake, people, version), answered, version)
             batches = content_batches(units, config.batch_units, teacher.version)
             found = _label_batches(lake, start_engine(lake, config, teacher), teacher, batches, pending, record)
             record.dropped["units: content of another unit"] += pending - found.total()
@@ -71,10 +72,10 @@ def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngi
         _check_rejects(reasons, config.max_reject_share)
 
 
-def _plan(lake: LakeConfig, config: TeacherConfig, answered: Mapping[str, str | None], record: RunRecord) -> tuple[int, Counter[str | None]]:
+def _plan(parts: Iterable[SelectedPart], answered: Mapping[str, str | None], record: RunRecord) -> tuple[int, Counter[str | None]]:
     """How many contents are selected and not answered; and of those that are, how many came to a label (None) and to each reason. A content of two partitions counts in both."""
     pending, reasons = 0, Counter[str | None]()
-    for part in selected_parts(lake, config, record.versions_read[UNITS.name]):
+    for part in parts:
         contents = part.shown["content"].to_pylist()
         before = [answered[content] for content in contents if content in answered]
         reasons.update(before)

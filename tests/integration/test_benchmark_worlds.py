@@ -49,6 +49,6 @@ def test_recall_of_an_index_counts_hits_as_near_as_the_exact_ones() -> None:
     queries, items = np.eye(3, dtype=np.float32)[:2], np.array([[1, 0, 0], [0.8, 0.6, 0], [0, 1, 0], [0.6, 0.8, 0], [0, 0, 1]], np.float32)
     exact = nearest.nearest_scores(queries, items, 2)
     assert exact == pytest.approx(np.array([[1, 0.8], [1, 0.8]]))
-    assert nearest.recall(exact, [[1.0, 0.8], [1.0, 0.6]]) == 0.75
-    assert nearest.recall(exact, [[0.8], []]) == 0.25
-    assert nearest.recall(exact, [[1.0, 0.8, 0.8], [1.0, 0.8]]) == 1
+    assert nearest.recall(exact, [[1.0, 0.8], [1.0, 0.6]], nearest.SAME_SCORE) == 0.75
+    assert nearest.recall(exact, [[0.8], []], nearest.SAME_SCORE) == 0.25
+    assert nearest.recall(exact, [[1.0, 0.8, 0.8], [1.0, 0.8]], nearest.SAME_SCORE) == 1
