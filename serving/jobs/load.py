@@ -49,7 +49,8 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
 
     Raises ContractError where 'serving embed' was not run to its end for the registered encoder, VectorStoreError on a failed check.
     """
-    version = encoder_version(registered_folder(lake))
+    folder = registered_folder(lake)
+    version, temperature = encoder_version(folder), read_card(folder).temperature or 0.0
     with open_store(lake, config) as store:
         inputs = inputs_now(lake, (USER_VECTORS, ITEM_VECTORS), settings={"index_type": store.index_type}, encoder_version=version, code=CONTRACT_VERSION)
         new = load_name(lake_id(lake), version, datetime.now(UTC), inputs.fingerprint)
@@ -63,7 +64,7 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
             record.versions_read.update(inputs.versions)
             drop_unused(store, served, new, config.keep_hours)
             for collection in COLLECTIONS:
-                fill(store, lake, config, inputs, collection, new.of(collection), record)
+                fill(store, lake, config, inputs, collection, new.of(collection), temperature, record)
             serve(store, new, config.keep_hours)
 
 
@@ -106,9 +107,11 @@ def is_loaded(store: VectorStore, lake: LakeConfig, inputs: Inputs, served: Load
     )
 
 
-def fill(store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: CollectionSpec, name: str, record: RunRecord) -> None:
-    """A new collection with all vectors of the encoder, checked. Raises VectorStoreError on a failed check."""
-    rows, temperature = _row_count(lake, inputs, collection), read_card(registered_folder(lake)).temperature or 0.0
+def fill(
+    store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: CollectionSpec, name: str, temperature: float, record: RunRecord
+) -> None:
+    """A new collection with all vectors of the encoder, checked; `temperature` is that of its loss, 0 where it tells none. Raises VectorStoreError on a failed check."""
+    rows = _row_count(lake, inputs, collection)
     sample = _sample(lake, inputs, collection, rows, config.recall_sample)
     checks = [ExactNearest(sample, *each) for each in _filters(lake, inputs, collection)] if len(sample) else []
     done, pace = 0, Pace()
