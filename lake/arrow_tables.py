@@ -23,6 +23,7 @@ from conf.errors import ContractError
 from lake.config import LakeConfig
 from lake.presence import no_answer, no_table
 from lake.schema import arrow_schema, check_columns, checked_table, described_schema, inner_fields, missing_fields, modelled_schema, rows_table
+from lake.store_files import table_file_system
 from lake.table_files import TableFiles, WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
@@ -275,14 +276,10 @@ def _as_table(spec: TableSpec, rows: pa.Table | Sequence[Row]) -> pa.Table:
 
 
 def _dataset(lake: LakeConfig, spec: TableSpec, version: int | None) -> ds.FileSystemDataset:
-    """The table as a dataset, with all columns of the spec. A local table's files are opened by Arrow itself.
-
-    delta-rs's own file system is Python code that Arrow's threads may still call when the interpreter ends: then a process now and then aborted
-    after its work was done ("terminate called without an active exception"). Tables of object stores are still read through it.
-    """
-    uri = table_uri(lake.path, spec)
-    files = fs.SubTreeFileSystem(uri, fs.LocalFileSystem()) if "://" not in uri else None
-    dataset = open_table(lake, spec, version).to_pyarrow_dataset(filesystem=files)
+    """The table as a dataset, with all columns of the spec. A local table's files are opened by Arrow itself."""
+    uri, table = table_uri(lake.path, spec), open_table(lake, spec, version)
+    files = table_file_system(table, lake.storage_options) if "://" in uri else fs.SubTreeFileSystem(uri, fs.LocalFileSystem())
+    dataset = table.to_pyarrow_dataset(filesystem=files)
     schema = modelled_schema(spec, dataset.schema)
     # replace_schema would refuse a field inside a column; whatever a file lacks is null.
     return dataset if schema.equals(dataset.schema) else ds.FileSystemDataset(list(dataset.get_fragments()), schema, dataset.format, dataset.filesystem)

@@ -17,11 +17,11 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import FileSystem, LocalFileSystem, PyFileSystem, SubTreeFileSystem
+from pyarrow.fs import FileSystem, LocalFileSystem, SubTreeFileSystem
 
 from lake.config import LakeConfig
 from lake.schema import arrow_schema, checked_table
+from lake.store_files import store_file_system
 from lake.tables import TableSpec, table_uri
 
 ROWS_PER_FILE = 2_000_000
@@ -214,7 +214,7 @@ def remove_files(lake: LakeConfig, spec: TableSpec, files: Sequence[WrittenFile]
 def _file_system(lake: LakeConfig, spec: TableSpec) -> FileSystem:
     """The table's folder, by Arrow itself where it is a local one."""
     uri = table_uri(lake.path, spec)
-    return PyFileSystem(DeltaStorageHandler(uri, lake.storage_options or None)) if "://" in uri else SubTreeFileSystem(uri, LocalFileSystem())
+    return store_file_system(uri, lake.storage_options) if "://" in uri else SubTreeFileSystem(uri, LocalFileSystem())
 
 
 def _split(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Partition, pa.Table]]:

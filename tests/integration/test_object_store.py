@@ -73,6 +73,28 @@ def test_thread_and_user_answer_as_in_a_folder(
     assert run.stdout.startswith("5 units in 1 threads")
 
 
+LEFT_EARLY = """
+import sys
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.units import IDENTITIES
+
+stream = arrow_tables.read_batches(LakeConfig.model_validate_json(sys.argv[1]), IDENTITIES, batch_rows=10)
+next(stream)
+if sys.argv[2] == "closed":
+    stream.close()
+"""
+
+
+@pytest.mark.parametrize("stream", ["closed", "held"])
+def test_a_program_that_leaves_a_table_half_read_ends_well(options: dict[str, str], stream: str) -> None:
+    lake = LakeConfig(path=f"s3://{BUCKET}/left-early-{stream}", storage_options=options)
+    for part in range(8):  # files that Arrow reads ahead, and has in hand when the interpreter ends
+        arrow_tables.append(lake, IDENTITIES, [Identity(user_id=f"{part}-{number}", person_id="one") for number in range(2000)])
+    run = subprocess.run([sys.executable, "-c", LEFT_EARLY, lake.model_dump_json(), stream], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_credentials_in_storage_options_are_used_and_never_kept(
     address: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:  # fmt: skip
