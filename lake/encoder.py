@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from conf.errors import EncoderError
 from lake import registry, rendering
 from lake.config import LakeConfig
-from lake.examples import HeldOut, Side
-from lake.labels import Level
+from lake.examples import HeldOut, Kind, Side
+from lake.labels import LEVELS, Level
 from lake.presence import require_encoder
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ CARD_FILE = "kindred.json"
 ENCODING_VERSION = "3"
 """Changes with the code that turns histories and items into vectors: vectors of other code lie in another space."""
 _CONTENT_SUFFIXES = {".safetensors", ".json", ".txt", ".model"}
-_WRITTEN_BY = {"transformers_version", "__version__"}
-"""Settings in which libraries note their own versions."""
+_NOT_IN_VECTORS = {"transformers_version", "__version__", "popularity_weights", "popularity_weights_of_base"}
+"""Settings that change no vector, and so not the version: where libraries note their own versions, and by what items are ranked."""
 Unit = Mapping[str, Any]
 TokenStarts = Callable[[str], np.ndarray]
 """Where in a text each token begins that is encoded for it; -1 for special tokens."""
@@ -35,7 +35,7 @@ LINES_AT_ONCE = 32
 
 
 class EncoderCard(BaseModel):
-    """What one must know to use an encoder's vectors; part of its content, so part of its version."""
+    """What one must know to use an encoder's vectors; part of its content, so part of its version, but for what changes no vector."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,6 +52,12 @@ class EncoderCard(BaseModel):
         gt=0,
         description="Of the loss that it was trained with: by what a cosine is divided to be a natural logarithm of odds, so that log counts of items can be added; None of a base encoder.",
     )
+    popularity_weights: dict[Level, float] = Field(
+        {},
+        description="What the logarithm of one more than an item's count weighs beside a cosine where items are ranked by what is likely, by level, as it does best for people to choose by. "
+        "Where none was fitted, the temperature.",
+    )
+    popularity_weights_of_base: dict[Level, float] = Field({}, description="The same of its untouched base, by the same people.")
     trained_on: dict[str, int] = Field({}, description="Table -> Delta version; empty for a base encoder.")
     platforms: list[str] = Field(
         [], description="On which those acted whom it was trained or chosen on, sorted; empty where that is not known, and of a base encoder."
@@ -62,6 +68,10 @@ class EncoderCard(BaseModel):
     def may_have_met_anybody(self) -> bool:
         """Whether it was trained by an older program, which did not note who was held out."""
         return bool(self.trained_on) and self.held_out is None
+
+    def popularity_weight(self, kind: Kind | None) -> float | None:
+        """What the logarithm of an item's count weighs beside a cosine; None where the encoder tells nothing of it, as a base by itself."""
+        return self.popularity_weights.get(kind, self.temperature) if kind in LEVELS else self.temperature
 
     def prompt(self, side: Side) -> str:
         """What stands before a text of a side. Titles and an app's own items are read as specific labels where the card says nothing of them."""
@@ -274,5 +284,5 @@ def file_hash(path: Path) -> bytes:
     except ValueError:
         return hashlib.sha256(path.read_bytes()).digest()
     if isinstance(settings, dict):
-        settings = {name: value for name, value in settings.items() if name not in _WRITTEN_BY}
+        settings = {name: value for name, value in settings.items() if name not in _NOT_IN_VECTORS}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).digest()

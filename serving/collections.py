@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from lake.labels import Level
 from lake.tables import TableSpec
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 
@@ -16,6 +17,8 @@ VECTOR, LIKELY = "vector", "likely"
 METRICS = {VECTOR: "COSINE", LIKELY: "IP"}
 CONTRACT_VERSION = "2"  # a change of fields or of what they mean is a new one: the next load then builds fresh collections
 Kind = Literal["string", "integer", "strings"]
+PopularityWeights = Mapping[Level, float]
+"""What the logarithm of an item's count weighs beside a cosine, by level."""
 
 
 @dataclass(frozen=True)
@@ -119,16 +122,21 @@ def parse_name(name: str) -> LoadName | None:
         return None
 
 
-def as_entity(collection: CollectionSpec, row: Mapping[str, Any], temperature: float = 0.0) -> dict[str, Any]:
-    """A row of the table as the collection holds it. `temperature` is that of the encoder's loss, 0 where it tells none."""
-    vectors = {VECTOR: row[VECTOR]} | ({LIKELY: likely_vector(row[VECTOR], row["label_count"], temperature)} if LIKELY in collection.vectors else {})
+def as_entity(collection: CollectionSpec, row: Mapping[str, Any], weights: PopularityWeights | None = None) -> dict[str, Any]:
+    """A row of the table as the collection holds it. `weights`: what popularity weighs, by level; nothing at one that is not there."""
+    vectors = {VECTOR: row[VECTOR]}
+    if LIKELY in collection.vectors:
+        vectors[LIKELY] = likely_vector(row[VECTOR], row["label_count"], (weights or {}).get(row["level"], 0.0))
     return vectors | {field.name: _value(field, row[field.name]) for field in collection.fields}
 
 
-def likely_vector(vector: Sequence[float], count: int | None, temperature: float) -> list[float]:
-    """An item's vector with `temperature` times the logarithm of how often the item was done behind it: where a loss leaves popularity out, a cosine over its temperature says
-    how much likelier than others a person does the item than the item's own chance does, so that the sum ranks by the chance itself (benchmarks/RESULTS.md)."""
-    return [*vector, temperature * math.log1p(count or 0)]
+def likely_vector(vector: Sequence[float], count: int | None, weight: float) -> list[float]:
+    """An item's vector with `weight` times the logarithm of how often the item was done behind it.
+
+    Where a loss leaves popularity out, a cosine over its temperature says how much likelier a person does the item than others do, so that with the temperature as weight the
+    sum ranks by the chance itself; which weight does best for people to choose by, the encoder's card says (benchmarks/RESULTS.md).
+    """
+    return [*vector, weight * math.log1p(count or 0)]
 
 
 def likely_query(vector: Sequence[float]) -> list[float]:

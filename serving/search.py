@@ -51,7 +51,7 @@ Ranking = Literal["likely", "alike"]
 
 
 class Recommendation(BaseModel):
-    """An item for a person. `score` is what it is ranked by: alike, the cosine; likely, that and the logarithm of `label_count` at the temperature of the encoder's loss.
+    """An item for a person. `score` is what it is ranked by: alike, the cosine; likely, that and the logarithm of `label_count` by what the encoder's card says that it weighs.
     `known`: one of the person's own labels."""
 
     model_config = ConfigDict(frozen=True)

@@ -113,6 +113,11 @@ class EvaluationConfig(StageConfig):
         gt=1,
         description="Of the people judged, in the order of their ids, as many at most are asked with vectors cut or written in bytes; None takes all.",
     )
+    max_items_to_fit: int = Field(
+        50_000,
+        gt=1,
+        description="Items of a level at most among which people to choose by say what popularity weighs beside a cosine; of more, half are the most popular and half drawn by lot.",
+    )
     shown_people: int = Field(
         10, ge=0, description="People whose recommendations are kept with an evaluation, for the page of 'kindred trainer report'; of the worst as many more."
     )

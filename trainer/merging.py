@@ -17,7 +17,7 @@ from trainer.student import content_version
 
 MERGING_VERSION = "2"
 """Changes with the code that merges: other weights of the same encoders."""
-MET = ("temperature", "trained_on", "platforms", "held_out", "dimensions")
+MET = ("temperature", "popularity_weights", "popularity_weights_of_base", "trained_on", "platforms", "held_out", "dimensions")
 """What encoders that are merged need not share of their cards: a base met nobody and had no loss, tables grow, and not all are trained to be cut."""
 
 
@@ -41,7 +41,7 @@ def merged_card(parts: Sequence[Part]) -> EncoderCard:
     """The card of the merge. Raises EncoderError where the parts read texts in different ways or held out different people.
 
     Of each table the newest version that any part was trained on, all platforms that any met, of the sizes to which vectors may be cut those of all parts (a base has none), and of the temperatures
-    the mean by share.
+    the mean by share. What popularity weighs beside the merge was fitted by nobody.
     """
     first = parts[0]
     for part in parts[1:]:
@@ -52,7 +52,14 @@ def merged_card(parts: Sequence[Part]) -> EncoderCard:
     dimensions = sorted(set.intersection(*(set(part.card.dimensions) for part in parts)))
     warm = [(part.card.temperature, part.share) for part in parts if part.card.temperature is not None]
     temperature = sum(each * share for each, share in warm) / sum(share for _, share in warm) if warm else None
-    met = {"trained_on": trained_on, "platforms": _platforms_met(parts), "held_out": _common_held_out(parts)}
+    of_base = next((part.card.popularity_weights_of_base for part in parts if part.card.popularity_weights_of_base), {})
+    met = {
+        "popularity_weights": {},
+        "popularity_weights_of_base": of_base,
+        "trained_on": trained_on,
+        "platforms": _platforms_met(parts),
+        "held_out": _common_held_out(parts),
+    }
     return first.card.model_copy(update={"temperature": temperature, "dimensions": dimensions, **met})
 
 

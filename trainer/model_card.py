@@ -133,6 +133,7 @@ def _what_it_is(encoder: Encoder, provenance: Provenance, registered_model: str)
         "longest text": f"{card.max_tokens} tokens; of a longer history the newest units that fit are read",
         "query format": f"{card.query_format}, rendering {card.rendering_version}: {_FORMATS[card.query_format]}; own words up to {card.own_chars} characters, "
         f"of its context up to {card.context_chars} each",
+        "ranking by what is likely": _ranking(encoder),
         "prompts": "; ".join(f"{side}: `{json.dumps(prompt, ensure_ascii=False)}`" for side, prompt in card.prompts.items() if prompt) or "none",
     }
     return "\n".join(
@@ -149,6 +150,15 @@ def _what_it_is(encoder: Encoder, provenance: Provenance, registered_model: str)
             *(f"    {line}" for line in _sample(encoder).splitlines()),
         ]
     )
+
+
+def _ranking(encoder: Encoder) -> str:
+    """By which weight counts of items belong beside this encoder's cosines."""
+    fitted = ", ".join(f"{weight:g} ({level} labels)" for level, weight in encoder.card.popularity_weights.items())
+    if not fitted and encoder.card.temperature is None:
+        return "not known: by the cosine alone"
+    weight = f"{fitted}, as people to choose by say" if fitted else f"{encoder.card.temperature:.3g}, the temperature of its loss"
+    return f"cosine + w log(1 + how often people have the item), w = {weight}"
 
 
 def _trained_on(encoder: Encoder, provenance: Provenance) -> str:

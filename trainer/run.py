@@ -36,7 +36,9 @@ from trainer.evaluation.people import (
     label_items,
     platforms_met,
     topics_held_out,
+    training_counts,
 )
+from trainer.evaluation.popularity import fitted_weights
 from trainer.evaluation.probe import probe_scores
 from trainer.evaluation.questions import FUTURES, Questions, questions_of, title_questions
 from trainer.evaluation.scores import encoder_wins, plain_contest
@@ -182,7 +184,9 @@ def register_winner(lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: 
     base = base_encoder(config, str(tuned.model.device))
     served = base if publishing.champion_version(lake) == base.version else served_encoder(lake)
     current = served if served is not None and served is not base and is_comparable(served, held_out(config.examples)) else None
-    found = compared(tuned, base, current, questions, config.evaluation.interval, is_served=served is not None)
+    vectors = {encoder.version: encoder.encode_histories(questions.histories) for encoder in (tuned, base, current) if encoder is not None}
+    found = compared(tuned, base, current, questions, vectors, config.evaluation.interval, is_served=served is not None)
+    tuned, base = with_popularity_weights(lake, config, plan, tuned, base, questions, vectors)
     choice = choose_champion(found, config.evaluation.min_people_to_choose, config.shuffle_labels)
     probe = probe_scores(tuned, base)
     tracking.log_metrics(found.metrics() | probe.metrics())
@@ -222,13 +226,34 @@ def is_comparable(champion: Encoder, shares: HeldOut) -> bool:
     return True
 
 
-def compared(tuned: Encoder, base: Encoder, current: Encoder | None, questions: Questions, interval: float, is_served: bool) -> Comparison:
-    """Personal AUC of the encoders at the specific level, or on titles or an app's own items where these are asked about, and their paired differences."""
+def with_popularity_weights(
+    lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: Encoder, base: Encoder, questions: Questions, vectors: Mapping[str, np.ndarray]
+) -> tuple[Encoder, Encoder]:  # fmt: skip
+    """Both encoders, their cards with what popularity weighs beside their cosines; as they are where too few people with a label are there to fit it."""
+    if "specific" not in questions.levels or questions.people < config.evaluation.min_people_to_choose:
+        return tuned, base
+    counts = training_counts(lake, plan.versions["examples"], questions)
+    of_tuned, of_base = (fitted_weights(encoder, questions, vectors[encoder.version], counts, config.evaluation) for encoder in (tuned, base))
+    logger.info("beside a cosine the logarithm of an item's count weighs %s; beside one of the base, %s", of_tuned, of_base)
+    found = {"popularity_weights": of_tuned, "popularity_weights_of_base": of_base}
+    return _with_card(tuned, found), _with_card(base, found | {"popularity_weights": of_base})
+
+
+def _with_card(encoder: Encoder, changes: Mapping[str, Any]) -> Encoder:
+    """The encoder with changes in its card that change no vector, and so not its version."""
+    return Encoder(encoder.model, encoder.card.model_copy(update=changes), encoder.version)
+
+
+def compared(
+    tuned: Encoder, base: Encoder, current: Encoder | None, questions: Questions, vectors: Mapping[str, np.ndarray], interval: float, is_served: bool
+) -> Comparison:  # fmt: skip
+    """Personal AUC of the encoders at the specific level, or on titles or an app's own items where these are asked about, and their paired differences; `vectors` (B, D) are
+    those of the questions' histories, by the encoder's version."""
     everybody = np.ones(len(questions.person), bool)
     kind: Kind = "specific" if "specific" in questions.levels else next(iter(questions.levels))
     contests = {futures: plain_contest(questions, kind, futures, everybody) for futures in FUTURES}
     encoders = {"tuned": tuned, "base": base} | ({} if current is None else {"champion_so_far": current})
-    wins = {name: encoder_wins(encoder, questions, kind, contests) for name, encoder in encoders.items()}
+    wins = {name: encoder_wins(encoder, questions, vectors[encoder.version], kind, contests) for name, encoder in encoders.items()}
 
     def lead(ahead: str, behind: str) -> Lead:
         return Lead(*(pairs_mean(wins[ahead][futures] - wins[behind][futures], interval) for futures in FUTURES))

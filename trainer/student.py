@@ -46,7 +46,10 @@ def _base(config: TrainingConfig, device: str | None) -> tuple[SentenceTransform
 
 def base_of(encoder: Encoder, device: str | None = None) -> Encoder:
     """The untouched base of an encoder, which reads the same texts and makes a vector of tokens as it does. Raises ConfigError as `load_base` does."""
-    own = encoder.card.model_copy(update={"temperature": None, "trained_on": {}, "platforms": [], "held_out": None, "dimensions": []})
+    weights = encoder.card.popularity_weights_of_base
+    own = encoder.card.model_copy(
+        update={"temperature": None, "popularity_weights": weights, "trained_on": {}, "platforms": [], "held_out": None, "dimensions": []}
+    )
     model = load_base(own.base_model, own.max_tokens, device)
     for pooling, of_encoder in zip(_poolings(model), _poolings(encoder.model), strict=False):
         pooling.pooling_mode = of_encoder.pooling_mode

@@ -15,12 +15,24 @@ from conf.errors import ContractError, VectorStoreError
 from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.encoder import encoder_version, read_card, registered_folder
+from lake.encoder import EncoderCard, encoder_version, read_card, registered_folder
 from lake.job_runs import JOB_RUNS, Inputs, RunRecord, hold_what_was_left, inputs_now, job_run, last_done_run
 from lake.labels import LEVELS
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving import arguments as serving_arguments
-from serving.collections import COLLECTIONS, CONTRACT_VERSION, ITEMS, USERS, VECTOR, CollectionSpec, LoadName, as_entity, load_name, parse_name
+from serving.collections import (
+    COLLECTIONS,
+    CONTRACT_VERSION,
+    ITEMS,
+    USERS,
+    VECTOR,
+    CollectionSpec,
+    LoadName,
+    PopularityWeights,
+    as_entity,
+    load_name,
+    parse_name,
+)
 from serving.config import ServingConfig
 from serving.filters import equals
 from serving.jobs import embed
@@ -50,9 +62,15 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
     Raises ContractError where 'serving embed' was not run to its end for the registered encoder, VectorStoreError on a failed check.
     """
     folder = registered_folder(lake)
-    version, temperature = encoder_version(folder), read_card(folder).temperature or 0.0
+    version, weights = encoder_version(folder), popularity_weights(read_card(folder))
     with open_store(lake, config) as store:
-        inputs = inputs_now(lake, (USER_VECTORS, ITEM_VECTORS), settings={"index_type": store.index_type}, encoder_version=version, code=CONTRACT_VERSION)
+        inputs = inputs_now(
+            lake,
+            (USER_VECTORS, ITEM_VECTORS),
+            settings={"index_type": store.index_type, "popularity_weights": weights},
+            encoder_version=version,
+            code=CONTRACT_VERSION,
+        )
         new = load_name(lake_id(lake), version, datetime.now(UTC), inputs.fingerprint)
         served = served_here(store, new)
         if served is not None and is_loaded(store, lake, inputs, served):
@@ -64,8 +82,13 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
             record.versions_read.update(inputs.versions)
             drop_unused(store, served, new, config.keep_hours)
             for collection in COLLECTIONS:
-                fill(store, lake, config, inputs, collection, new.of(collection), temperature, record)
+                fill(store, lake, config, inputs, collection, new.of(collection), weights, record)
             serve(store, new, config.keep_hours)
+
+
+def popularity_weights(card: EncoderCard) -> PopularityWeights:
+    """What the logarithm of an item's count weighs beside an encoder's cosine, by level; 0 where the encoder tells nothing of it."""
+    return {level: card.popularity_weight(level) or 0.0 for level in LEVELS}
 
 
 def lake_id(lake: LakeConfig) -> str:
@@ -108,9 +131,10 @@ def is_loaded(store: VectorStore, lake: LakeConfig, inputs: Inputs, served: Load
 
 
 def fill(
-    store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: CollectionSpec, name: str, temperature: float, record: RunRecord
-) -> None:
-    """A new collection with all vectors of the encoder, checked; `temperature` is that of its loss, 0 where it tells none. Raises VectorStoreError on a failed check."""
+    store: VectorStore, lake: LakeConfig, config: ServingConfig, inputs: Inputs, collection: CollectionSpec, name: str, weights: PopularityWeights,
+    record: RunRecord,
+) -> None:  # fmt: skip
+    """A new collection with all vectors of the encoder, checked; `weights` are what popularity weighs beside them. Raises VectorStoreError on a failed check."""
     rows = _row_count(lake, inputs, collection)
     sample = _sample(lake, inputs, collection, rows, config.recall_sample)
     checks = [ExactNearest(sample, *each) for each in _filters(lake, inputs, collection)] if len(sample) else []
@@ -118,7 +142,7 @@ def fill(
     for batch in _vector_rows(lake, inputs, collection, config.insert_rows):
         if not done:
             store.create(collection, name, len(batch[0][VECTOR]))
-        store.insert(name, [as_entity(collection, row, temperature) for row in batch])
+        store.insert(name, [as_entity(collection, row, weights) for row in batch])
         vectors = np.array([row[VECTOR] for row in batch], np.float32)
         for check in checks:
             check.add(batch, vectors)

@@ -100,7 +100,7 @@ def write_lake(lake: LakeConfig) -> None:
     write_person_labels(lake)
 
 
-def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128, query_format: QueryFormat = "units", temperature: float | None = None) -> str:
+def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128, query_format: QueryFormat = "units", **of_card: Any) -> str:
     """Register the untouched MiniLM as champion, as training does; returns its version."""
     from sentence_transformers import SentenceTransformer
 
@@ -108,7 +108,7 @@ def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128,
 
     card = EncoderCard(
         base_model="all-MiniLM-L6-v2", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, dimensions=[384], query_format=query_format,
-        temperature=temperature,
+        **of_card,
     )  # fmt: skip
     save_encoder(SentenceTransformer(model_path(card.base_model), device="cpu"), card, folder)
     registry.connect(lake)

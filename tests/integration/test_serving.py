@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,18 +132,26 @@ def test_new_leaves_the_persons_own_labels_out_and_fills_up(served: LakeConfig, 
     assert {hit["text"] for hit in hits} == {specific for name, (specific, _) in TOPICS.items() if name != "bicycles"}
 
 
-def test_what_is_likely_is_alike_or_popular_by_the_temperature_of_the_loss(own: LakeConfig, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_is_likely_is_alike_or_popular_by_what_the_card_says(own: LakeConfig, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     counts = {text: 1 + 2000 * (text == TOPICS["chess"][0]) for text, _ in TOPICS.values()}
     rows = arrow_tables.read(own, ITEMS).to_pylist()
     arrow_tables.overwrite(own, ITEMS, rows_table(ITEMS, [row | {"label_count": counts.get(row["text"], 3)} for row in rows]))
-    register_base_encoder(own, tmp_path / "warm", temperature=0.08)
+    version = register_base_encoder(own, tmp_path / "warm", temperature=0.08)
     embed.embed(own, CONFIG)
     load.load(own, CONFIG)
+    check_likely(own, counts, 0.08, capfd)
+    assert register_base_encoder(own, tmp_path / "fitted", temperature=0.08, popularity_weights={"specific": 0.12}) == version  # the same vectors
+    load.load(own, CONFIG)
+    check_likely(own, counts, 0.12, capfd)
+
+
+def check_likely(own: LakeConfig, counts: Mapping[str, int], weight: float, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is likely is ranked by the cosine and the count, which weighs so much."""
     asked = ["--user", person_id("cyclist")]
     likely, alike = hits_of(recommend, own, asked, capfd), hits_of(recommend, own, [*asked, "--by", "alike"], capfd)
     cosines = {hit["text"]: hit["score"] for hit in alike}
     assert alike[0]["text"] == TOPICS["bicycles"][0]
-    expected = {text: cosine + 0.08 * math.log1p(counts[text]) for text, cosine in cosines.items()}
+    expected = {text: cosine + weight * math.log1p(counts[text]) for text, cosine in cosines.items()}
     assert {hit["text"]: hit["score"] for hit in likely} == {text: pytest.approx(score, abs=1e-4) for text, score in expected.items()}
     assert [hit["text"] for hit in likely] == sorted(expected, key=lambda text: -expected[text])
     assert [hit["text"] for hit in likely].index(TOPICS["chess"][0]) < [hit["text"] for hit in alike].index(TOPICS["chess"][0])

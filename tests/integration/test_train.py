@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from lake.config import LakeConfig
 from lake.encoder import load_registered, registered_folder
 from lake.examples import EXAMPLES, HeldOut
 from lake.job_runs import JOB_RUNS
-from lake.labels import ITEMS
+from lake.labels import ITEMS, LEVELS
 from lake.schema import rows_table
 from tests.planted_people import planted_examples, write_planted
 from trainer import publishing, tracking
 from trainer.config import TrainerConfig
+from trainer.evaluation.people import training_counts
+from trainer.evaluation.questions import questions_of
 from trainer.jobs.train import main
-from trainer.student import base_encoder
+from trainer.student import base_encoder, base_of
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"max_tokens": 48, "people_per_batch": 8, "phases": "[{epochs: {labels: 2}}]", "learning_rate": 0.0003}
@@ -94,6 +97,22 @@ def test_the_run_says_what_it_read_and_how_it_went(trained: LakeConfig) -> None:
     encoder = load_registered(trained, "cpu")
     assert info.metadata["encoder_version"] == encoder.version
     assert encoder.card.temperature == pytest.approx(run.data.metrics["temperature"])
+    fitted, of_base = encoder.card.popularity_weights, encoder.card.popularity_weights_of_base
+    assert set(fitted) == set(of_base) == set(LEVELS)
+    assert base_of(encoder, "cpu").card.popularity_weights == of_base
+    assert "w = " + ", ".join(f"{weight:g} ({level} labels)" for level, weight in fitted.items()) in (registered_folder(trained) / "README.md").read_text()
+
+
+def test_counts_are_those_of_the_people_trained_on(trained: LakeConfig) -> None:
+    examples, items = arrow_tables.read(trained, EXAMPLES).to_pylist(), arrow_tables.read(trained, ITEMS)
+    version = arrow_tables.table_version(trained, EXAMPLES)
+    assert version is not None
+    questions = questions_of([example for example in examples if example["split"] == "validation"], items)
+    found = training_counts(trained, version, questions)
+    for level in LEVELS:
+        done = Counter(label[f"{level}_item_id"] for example in examples if example["split"] == "train" for label in example["labelled"])
+        assert found[level].tolist() == [done[item_id] for item_id in questions.levels[level].item_ids]
+        assert found[level].sum() > 0
 
 
 def test_the_card_has_the_run_s_scores_and_settings(trained: LakeConfig) -> None:

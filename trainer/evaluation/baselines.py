@@ -47,13 +47,13 @@ def most_popular(counts: np.ndarray) -> Scorer:
     return lambda block: np.broadcast_to(counts, (block.stop - block.start, len(counts)))
 
 
-def with_popularity(scorer: Scorer, counts: np.ndarray, temperature: float) -> Scorer:
+def with_popularity(scorer: Scorer, counts: np.ndarray, weight: float) -> Scorer:
     """Scores of an encoder, and how often each item comes, `counts` (A,), one more added for those that never came: what is likeliest for this person.
 
     A loss that leaves popularity out makes a cosine, over its temperature, the logarithm of how much likelier an item is for this person than for anybody; with that of the
-    item's count it is, up to a constant, that of the chance itself. Source: Menon et al. 2021, https://arxiv.org/abs/2007.07314 (logit adjustment, undone).
+    item's count it is, up to a constant, that of the chance itself: then the temperature is the weight. Source: Menon et al. 2021, https://arxiv.org/abs/2007.07314 (logit adjustment, undone).
     """
-    popularity = (temperature * np.log(counts + 1)).astype(np.float32)
+    popularity = (weight * np.log(counts + 1)).astype(np.float32)
     return lambda block: scorer(block) + popularity
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lake.encoder import Encoder
 from lake.examples import HeldOutActs, Kind, Split, Topics
+from lake.labels import Level
 from trainer.config import EvaluationConfig
 from trainer.evaluation import metrics
 from trainer.evaluation.asked import Asked, Place, asked_by_slice, asked_of_all, asked_of_curve, estimate
@@ -84,8 +85,10 @@ class EvaluationResult(BaseModel):
     matched_min_others: int
     same_meaning_cosine: float
     temperature: float | None = Field(
-        None, description="At which popularity is added to the scores of encoder and base; None where the encoder does not tell one."
+        None, description="Of the encoder's loss: the weight of popularity where none was fitted; None where the encoder does not tell one."
     )
+    popularity_weights: dict[Level, float] = Field({}, description="By which popularity is added to the encoder's scores, fitted on people to choose by.")
+    popularity_weights_of_base: dict[Level, float] = Field({}, description="The same of its base.")
     platforms_met: list[str] = Field([], description="On which those acted whom the encoder was trained on; none where it does not say, and of a base.")
     platforms_asked: list[str] = Field([], description="Of the histories that are asked about.")
     topics: ToldTopics | None = Field(None, description="Which topics are told apart; None where none are.")
@@ -169,8 +172,8 @@ def _add_encoders(
     counts: np.ndarray | None, topics: ToldApart | None,
 ) -> np.ndarray:  # fmt: skip
     """Add what the encoder, its base and their paired difference are worth, and both with the popularity of the items (`counts` (A,)) where there is one and the encoder
-    tells its temperature; give the base's vectors of the items (A, D). One encoder's are in memory at a time."""
-    questions, targets, temperature = asked[0].questions, asked[0].targets, tuned.card.temperature
+    tells what that weighs; give the base's vectors of the items (A, D). One encoder's are in memory at a time."""
+    questions, targets = asked[0].questions, asked[0].targets
     contests = {place: contest for part in asked for place, contest in part.contests.items()}
     curve = asked_of_curve(questions, level, config)
 
@@ -178,9 +181,9 @@ def _add_encoders(
         queries, vectors = read.vectors[encoder.version], level_vectors(encoder, level, questions.levels[level])
         scorer = vector_scorer(queries, vectors)
         found = found_by(questions, level, scorer, contests, targets)
-        popular = None
-        if counts is not None and temperature is not None:
-            popular = found_by(questions, level, with_popularity(scorer, counts, temperature), asked[0].contests, targets)
+        popular, weight = None, popularity_weight(encoder, tuned, level)
+        if counts is not None and weight is not None:
+            popular = found_by(questions, level, with_popularity(scorer, counts, weight), asked[0].contests, targets)
         return found, item_shape(questions, targets, queries, vectors, found.best, curve, level, config.seed), popular, vectors
 
     of_tuned, tuned_shape, tuned_popular = (None, None, None) if tuned.version == base.version else judged(tuned)[:3]
@@ -201,6 +204,12 @@ def _add_encoders(
     if contests:  # of an app's own items nobody is the worst by personal AUC
         findings.shown[level] = shown_people(questions, level, asked[0], of_tuned or of_base, of_base, vectors, config)
     return vectors
+
+
+def popularity_weight(encoder: Encoder, tuned: Encoder, level: Kind) -> float | None:
+    """What the logarithm of an item's count weighs beside the cosines of an encoder, or of the base of a tuned one for which nobody fitted it: then as beside the tuned one's."""
+    own = encoder.card.popularity_weight(level)
+    return tuned.card.popularity_weight(level) if own is None else own
 
 
 def _scores(name: str, level: Kind, values: Mapping[Place, np.ndarray], contests: Mapping[Place, Contest], config: EvaluationConfig) -> list[Score]:

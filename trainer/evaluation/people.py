@@ -15,7 +15,7 @@ from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import EncoderCard
 from lake.examples import EXAMPLES, PERSON_LABELS, HeldOutActs, Kind, Split, Topics, topics_as_json, topics_of
-from lake.labels import ITEMS, LABELS_SOURCE, LEVELS
+from lake.labels import ITEMS, LABELS_SOURCE, LEVELS, Level
 from lake.rendering import READS_LABELS, QueryFormat
 from trainer.config import EvaluationConfig
 from trainer.evaluation.alike import time_split
@@ -29,6 +29,7 @@ from trainer.topics import topic_labels
 logger = logging.getLogger(__name__)
 BATCH_ROWS = 64
 """Histories and cuts in memory at once where a table is gone through."""
+LABELS_AT_ONCE = 1_000_000
 
 
 def label_items(lake: LakeConfig, versions: Mapping[str, int]) -> pa.Table:
@@ -171,6 +172,29 @@ def _met(lake: LakeConfig, trained_on: int, people: set[str]) -> set[str]:
         )
         return people
     return people & set(met["person_id"].to_pylist())
+
+
+def training_counts(lake: LakeConfig, version: int, questions: Questions) -> dict[Level, np.ndarray]:
+    """How often each item of the questions (A,) is a label of a unit in the histories of training people, by level."""
+    item_ids = {level: pa.array(questions.levels[level].item_ids, pa.string()) for level in LEVELS if level in questions.levels}
+    counts = {level: np.zeros(len(ids), np.int64) for level, ids in item_ids.items()}
+    for labels in _labels_of_training(lake, version):
+        for level, ids in item_ids.items():
+            places = pc.index_in(pc.struct_field(labels, f"{level}_item_id"), value_set=ids).drop_null()
+            counts[level] += np.bincount(places.to_numpy(), minlength=len(ids))
+    return counts
+
+
+def _labels_of_training(lake: LakeConfig, version: int) -> Iterator[pa.ChunkedArray]:
+    """Labels of the units of training people, so many at once that looking them up costs little beside reading them."""
+    waiting: list[pa.Array] = []
+    for batch in arrow_tables.read_batches(lake, EXAMPLES, ("labelled",), ds.field("split") == "train", version, BATCH_ROWS):
+        waiting.append(batch["labelled"].flatten())
+        if sum(map(len, waiting)) >= LABELS_AT_ONCE:
+            yield pa.chunked_array(waiting)
+            waiting = []
+    if waiting:
+        yield pa.chunked_array(waiting)
 
 
 def _cuts(lake: LakeConfig, version: int, split: Split) -> Iterator[pa.RecordBatch]:

@@ -71,12 +71,22 @@ def explained(result: EvaluationResult) -> str:
         f"{result.matched_min_others} other people have one, so that knowing when and where somebody writes wins nothing. By meaning: found is what the base "
         f"puts at a cosine of {result.same_meaning_cosine:g} or more to one of the ten best."
     ]
-    if result.temperature is not None:
-        sentences.append(f"With popularity: to a cosine {result.temperature:.3g} log(1 + how often training people have the item) is added.")
+    sentences += _with_popularity(result)
     sentences += [*_whom_it_met(result), *_topics_told_apart(result), *_asked_about_items(result)]
     if result.held_out_part == "validation":
         sentences.append("ASKED ARE THOSE TO CHOOSE SETTINGS BY (split validation), not those to judge by.")
     return " ".join(sentences)
+
+
+def _with_popularity(result: EvaluationResult) -> list[str]:
+    """What is added to the scores of encoder and base in the rows with popularity; nothing where there are none."""
+    weights = {"encoder": result.popularity_weights, "base": result.popularity_weights_of_base}
+    fitted = [f"{weight:g} for the {name}'s {level} labels" for name, levels in weights.items() for level, weight in levels.items()]
+    tempered = [] if result.temperature is None else [f"{result.temperature:.3g}{' elsewhere' if fitted else ''}, the temperature of its loss"]
+    how = [f"{', '.join(fitted)}, which does best for people to choose by"] if fitted else []
+    return (
+        [f"With popularity: to a cosine log(1 + how often training people have the item) is added times {'; '.join(how + tempered)}."] if how + tempered else []
+    )
 
 
 def _whom_it_met(result: EvaluationResult) -> Iterator[str]:

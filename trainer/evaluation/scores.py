@@ -225,11 +225,13 @@ def _shares(wins: np.ndarray, mass: np.ndarray) -> np.ndarray:
     return shares
 
 
-def encoder_wins(encoder: Encoder, questions: Questions, level: Kind, contests: Mapping[Futures, Contest]) -> dict[Futures, np.ndarray]:
-    """Wins (P', P') of each contest. Encodes each query once and only those items that are in somebody's future, so that training can afford it."""
+def encoder_wins(
+    encoder: Encoder, questions: Questions, queries: np.ndarray, level: Kind, contests: Mapping[Futures, Contest]
+) -> dict[Futures, np.ndarray]:  # fmt: skip
+    """Wins (P', P') of each contest by the vectors (B, D) of the queries. Encodes only those items that are in somebody's future, so that training can afford it."""
     answers = questions.levels[level]
     items = level_vectors(encoder, level, answers, np.unique(answers.futures.item))
-    return found_by(questions, level, vector_scorer(encoder.encode_histories(questions.histories), items), contests).wins
+    return found_by(questions, level, vector_scorer(queries, items), contests).wins
 
 
 def level_vectors(encoder: Encoder, level: Kind, answers: LevelAnswers, wanted: Sequence[int] | np.ndarray | None = None) -> np.ndarray:

@@ -158,6 +158,8 @@ def judged(lake: LakeConfig, config: TrainerConfig, read: Inputs, tuned: Encoder
         matched_min_others=config.evaluation.matched_min_others,
         same_meaning_cosine=config.evaluation.same_meaning_cosine,
         temperature=tuned.card.temperature,
+        popularity_weights=tuned.card.popularity_weights,
+        popularity_weights_of_base=tuned.card.popularity_weights_of_base,
         platforms_met=tuned.card.platforms,
         platforms_asked=sorted({unit["platform"] for asked in (questions, titles, acted_on) for history in asked.histories for unit in history}),
         topics=told_topics(topics, asked_topics(tuned.card, settings), found[0].scores),

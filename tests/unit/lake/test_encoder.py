@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from lake import rendering
-from lake.encoder import LINES_AT_ONCE, EncoderCard, encoder_version, history_text
+from lake.encoder import CARD_FILE, LINES_AT_ONCE, EncoderCard, encoder_version, history_text, read_card
+from lake.labels import LEVELS
 
 
 def card(max_tokens: int) -> EncoderCard:
@@ -77,6 +78,23 @@ def test_version_of_a_library_in_the_settings_renames_nothing(tmp_path: Path) ->
     assert len(versions) == 1
     (folder / "config.json").write_text(json.dumps({"hidden_size": 385, "transformers_version": library}))
     assert encoder_version(folder) not in versions
+
+
+def test_what_changes_no_vector_renames_nothing(tmp_path: Path) -> None:
+    card, versions = EncoderCard(base_model="m", rendering_version=rendering.RENDERING_VERSION, max_tokens=64, temperature=0.1), set()
+    for weights in ({}, {"specific": 0.1}, {"specific": 0.2, "broad": 0.0}):
+        fitted = card.model_copy(update={"popularity_weights": weights, "popularity_weights_of_base": weights})
+        (tmp_path / CARD_FILE).write_text(fitted.model_dump_json())
+        versions.add(encoder_version(tmp_path))
+        assert read_card(tmp_path) == fitted
+        assert [fitted.popularity_weight(level) for level in ("specific", "broad", "catalogue", None)] == [
+            *(weights.get(level, 0.1) for level in LEVELS),
+            0.1,
+            0.1,
+        ]
+    assert len(versions) == 1
+    (tmp_path / CARD_FILE).write_text(card.model_copy(update={"max_tokens": 65}).model_dump_json())
+    assert encoder_version(tmp_path) not in versions
 
 
 def test_version_reads_through_links_and_past_what_is_no_file(tmp_path: Path) -> None:

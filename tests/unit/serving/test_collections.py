@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from serving.collections import COLLECTIONS, ITEMS, USERS, as_entity, cut_bytes, likely_query, likely_vector, load_name, parse_name
+from lake.labels import LEVELS
+from serving.collections import COLLECTIONS, ITEMS, USERS, PopularityWeights, as_entity, cut_bytes, likely_query, likely_vector, load_name, parse_name
 
 NOW = datetime(2024, 2, 29, 12, 0, 0, 5, tzinfo=UTC)
 
@@ -61,7 +62,7 @@ def test_user_is_held_with_epoch_seconds_and_cut_communities() -> None:
 
 def test_an_apps_own_item_has_an_empty_level_and_no_count() -> None:
     row = {"item_id": "i", "encoder_version": "e", "vector": [1.0], "source": "shop", "level": None, "text": "Lamp", "label_count": None}
-    assert as_entity(ITEMS, row, 0.1) == row | {"level": "", "label_count": 0, "likely": [*row["vector"], 0.0]}
+    assert as_entity(ITEMS, row, {"specific": 0.1}) == row | {"level": "", "label_count": 0, "likely": [*row["vector"], 0.0]}
 
 
 def test_cut_never_halves_a_character() -> None:
@@ -75,5 +76,14 @@ def test_every_field_is_a_column_of_the_table() -> None:
         assert collection.key == collection.table.key[0]
 
 
-def test_an_items_likely_vector_adds_the_logarithm_of_its_count_at_the_temperature() -> None:
+def test_an_items_likely_vector_adds_the_logarithm_of_its_count_by_its_weight() -> None:
     assert np.dot(likely_vector([0.6, 0.8], 9, 0.1), likely_query([0.8, 0.6])) == pytest.approx(0.96 + 0.1 * np.log(10))
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"), [({"specific": 0.1, "broad": 0.3}, {"specific": 0.1, "broad": 0.3}), ({"broad": 0.3}, {"specific": 0.0, "broad": 0.3})]
+)
+def test_each_level_has_a_weight_of_its_own(weights: PopularityWeights, expected: PopularityWeights) -> None:
+    row = {"item_id": "i", "encoder_version": "e", "vector": [1.0], "source": "labels", "text": "x", "label_count": 9}
+    found = {level: as_entity(ITEMS, row | {"level": level}, weights)["likely"][-1] for level in LEVELS}
+    assert found == pytest.approx({level: weight * np.log(10) for level, weight in expected.items()})
