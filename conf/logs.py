@@ -1,10 +1,12 @@
 """Logging of a process, set once: to stderr, so that stdout carries results alone."""
 
+import json
 import logging
 import os
 import sys
 import time
 import warnings
+from datetime import UTC, datetime
 
 NOTICE = 25
 """Level between INFO and WARNING: what somebody wants to read who runs all stages in a row, such as how far a long one is."""
@@ -49,6 +51,26 @@ def configure_logs(level: int = logging.INFO) -> None:
         _quieten_libraries()
     for package in PACKAGES:
         logging.getLogger(package).setLevel(level)
+
+
+class _JsonLines(logging.Formatter):
+    """A record as a line of JSON: time (UTC), level, logger, message, and the `facts` that it was given. Of an exception its kind alone: its message may quote anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"), "level": record.levelname.lower(), "logger": record.name,
+            "message": record.getMessage(), **getattr(record, "facts", {}),
+        }  # fmt: skip
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = record.exc_info[0].__name__
+        return json.dumps(line)
+
+
+def log_as_json() -> None:
+    """Write lines of JSON from now on, for programs that collect them."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _StderrHandler):
+            handler.setFormatter(_JsonLines())
 
 
 def _quieten_libraries() -> None:

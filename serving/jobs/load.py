@@ -51,7 +51,7 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
     """
     folder = registered_folder(lake)
     version, temperature = encoder_version(folder), read_card(folder).temperature or 0.0
-    with open_store(lake, config) as store:
+    with open_store(lake, config, make=True) as store:
         inputs = inputs_now(lake, (USER_VECTORS, ITEM_VECTORS), settings={"index_type": store.index_type}, encoder_version=version, code=CONTRACT_VERSION)
         new = load_name(lake_id(lake), version, datetime.now(UTC), inputs.fingerprint)
         served = served_here(store, new)
