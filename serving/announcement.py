@@ -42,13 +42,12 @@ def settings_digest(lake: LakeConfig, config: ServingConfig) -> str:
 
 
 def announce(lake: LakeConfig, announcement: Announcement) -> None:
-    """Write the file, where the lake is a local folder that can be written to: without it the command line looks itself."""
+    """Write the file, where the lake is a local folder that is there and can be written to: without it the command line looks itself."""
     path = _path(lake)
     if path is None:
         return
     draft = path.with_name(f"{FILE}.{announcement.pid}")
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(announcement.model_dump_json() + "\n", encoding="utf-8")
         os.replace(draft, path)
 

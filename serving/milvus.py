@@ -15,6 +15,7 @@ from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from conf.errors import ConfigError, VectorStoreError
+from conf.secrets import text_without_secrets
 from lake.config import LakeConfig
 from serving import filters
 from serving.collections import LIKELY, METRICS, VECTOR, CollectionSpec, ScalarField
@@ -104,15 +105,16 @@ class VectorStore:
 
     def search(
         self, name: str, vectors: Sequence[Sequence[float]], limit: int, where: str = "", fields: Sequence[str] = (), by: str = VECTOR,
-        just_filled: bool = False,
+        just_filled: bool = False, offset: int = 0,
     ) -> list[list[Entity]]:  # fmt: skip
         """The best rows for each vector, best first, with the fields asked for and `score`, the cosine, or the inner product where asked `by` another field than the
-        vector. `just_filled`: all rows that were written must be seen."""
-        params: Mapping[str, Any] = {"ef": max(self._search_ef, limit)} if self.index_type == "HNSW" else {}
+        vector. `just_filled`: all rows that were written must be seen. The first `offset` of them are passed over."""
+        limit = min(limit, MAX_HITS - offset)
+        params: Mapping[str, Any] = {"ef": max(self._search_ef, offset + limit)} if self.index_type == "HNSW" else {}
         with self._naming(f"search {name}"):
             found = self._client.search(
-                name, data=[list(vector) for vector in vectors], limit=min(limit, MAX_HITS), filter=where, output_fields=list(fields),
-                search_params={"metric_type": METRICS[by], "params": params}, anns_field=by, timeout=self._timeout,
+                name, data=[list(vector) for vector in vectors], limit=limit, filter=where, output_fields=list(fields),
+                search_params={"metric_type": METRICS[by], "params": params, "offset": offset}, anns_field=by, timeout=self._timeout,
                 **({"consistency_level": "Strong"} if just_filled else {}),
             )  # fmt: skip
         return [[_entity(hit["entity"]) | {"score": float(hit["distance"])} for hit in hits] for hits in found]
@@ -142,9 +144,11 @@ def open_store(lake: LakeConfig, config: ServingConfig, make: bool = False) -> I
     """
     if config.milvus_uri is not None:
         token = config.milvus_token.get_secret_value() if config.milvus_token else ""
-        client = _connect(config.milvus_uri, f"{config.milvus_uri} is not reachable; start Milvus or correct serving.milvus_uri", config, token)
+        client = _connect(
+            config.milvus_uri, f"{text_without_secrets(config.milvus_uri)} is not reachable; start Milvus or correct serving.milvus_uri", config, token
+        )
         with _closing(client):
-            yield VectorStore(client, config.milvus_uri, False, config)
+            yield VectorStore(client, text_without_secrets(config.milvus_uri), False, config)
         return
     if make:
         lake.local_dir().mkdir(parents=True, exist_ok=True)

@@ -28,13 +28,13 @@ class Page:
     offset: int = 0
     min_score: float | None = None
 
-    def looked_at(self, left_out: int = 0) -> int:
-        """How many hits must be looked at where so many of them may be left out; Milvus gives MAX_HITS at most."""
-        return min(self.offset + self.limit + left_out, MAX_HITS)
-
     def of(self, hits: Sequence[Entity]) -> list[Entity]:
-        """The wanted ones."""
-        return [hit for hit in hits[self.offset : self.offset + self.limit] if self.min_score is None or hit["score"] >= self.min_score]
+        """The wanted ones of all."""
+        return self.near_enough(hits[self.offset : self.offset + self.limit])
+
+    def near_enough(self, hits: Sequence[Entity]) -> list[Entity]:
+        """Those of a page that have the least score."""
+        return [hit for hit in hits if self.min_score is None or hit["score"] >= self.min_score]
 
 
 class Index:
@@ -75,28 +75,33 @@ class Index:
 
     def people_near(self, vector: Vector, page: Page, where: str = "") -> list[PersonHit]:
         """The people nearest to a vector, best first."""
-        hits = self._store.search(self.users, [vector], page.looked_at(), where, USER_FIELDS)[0]
-        return [PersonHit(**_person_fields(hit)) for hit in page.of(hits)]
+        return [PersonHit(**_person_fields(hit)) for hit in self._people(vector, page, where, USER_FIELDS)]
 
     def similar_people(self, vector: Vector, page: Page, where: str, topics: int) -> list[SimilarPerson]:
         """The people nearest to a person's vector, best first; each with the topics near to both."""
-        hits = page.of(self._store.search(self.users, [vector], page.looked_at(), where, (*USER_FIELDS, VECTOR))[0])
+        hits = self._people(vector, page, where, (*USER_FIELDS, VECTOR))
         shared = self._shared_topics(vector, hits, topics)
         return [SimilarPerson(**_person_fields(hit), shared=of_both) for hit, of_both in zip(hits, shared, strict=True)]
 
     def items_near(self, vector: Vector, page: Page, where: str, by: Ranking = "alike") -> list[ItemHit]:
         """The items nearest to the vector of a text, or of a history, best first."""
-        return [ItemHit(**_item_fields(hit)) for hit in page.of(self._items(vector, page.looked_at(), where, by))]
+        return [ItemHit(**_item_fields(hit)) for hit in page.near_enough(self._items(vector, where, by, page.limit, page.offset))]
 
     def recommend(self, vector: Vector, page: Page, where: str, by: Ranking, known: Collection[str] = (), only_new: bool = False) -> list[Recommendation]:
-        """Items for a person's vector, best first. `known` are `item_id`s that the person's own units are labelled with."""
-        hits = self._items(vector, page.looked_at(len(known) if only_new else 0), where, by)
-        kept = [hit for hit in hits if not (only_new and hit["item_id"] in known)]
-        return [Recommendation(**_item_fields(hit), known=hit["item_id"] in known) for hit in page.of(kept)]
+        """Items for a person's vector, best first. `known` are `item_id`s that the person's own units are labelled with; Milvus looks at MAX_HITS items at most."""
+        if only_new:
+            looked_at = self._items(vector, where, by, min(page.offset + page.limit + len(known), MAX_HITS))
+            hits = page.of([hit for hit in looked_at if hit["item_id"] not in known])
+        else:
+            hits = page.near_enough(self._items(vector, where, by, page.limit, page.offset))
+        return [Recommendation(**_item_fields(hit), known=hit["item_id"] in known) for hit in hits]
 
-    def _items(self, vector: Vector, limit: int, where: str, by: Ranking) -> list[Entity]:
+    def _people(self, vector: Vector, page: Page, where: str, fields: Sequence[str]) -> list[Entity]:
+        return page.near_enough(self._store.search(self.users, [vector], page.limit, where, fields, offset=page.offset)[0])
+
+    def _items(self, vector: Vector, where: str, by: Ranking, limit: int, offset: int = 0) -> list[Entity]:
         field, asked = (LIKELY, likely_query(vector)) if by == "likely" else (VECTOR, vector)
-        return self._store.search(self.items, [asked], limit, where, ITEM_FIELDS, field)[0]
+        return self._store.search(self.items, [asked], limit, where, ITEM_FIELDS, field, offset=offset)[0]
 
     def _shared_topics(self, vector: Vector, others: Sequence[Entity], count: int) -> list[list[Topic]]:
         if not others or not count:

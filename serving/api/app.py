@@ -57,7 +57,7 @@ class Health(BaseModel):
 
 def create_app(keeper: Keeper, config: ServingConfig, metrics: Metrics, tokens: Tokens | None, own_names: frozenset[str], instance: str) -> FastAPI:
     """The service's app. `instance` tells this start of it from others."""
-    app = FastAPI(title="Kindred", description=DESCRIPTION, version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Kindred", description=DESCRIPTION, version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(_of_operators(keeper, metrics, instance))
     app.include_router(_of_apps(keeper))
     for kind in (RequestValidationError, HTTPException):

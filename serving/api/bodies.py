@@ -7,6 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.problems import Refusal
 
+READ_ON = 8
+"""So many times the limit is read and thrown away before a connection is closed: who still sends would not hear why."""
+
 
 class BoundedBodies:
     """Middleware that reads the body of a POST before anybody works on it. Raises Refusal where it is too large or takes too long to come."""
@@ -19,7 +22,7 @@ class BoundedBodies:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        if Headers(scope=scope).get("content-length", "0").rjust(20, "0") > str(self._max_bytes).rjust(20, "0"):
+        if int(Headers(scope=scope).get("content-length", "0")) > self._max_bytes * READ_ON:
             raise self._too_large()
         try:
             body = await asyncio.wait_for(self._read(receive), self._seconds)
@@ -28,15 +31,19 @@ class BoundedBodies:
         await self._app(scope, _replaying(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes:
-        body = bytearray()
+        body, size = bytearray(), 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise Refusal(400, "disconnected", "the client has gone")
-            body += message.get("body", b"")
-            if len(body) > self._max_bytes:
+            part = message.get("body", b"")
+            size += len(part)
+            if size <= self._max_bytes:
+                body += part
+            is_whole = not message.get("more_body")
+            if size > self._max_bytes * (1 if is_whole else READ_ON):
                 raise self._too_large()
-            if not message.get("more_body"):
+            if is_whole:
                 return bytes(body)
 
     def _too_large(self) -> Refusal:

@@ -31,7 +31,10 @@ class Gate:
             if self._tokens is None and _name_of_host(headers.get("host", "")) not in self._own_names:
                 raise Refusal(403, "wrong_host", "this service answers to its own names alone")
             if scope["path"] not in OPEN_PATHS:
-                client = "-" if self._tokens is None else _admitted(self._tokens, headers.get("authorization", ""), self._scopes.get(scope["path"], ()))
+                scopes = self._scopes.get(scope["path"])
+                client = "-" if self._tokens is None else _admitted(self._tokens, headers.get("authorization", ""), scopes or ())
+                if scopes is None:  # not left to the router, to which '/metrics' with a line break behind it is '/metrics'
+                    raise Refusal(404, "no_such_route", "there is no such route; /openapi.json lists all")
                 scope["state"]["client"] = client
                 self._count(client if self._tokens is not None else str((scope.get("client") or ("-",))[0]))
         await self._app(scope, receive, send)

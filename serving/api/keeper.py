@@ -230,7 +230,7 @@ class Keeper:
     def _note(self, trouble: str) -> None:
         """Say what has changed, once."""
         if trouble and trouble != self._trouble:
-            logger.warning("cannot take up what is there: %s", trouble)
+            logger.warning("not all is well: %s", trouble)
         elif self._trouble and not trouble:
             logger.info("all is well again")
         self._trouble = trouble

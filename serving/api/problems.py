@@ -15,10 +15,9 @@ from lake.rendering import plain
 REQUEST_ID = "X-Request-ID"
 PROBLEMS_TOLD = 20
 CHARS_OF_PLACE = 80
-_CODES = {400: "bad_request", 404: "no_such_route", 405: "wrong_method", 415: "wrong_type"}
+_CODES = {400: "bad_request", 405: "wrong_method", 415: "wrong_type"}
 _SENTENCES = {
     400: "the body is not JSON that can be read",
-    404: "there is no such route; /openapi.json lists all",
     405: "this route has another method; /openapi.json lists all",
 }
 

@@ -51,7 +51,9 @@ def serve(lake: LakeConfig, config: ServingConfig) -> None:
         url=url, pid=os.getpid(), instance=instance, settings=settings_digest(lake, config), wants_token=tokens is not None
     )  # fmt: skip
     app = create_app(keeper, config, metrics, tokens, own_names(config.host), instance)
-    settings = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=SECONDS_TO_END, backlog=BACKLOG)
+    settings = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=SECONDS_TO_END, backlog=BACKLOG
+    )
     keeper.start(each_look=tokens.refresh if tokens is not None else lambda: None)
     announce(lake, running)
     logger.info("listening on %s", url)
