@@ -28,16 +28,7 @@ class Announcement(BaseModel):
 
 def settings_digest(lake: LakeConfig, config: ServingConfig) -> str:
     """What two processes must agree on to answer alike, 16 hex digits."""
-    shared = [
-        lake.registered_model,
-        lake.encoder_alias,
-        lake.mlflow_uri,
-        config.milvus_uri,
-        config.alias_prefix,
-        config.shared_topics,
-        config.top_k,
-        config.search_ef,
-    ]
+    shared = (lake.registered_model, lake.encoder_alias, lake.mlflow_uri, config.milvus_uri, config.alias_prefix, config.shared_topics, config.search_ef)
     return hashlib.sha256(json.dumps(shared).encode()).hexdigest()[:16]
 
 

@@ -154,10 +154,12 @@ def _user(arguments: JobArguments) -> str:
 
 def _with_question(arguments: JobArguments, kind: "type[BaseModel]", **what: object) -> JobArguments:
     """The arguments with the checked question. Raises ConfigError where it cannot be asked."""
+    from serving.config import ServingConfig
     from serving.questions import asked
 
     values = arguments.values
-    arguments.values.question = asked(kind, "question", **what, limit=values.top_k, offset=values.offset, min_score=values.min_score)
+    limit = arguments.section("serving", ServingConfig).top_k if values.top_k is None else values.top_k
+    arguments.values.question = asked(kind, "question", **what, limit=limit, offset=values.offset, min_score=values.min_score)
     return arguments
 
 

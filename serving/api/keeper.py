@@ -19,7 +19,7 @@ from serving.api.problems import NotServing
 from serving.api.shared_encoder import SharedEncoder
 from serving.collections import LoadName
 from serving.config import ServingConfig
-from serving.lite_copies import State, copy_at_rest, state_of
+from serving.lite_copies import FolderOfCopies, State, copy_at_rest, state_of
 from serving.milvus import VectorStore, open_lite, open_store
 from serving.presence import lite_file
 from serving.search import Index, served_load
@@ -76,6 +76,9 @@ class Source(Protocol):
     def open(self, opened: ExitStack) -> VectorStore | None:
         """Milvus, closed with the stack; None where somebody is at work on it. Raises VectorStoreError."""
 
+    def close(self) -> None:
+        """Leave nothing behind."""
+
 
 class Server:
     """A Milvus server, which everybody asks."""
@@ -91,12 +94,15 @@ class Server:
         """A connection."""
         return opened.enter_context(open_store(self._lake, self._config))
 
+    def close(self) -> None:
+        """There is nothing."""
+
 
 class Lite:
     """The lake's Milvus Lite, of which a copy is served."""
 
     def __init__(self, lake: LakeConfig, config: ServingConfig) -> None:
-        self._folder, self._config = lite_file(lake), config
+        self._folder, self._config, self._copies = lite_file(lake), config, FolderOfCopies()
         self._copied: State | None = None
         self._seen: State | None = None
 
@@ -107,13 +113,17 @@ class Lite:
 
     def open(self, opened: ExitStack) -> VectorStore | None:
         """A copy."""
-        place = Path(tempfile.mkdtemp(prefix="kindred-index-"))
+        place = Path(tempfile.mkdtemp(dir=self._copies.path))
         opened.callback(shutil.rmtree, place, ignore_errors=True)
         copied = copy_at_rest(self._folder, place / self._folder.name)
         if copied is None:
             return None
         self._copied = copied
         return opened.enter_context(open_lite(place / self._folder.name, self._config))
+
+    def close(self) -> None:
+        """Remove the copies, also one that is being made."""
+        self._copies.close()
 
 
 class Keeper:
@@ -172,6 +182,7 @@ class Keeper:
             self._thread.join(self._config.request_seconds * 4)
         if self._current is not None:
             self._current.retire()
+        self._source.close()
 
     def refresh(self) -> None:
         """Take up another load where there is one, with its encoder; what is served stays where that fails, and is given to nobody while Milvus does not answer."""

@@ -1,12 +1,16 @@
 """A copy is made of a folder at rest, and of no other."""
 
+import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serving.lite_copies import copy_at_rest, state_of
+from serving.lite_copies import FolderOfCopies, copy_at_rest, state_of
 
 
 @pytest.fixture
@@ -47,3 +51,20 @@ def test_no_copy_is_kept_of_a_folder_that_changes_meanwhile(folder: Path, tmp_pa
 
 def test_no_copy_is_made_of_what_is_not_there(tmp_path: Path) -> None:
     assert copy_at_rest(tmp_path / "absent", tmp_path / "copy") is None
+
+
+def test_copies_of_processes_that_are_gone_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    program = "import os, signal, time; from serving.lite_copies import FolderOfCopies; f = FolderOfCopies(); (f.path / 'copy').mkdir(); os.kill(os.getpid(), signal.SIGKILL)"
+    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[3], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    (left,) = tmp_path.iterdir()
+    (tmp_path / "kindred-index-of-somebody").mkdir()
+    alive = FolderOfCopies()
+    assert left.exists(), "it may be one that is not locked yet"
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    other = FolderOfCopies()
+    assert {path.name for path in tmp_path.iterdir()} == {alive.path.name, other.path.name, "kindred-index-of-somebody"}
+    other.close()
+    alive.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["kindred-index-of-somebody"]
