@@ -38,6 +38,12 @@ def _no_control(text: str) -> str:
     return text
 
 
+def _below_a_root(path: str) -> str:
+    if path.startswith("/") or "\\" in path or any(step in ("", ".", "..") for step in path.split("/")):
+        raise ValueError("is no path below a folder")
+    return path
+
+
 def _with_words(text: str) -> str:
     """The text, where there is anything to read in it: white space, control characters and marks that are not seen say nothing."""
     if all(unicodedata.category(character)[0] in "CZ" for character in text):
@@ -53,6 +59,9 @@ Words = Annotated[str, StringConstraints(max_length=10_000), Storable, AfterVali
 """A text that the encoder reads, which cuts it to its own length."""
 Part = Annotated[str, StringConstraints(max_length=100_000), Storable]
 """A text of an act; of a long one the rendering reads the beginning."""
+
+
+FileName = Annotated[Name, AfterValidator(_below_a_root)]
 
 
 class Question(BaseModel):
@@ -201,15 +210,34 @@ class UniversalAct(BaseModel):
         return {**self.model_dump(exclude={"label"}), **({} if self.label is None else {"label": self.label.model_dump()})}
 
 
-class ByHistory(BaseModel):
-    """About a history that is in no lake."""
+class Archive(BaseModel):
+    """Files as a platform gives them, which its parser reads. They may hold others' acts, too: what surrounded the person's own is found among them."""
 
-    acts: Annotated[list[UniversalAct], Field(min_length=1, max_length=MAX_ACTS)] = Field(description="What the person did, oldest first.")
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    platform: Name = Field(description="A parser of the service, e.g. 'reddit', 'takeout'.")
+    files: Annotated[dict[FileName, Annotated[str, Storable]], Field(min_length=1, max_length=50)] = Field(
+        description="Text of each file by its path, named as the platform names it, e.g. 'RC_2024-02'. Not compressed."
+    )
+    account: Name | None = Field(None, description="Name of the person's account; it may be left out where nobody else acted.")
+
+
+class ByHistory(BaseModel):
+    """About a history that is in no lake: acts in the universal form, or files of a platform."""
+
+    acts: Annotated[list[UniversalAct], Field(min_length=1, max_length=MAX_ACTS)] | None = Field(None, description="What the person did, oldest first.")
+    archive: Archive | None = Field(None, description="Instead of acts.")
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Self:
+        if (self.acts is None) == (self.archive is None):
+            raise ValueError("expected one of acts and archive")
+        return self
 
     def units(self) -> Sequence[dict[str, Any]]:
         """The acts as the rendering reads units, oldest first where all tell their time, ties as they come."""
-        times = [act.created_at for act in self.acts]
-        ordered = self.acts if None in times else sorted(self.acts, key=lambda act: act.created_at or UNKNOWN_TIME)
+        acts = self.acts or []
+        ordered = acts if any(act.created_at is None for act in acts) else sorted(acts, key=lambda act: act.created_at or UNKNOWN_TIME)
         return [act.as_unit() for act in ordered]
 
 

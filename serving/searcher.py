@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from conf.errors import VectorStoreError
+from conf.errors import ArchiveError, VectorStoreError
 from lake.config import LakeConfig
 from lake.encoder import load_registered
 from lake.labels import Level
@@ -34,11 +34,17 @@ class TextEncoder(Protocol):
         """Vector (D,) of a history, oldest first, and of how many of its newest units it was made. Raises UnreadableHistoryError where it reads none."""
 
 
+HistoryParser = Callable[[questions.Archive], Sequence[dict[str, Any]]]
+"""Units of the person whose history a platform's files hold, oldest first. Raises ArchiveError where they cannot be read."""
+
+
 class Searcher:
     """Answers questions. The encoder is asked for when a question needs it, and must be the one that the load was made with."""
 
-    def __init__(self, lake: LakeConfig, config: ServingConfig, index: Index, encoder: Callable[[], TextEncoder]) -> None:
-        self._lake, self._config, self.index, self._encoder = lake, config, index, encoder
+    def __init__(
+        self, lake: LakeConfig, config: ServingConfig, index: Index, encoder: Callable[[], TextEncoder], parse: HistoryParser | None = None
+    ) -> None:  # fmt: skip
+        self._lake, self._config, self.index, self._encoder, self._parse = lake, config, index, encoder, parse
 
     def similar_users(self, asked: questions.SimilarUsers) -> list[SimilarPerson]:
         """The people nearest to a person, best first, the person left out. Raises UnknownIdError."""
@@ -72,16 +78,16 @@ class Searcher:
 
     def vector_of_history(self, asked: questions.VectorOfHistory) -> HistoryVector:
         """The vector of a history that is in no lake."""
-        vector, encoded_units = self._fitting_encoder().encode_history(asked.units())
+        vector, encoded_units = self._history(asked)
         return HistoryVector(vector=vector.tolist(), encoded_units=encoded_units)
 
     def recommendations_for_history(self, asked: questions.RecommendationsForHistory) -> list[ItemHit]:
         """Items for a history that is in no lake, best first. What the person did already cannot be told."""
-        return self.index.items_near(self._history(asked), self._page(asked), asked.expression(), asked.by)
+        return self.index.items_near(self._history(asked)[0].tolist(), self._page(asked), asked.expression(), asked.by)
 
     def similar_to_history(self, asked: questions.SimilarToHistory) -> list[SimilarPerson]:
         """The people nearest to a history that is in no lake, best first."""
-        return self.index.similar_people(self._history(asked), self._page(asked), asked.expression(), self._config.shared_topics)
+        return self.index.similar_people(self._history(asked)[0].tolist(), self._page(asked), asked.expression(), self._config.shared_topics)
 
     def _page(self, asked: questions.Question) -> Page:
         return Page(asked.limit or self._config.top_k, asked.offset, asked.min_score)
@@ -89,8 +95,12 @@ class Searcher:
     def _text(self, text: str, level: Level | None) -> list[float]:
         return self._fitting_encoder().encode_items([text], level)[0].tolist()
 
-    def _history(self, asked: questions.ByHistory) -> list[float]:
-        return self._fitting_encoder().encode_history(asked.units())[0].tolist()
+    def _history(self, asked: questions.ByHistory) -> tuple[np.ndarray, int]:
+        if asked.archive is None:
+            return self._fitting_encoder().encode_history(asked.units())
+        if self._parse is None:
+            raise ArchiveError("there are no parsers here (they come with kindred[etl])")
+        return self._fitting_encoder().encode_history(self._parse(asked.archive))
 
     def _fitting_encoder(self) -> TextEncoder:
         """The encoder. Raises VectorStoreError where the load was made with another one."""

@@ -23,7 +23,7 @@ from serving.lite_copies import FolderOfCopies, State, copy_at_rest, state_of
 from serving.milvus import VectorStore, open_lite, open_store
 from serving.presence import lite_file
 from serving.search import Index, served_load
-from serving.searcher import Searcher
+from serving.searcher import HistoryParser, Searcher
 
 LONGEST_WAIT_SECONDS = 30.0
 """Between two looks while something is wrong."""
@@ -129,8 +129,8 @@ class Lite:
 class Keeper:
     """Holds what is served, and looks now and then whether it still is what should be."""
 
-    def __init__(self, lake: LakeConfig, config: ServingConfig, metrics: Metrics) -> None:
-        self._lake = lake
+    def __init__(self, lake: LakeConfig, config: ServingConfig, metrics: Metrics, parse: HistoryParser | None = None) -> None:
+        self._lake, self._parse = lake, parse
         self._config = config.model_copy(update={"timeout_seconds": min(config.timeout_seconds, config.request_seconds)})
         self._source: Source = Lite(lake, self._config) if config.milvus_uri is None else Server(lake, self._config)
         self._metrics = metrics
@@ -217,7 +217,7 @@ class Keeper:
             if before is not None and index.load == before.load and not self._is_away:
                 return
             encoder = self._encoder_of(index.encoder_version)
-            searcher = Searcher(self._lake, self._config, index, lambda: encoder)
+            searcher = Searcher(self._lake, self._config, index, lambda: encoder, self._parse)
             self._current = Served(store, index, encoder, searcher, opened.pop_all())
         self._metrics.switched(self._current.load)
         logger.info("serving %s (encoder %s)", index.users, index.encoder_version)

@@ -22,6 +22,7 @@ from serving.api.keeper import Keeper
 from serving.api.metrics import Metrics
 from serving.api.tokens import Tokens
 from serving.config import ServingConfig
+from serving.searcher import HistoryParser
 
 SECONDS_TO_END = 10
 BACKLOG = 128
@@ -34,18 +35,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     run_job(serving_arguments.serve(argv))
 
 
-def run_job(arguments: JobArguments) -> None:
-    """Serve until told to end."""
+def run_job(arguments: JobArguments, parse: HistoryParser | None = None) -> None:
+    """Serve until told to end. `parse` reads the files of platforms; without it histories are acts in the universal form."""
     log_as_json()
-    serve(arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig))
+    serve(arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig), parse)
 
 
-def serve(lake: LakeConfig, config: ServingConfig) -> None:
+def serve(lake: LakeConfig, config: ServingConfig, parse: HistoryParser | None = None) -> None:
     """Answer requests until SIGTERM or SIGINT. Raises ConfigError where the address is taken, or other machines reach it and no tokens are set."""
     tokens = configured_tokens(config)
     listening = listening_socket(config.host, config.port)
     port, instance, metrics = listening.getsockname()[1], uuid.uuid4().hex, Metrics()
-    keeper = Keeper(lake, config, metrics)
+    keeper = Keeper(lake, config, metrics, parse)
     url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{port}"
     running = Announcement(
         url=url, pid=os.getpid(), instance=instance, settings=settings_digest(lake, config), wants_token=tokens is not None

@@ -192,6 +192,26 @@ def test_a_history_never_seen_has_the_vector_that_it_would_have_in_the_lake(serv
     assert [hit["item_id"] for hit in recommended] == [hit["item_id"] for hit in known]
 
 
+def test_a_history_may_come_in_a_platforms_own_form(service: Running) -> None:
+    common = {"link_id": "t3_abc", "subreddit": "bread", "score": 1}
+    comments = [
+        common | {"id": "k1", "author": "ann", "body": "Feed the starter &amp; wait", "parent_id": "t3_abc", "created_utc": 1706745600},
+        common | {"id": "k2", "author": "bob", "body": "How long?", "parent_id": "t1_k1", "created_utc": 1706745700},
+        common | {"id": "k3", "author": "Ann", "body": "Until it doubles", "parent_id": "t1_k2", "created_utc": 1706745800},
+    ]
+    archive = {"platform": "reddit", "files": {"RC_2024-02": "\n".join(map(json.dumps, comments))}, "account": "ann"}
+    acts = [
+        {"platform": "reddit", "community": "bread", "text": "Feed the starter & wait"},
+        {"platform": "reddit", "community": "bread", "text": "Until it doubles", "context": [{"role": "parent", "text": "How long?"}]},
+    ]
+    by_file, by_act = (service.request("POST", "/v1/histories/vector", asked)[1]["result"] for asked in ({"archive": archive}, {"acts": acts}))
+    assert by_file["vector"] == pytest.approx(by_act["vector"], abs=1e-5)
+    assert by_file["encoded_units"] == 2
+    status, answer, _ = service.request("POST", "/v1/histories/similar-users", {"archive": archive | {"account": "carl"}})
+    assert (status, answer["code"]) == (422, "unreadable_archive")
+    assert "none is the one that was named" in answer["message"]
+
+
 LONE = b'{"text": "a\\ud800b"}'
 HOSTILE: dict[str, tuple[str, Any, int, str]] = {
     "no body": ("audience", b"", 422, "body"),
@@ -243,6 +263,13 @@ HOSTILE: dict[str, tuple[str, Any, int, str]] = {
     "too many acts": ("histories/vector", {"acts": [{"text": "a"}] * 5001}, 422, "acts"),
     "an act full of control characters": ("histories/vector", {"acts": [{"text": "\x00\x1b[2J \u202e stars"}]}, 200, ""),
     "an act of 100,000 characters": ("histories/vector", {"acts": [{"text": "star 🌟" * 14_000}]}, 200, ""),
+    "no form of a history": ("histories/vector", {}, 422, "body"),
+    "two forms of a history": ("histories/vector", {"acts": [{"text": "a"}], "archive": {"platform": "reddit", "files": {"RC": "x"}}}, 422, "body"),
+    "a file above its folder": ("histories/vector", {"archive": {"platform": "reddit", "files": {"../RC": "x"}}}, 422, "archive.files.../RC.[key]"),
+    "a file of half a character": ("histories/vector", b'{"archive": {"platform": "reddit", "files": {"RC": "\\ud800"}}}', 422, "archive.files.RC"),
+    "a file of no lines": ("histories/vector", {"archive": {"platform": "reddit", "files": {"RC_2024-02": "stars"}}}, 422, ""),
+    "no parser": ("histories/vector", {"archive": {"platform": "\x1b[31m", "files": {"RC": "x"}}}, 422, "archive.platform"),
+    "an archive in an archive": ("histories/vector", {"archive": {"platform": "takeout", "files": {"me/takeout-20240302T101112Z-001.zip": "PK\x03\x04"}}}, 422, ""),
     "a body beyond the limit": ("histories/vector", b'{"acts": "' + b"x" * (2 << 20) + b'"}', 413, ""),
 }  # fmt: skip
 
@@ -296,13 +323,14 @@ def test_a_body_without_end_is_cut_off(service: Running) -> None:
 def test_the_log_and_the_figures_say_nothing_of_whom_or_what_was_asked(service: Running) -> None:
     service.hits("similar-users", user=person_id("baker"), communities=["espresso"])
     service.hits("audience", text="Observing the night sky")
-    service.request("POST", "/v1/similar-users", {"user": "someone@example.org"})
+    service.request("POST", "/v1/similar-users", {"user": "someone@example.org"}, {"X-Request-ID": "unknown"})
+    wait_for(lambda: any(line.get("request_id") == "unknown" for line in service.lines()))
     figures = service.request("GET", "/metrics")[1]
     said = service.log.read_text() + figures
     for word in (person_id("baker"), "espresso", "night sky", "example.org", "127.0.0.1:5"):
         assert word not in said
-    last = [line for line in service.lines() if line["message"] == "request"][-2]
-    assert (last["route"], last["status"], last["problem"]) == ("/v1/similar-users", 404, "unknown_id")
+    (line,) = (line for line in service.lines() if line.get("request_id") == "unknown")
+    assert (line["route"], line["status"], line["problem"]) == ("/v1/similar-users", 404, "unknown_id")
     assert 'kindred_requests_total{route="/v1/similar-users",status="404"}' in figures
     assert "kindred_index_up 1.0" in figures
 
