@@ -12,7 +12,7 @@ NOTICE = 25
 """Level between INFO and WARNING: what somebody wants to read who runs all stages in a row, such as how far a long one is."""
 SECONDS_BETWEEN_LINES = 15.0
 QUIET_LIBRARIES = {
-    "MLFLOW_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "VLLM_LOGGING_LEVEL": "ERROR",
+    "GRPC_VERBOSITY": "NONE", "MLFLOW_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "VLLM_LOGGING_LEVEL": "ERROR",
 }  # fmt: skip
 """Environment of libraries that speak on their own of what nobody asked, read when they are imported; our own progress bars say themselves when to be seen."""
 PACKAGES = ("__main__", "conf", "lake", "etl", "teacher", "trainer", "serving", "pipeline")

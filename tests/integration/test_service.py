@@ -31,7 +31,19 @@ from serving.jobs import embed, load
 
 ROOT = Path(__file__).parents[2]
 JSON = {"Content-Type": "application/json"}
-LITE_AS_SERVER = "import sys; from milvus_lite.adapter.grpc.server import run_server; run_server(sys.argv[1], '127.0.0.1', int(sys.argv[2]))"
+LITE_AS_SERVER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import grpc
+from milvus_lite.adapter.grpc.servicer import MilvusServicer
+from milvus_lite.db import MilvusLite
+from pymilvus.grpc_gen.milvus_pb2_grpc import add_MilvusServiceServicer_to_server
+server = grpc.server(ThreadPoolExecutor(10), options=[("grpc.http2.max_ping_strikes", 0)])  # a Milvus server lets clients ping, too
+add_MilvusServiceServicer_to_server(MilvusServicer(MilvusLite(sys.argv[1])), server)
+server.add_insecure_port(f"127.0.0.1:{sys.argv[2]}")
+server.start()
+server.wait_for_termination()
+"""
 
 
 class Running:
