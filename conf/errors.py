@@ -37,5 +37,9 @@ class EncoderError(KindredError):
     """No registered encoder, or one that does not fit."""
 
 
+class UnreadableHistoryError(EncoderError):
+    """A history of which an encoder reads nothing."""
+
+
 class VectorStoreError(KindredError):
     """Milvus refuses, is not reachable, or holds another encoder's vectors."""

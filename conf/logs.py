@@ -1,16 +1,18 @@
 """Logging of a process, set once: to stderr, so that stdout carries results alone."""
 
+import json
 import logging
 import os
 import sys
 import time
 import warnings
+from datetime import UTC, datetime
 
 NOTICE = 25
 """Level between INFO and WARNING: what somebody wants to read who runs all stages in a row, such as how far a long one is."""
 SECONDS_BETWEEN_LINES = 15.0
 QUIET_LIBRARIES = {
-    "MLFLOW_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "VLLM_LOGGING_LEVEL": "ERROR",
+    "GRPC_VERBOSITY": "NONE", "MLFLOW_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "VLLM_LOGGING_LEVEL": "ERROR",
 }  # fmt: skip
 """Environment of libraries that speak on their own of what nobody asked, read when they are imported; our own progress bars say themselves when to be seen."""
 PACKAGES = ("__main__", "conf", "lake", "etl", "teacher", "trainer", "serving", "pipeline")
@@ -49,6 +51,26 @@ def configure_logs(level: int = logging.INFO) -> None:
         _quieten_libraries()
     for package in PACKAGES:
         logging.getLogger(package).setLevel(level)
+
+
+class _JsonLines(logging.Formatter):
+    """A record as a line of JSON: time (UTC), level, logger, message, and the `facts` that it was given. Of an exception its kind alone: its message may quote anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"), "level": record.levelname.lower(), "logger": record.name,
+            "message": record.getMessage(), **getattr(record, "facts", {}),
+        }  # fmt: skip
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = record.exc_info[0].__name__
+        return json.dumps(line)
+
+
+def log_as_json() -> None:
+    """Write lines of JSON from now on, for programs that collect them."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _StderrHandler):
+            handler.setFormatter(_JsonLines())
 
 
 def _quieten_libraries() -> None:

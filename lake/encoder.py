@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from conf.errors import EncoderError
+from conf.errors import EncoderError, UnreadableHistoryError
 from lake import registry, rendering
 from lake.config import LakeConfig
 from lake.examples import HeldOut, Kind, Side
@@ -137,6 +137,15 @@ class Encoder:
         if self.card.query_format in rendering.NEWEST_FIRST and (empty := texts.count("")):
             raise EncoderError(f"encoder {self.version} reads labels, and {empty} of {len(texts)} histories have none; leave them out, or label their units")
         return self.encode_texts(texts, "query", batch_size, progress)
+
+    def encode_history(self, history: Sequence[Unit]) -> tuple[np.ndarray, int]:
+        """Vector (D,) of one history (units oldest first), and of how many of its newest units it was made. Raises UnreadableHistoryError where labels are read and none has one."""
+        text, encoded_units = self.history_text(history)
+        if not encoded_units:
+            raise UnreadableHistoryError(
+                f"encoder {self.version} reads histories as {self.card.query_format!r}, and none of the {len(history)} acts has a label"
+            )
+        return self.encode_history_texts([text])[0], encoded_units
 
     def encode_items(self, texts: Sequence[str], level: Level | None, batch_size: int = 128) -> np.ndarray:
         """Vectors of items' words at a level, shape (N, D); an app's own item has none."""

@@ -178,7 +178,7 @@ def job_run(lake: LakeConfig, job: str, config: Mapping[str, BaseModel]) -> Iter
     try:
         yield record
     except BaseException as failure:
-        error = _in_public(failure)[:ERROR_CHARS]
+        error = in_public(failure)[:ERROR_CHARS]
         raise
     finally:
         seconds = time.monotonic() - clock
@@ -207,7 +207,7 @@ def _keep(lake: LakeConfig, row: JobRun) -> None:
         logger.warning("%s: that it failed cannot be kept in job_runs (%s)", row.job, type(error).__name__)
 
 
-def _in_public(failure: BaseException) -> str:
+def in_public(failure: BaseException) -> str:
     """What is kept of a failure: of our own errors the public message, of any other the kind and where in our code it came up.
 
     Messages of others (Arrow, pydantic, the system) quote values and paths of what they were given; the traceback on the terminal has them.

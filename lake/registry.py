@@ -10,6 +10,8 @@ from lake.config import LakeConfig
 from lake.presence import registry_file
 
 EXPERIMENT = "kindred"
+ENCODER_VERSION = "kindred.encoder_version"
+"""Tag of a registered version: the hash of the encoder's content."""
 _PLACES = (
     ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("model_versions", "storage_location"),
     ("model_versions", "source"),
@@ -43,6 +45,14 @@ def model_uri(lake: LakeConfig, name: str | None = None) -> str:
     """URI of an encoder by version number or alias, e.g. 'models:/kindred-encoder/3'; by the lake's alias where no name is given."""
     name = lake.encoder_alias if name is None else name
     return f"models:/{lake.registered_model}" + (f"/{name}" if name.isdigit() else f"@{name}")
+
+
+def find_version(lake: LakeConfig, tag: str, value: str) -> str | None:
+    """Number of the newest registered version with this tag; None where there is none."""
+    import mlflow
+
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{lake.registered_model}' and tags.`{tag}` = '{value}'")
+    return str(max(int(each.version) for each in found)) if found else None
 
 
 def local_folder(uri: str) -> Path:

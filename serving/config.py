@@ -42,6 +42,23 @@ class ServingConfig(StageConfig):
     min_recall: float = Field(0.95, ge=0, le=1, description="Share of the ten nearest, by comparing all, that the index must find, with filters and without.")
     top_k: int = Field(10, gt=0, le=1000, description="Hits of a query.")
     shared_topics: int = Field(3, ge=0, description="Topics that similar users are said to share.")
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Address that 'serving serve' listens on; one that other machines reach needs serving.tokens_file."
+    )
+    port: int = Field(8321, ge=0, le=65_535, description="Port that 'serving serve' listens on; 0 takes a free one.")
+    tokens_file: str | None = Field(None, description="YAML file of the tokens by which apps are let in, as hashes (SERVING.md); None lets everybody in.")
+    request_seconds: float = Field(
+        5,
+        gt=0,
+        description="Limit of one call to Milvus while a request is answered, of the wait for the encoder, and of the time that a body may take to come.",
+    )
+    max_body_kb: int = Field(2048, gt=0, description="Largest body of a request, in KiB.")
+    requests_per_minute: float = Field(600, gt=0, description="Requests of one client (token, or address where there are none), a tenth of them at once.")
+    refresh_seconds: float = Field(5, gt=0, description="How often the service looks whether another load is served, Milvus is back, or a token has gone.")
+    service_url: str | None = Field(
+        None,
+        description="Running service that queries of the command line ask; None asks one that serves this lake from this machine, and without one looks itself.",
+    )
 
     @field_serializer("milvus_uri")
     def _without_secrets(self, uri: str | None) -> str | None:

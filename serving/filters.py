@@ -31,3 +31,18 @@ def one_of(field: str, values: Iterable[str]) -> str:
 def contains(field: str, value: str) -> str:
     """Rows whose array holds the value."""
     return f"array_contains({field}, {quoted(value)})"
+
+
+def contains_any(field: str, values: Iterable[str]) -> str:
+    """Rows whose array holds one of the values; all where there are none."""
+    return " or ".join(contains(field, value) for value in values)
+
+
+def at_least(field: str, number: int) -> str:
+    """Rows whose field is as great or greater."""
+    return f"{field} >= {number}"
+
+
+def all_of(*conditions: str) -> str:
+    """Rows that all conditions let through; an empty one lets all."""
+    return " and ".join(f"({condition})" for condition in conditions if condition)

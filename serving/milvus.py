@@ -7,17 +7,20 @@ Ids go into filters through `serving.filters` alone, since pymilvus's own `get(i
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+import grpc
 from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from conf.errors import ConfigError, VectorStoreError
+from conf.secrets import text_without_secrets
 from lake.config import LakeConfig
 from serving import filters
 from serving.collections import LIKELY, METRICS, VECTOR, CollectionSpec, ScalarField
 from serving.config import ServingConfig
-from serving.presence import lite_file
+from serving.presence import lite_file, require_index
 
 MAX_HITS = 16_384
 Entity = dict[str, Any]
@@ -102,15 +105,16 @@ class VectorStore:
 
     def search(
         self, name: str, vectors: Sequence[Sequence[float]], limit: int, where: str = "", fields: Sequence[str] = (), by: str = VECTOR,
-        just_filled: bool = False,
+        just_filled: bool = False, offset: int = 0,
     ) -> list[list[Entity]]:  # fmt: skip
         """The best rows for each vector, best first, with the fields asked for and `score`, the cosine, or the inner product where asked `by` another field than the
-        vector. `just_filled`: all rows that were written must be seen."""
-        params: Mapping[str, Any] = {"ef": max(self._search_ef, limit)} if self.index_type == "HNSW" else {}
+        vector. `just_filled`: all rows that were written must be seen. The first `offset` of them are passed over."""
+        limit = min(limit, MAX_HITS - offset)
+        params: Mapping[str, Any] = {"ef": max(self._search_ef, offset + limit)} if self.index_type == "HNSW" else {}
         with self._naming(f"search {name}"):
             found = self._client.search(
-                name, data=[list(vector) for vector in vectors], limit=min(limit, MAX_HITS), filter=where, output_fields=list(fields),
-                search_params={"metric_type": METRICS[by], "params": params}, anns_field=by, timeout=self._timeout,
+                name, data=[list(vector) for vector in vectors], limit=limit, filter=where, output_fields=list(fields),
+                search_params={"metric_type": METRICS[by], "params": params, "offset": offset}, anns_field=by, timeout=self._timeout,
                 **({"consistency_level": "Strong"} if just_filled else {}),
             )  # fmt: skip
         return [[_entity(hit["entity"]) | {"score": float(hit["distance"])} for hit in hits] for hits in found]
@@ -128,24 +132,37 @@ class VectorStore:
     def _naming(self, action: str) -> Iterator[None]:
         try:
             yield
-        except MilvusException as error:
-            raise VectorStoreError(f"{self.place}: cannot {action}: {error.message}") from error
+        except (MilvusException, grpc.RpcError) as error:  # pymilvus lets gRPC's own through where a call takes too long
+            raise VectorStoreError(f"{self.place}: cannot {action}: {_cause(error)}") from error
 
 
 @contextmanager
-def open_store(lake: LakeConfig, config: ServingConfig) -> Iterator[VectorStore]:
-    """The configured Milvus, closed at the end. Raises VectorStoreError where it is not reachable or another process holds it."""
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs each failure with a traceback; ours are raised
+def open_store(lake: LakeConfig, config: ServingConfig, make: bool = False) -> Iterator[VectorStore]:
+    """The configured Milvus, closed at the end; Milvus Lite is made where it is absent and asked for.
+
+    Raises VectorStoreError where it is not reachable, absent, or another process holds it.
+    """
     if config.milvus_uri is not None:
         token = config.milvus_token.get_secret_value() if config.milvus_token else ""
-        client = _connect(config.milvus_uri, f"{config.milvus_uri} is not reachable; start Milvus or correct serving.milvus_uri", config, token)
+        client = _connect(
+            config.milvus_uri, f"{text_without_secrets(config.milvus_uri)} is not reachable; start Milvus or correct serving.milvus_uri", config, token
+        )
         with _closing(client):
-            yield VectorStore(client, config.milvus_uri, False, config)
+            yield VectorStore(client, text_without_secrets(config.milvus_uri), False, config)
         return
-    path = str(lite_file(lake))
-    lake.local_dir().mkdir(parents=True, exist_ok=True)
-    with _milvus_lite(path, config) as client:
-        yield VectorStore(client, path, True, config)
+    if make:
+        lake.local_dir().mkdir(parents=True, exist_ok=True)
+    else:
+        require_index(lake, config)
+    with open_lite(lite_file(lake), config) as store:
+        yield store
+
+
+@contextmanager
+def open_lite(path: Path, config: ServingConfig) -> Iterator[VectorStore]:
+    """A Milvus Lite by its path, closed at the end. Raises VectorStoreError where another process holds it."""
+    with _milvus_lite(str(path), config) as client:
+        yield VectorStore(client, str(path), True, config)
 
 
 @contextmanager
@@ -173,10 +190,16 @@ def _closing(client: MilvusClient) -> Iterator[MilvusClient]:
 
 
 def _connect(uri: str, complaint: str, config: ServingConfig, token: str) -> MilvusClient:
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs each failure with a traceback; ours are raised
     try:
         return MilvusClient(uri, token=token, timeout=config.timeout_seconds)
-    except MilvusException as error:
-        raise VectorStoreError(f"Milvus: {complaint} ({error.message})") from error
+    except (MilvusException, grpc.RpcError) as error:
+        raise VectorStoreError(f"Milvus: {complaint} ({_cause(error)})") from error
+
+
+def _cause(error: Exception) -> str:
+    """What Milvus says, or gRPC's name of what happened."""
+    return str(error.message) if isinstance(error, MilvusException) else str(getattr(error, "code", lambda: type(error).__name__)())
 
 
 def _field_type(field: ScalarField) -> dict[str, Any]:

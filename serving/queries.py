@@ -1,4 +1,4 @@
-"""How the hits of a query are printed for a program or for a person."""
+"""How a query of the command line is answered, by a running service or here, and how its hits are printed for a program or for a person. Light to import."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -6,10 +6,28 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from conf.arguments import JobArguments
+from lake.config import LakeConfig
 from lake.rendering import plain
+from serving.client import running_service
+from serving.config import ServingConfig
+from serving.hits import Hit
 
 CELL_CHARS = 72
 Columns = dict[str, Callable[[Any], object]]
+
+
+def answer_and_print(arguments: JobArguments, hit: type[Hit], columns: Columns) -> None:
+    """Print the hits of the question that the arguments hold."""
+    lake, config, values = arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig), arguments.values
+    service = running_service(lake, config)
+    if service is not None:
+        hits = service.ask(values.question, hit)
+    else:
+        from serving.searcher import answer_here  # Milvus, Arrow, and where a text is asked about torch
+
+        hits = answer_here(lake, config, values.question)
+    print_hits(hits, columns, values.json)
 
 
 def print_hits(hits: Sequence[BaseModel], columns: Columns, as_json: bool) -> None:

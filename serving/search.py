@@ -1,68 +1,40 @@
-"""The three questions of an app: who is like this person, what to recommend, who cares about a text. Answers come out of Milvus."""
+"""Searches in one load of users and items. Answers come out of Milvus."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from conf.errors import VectorStoreError
-from lake.labels import Level
+from conf.errors import UnknownIdError, VectorStoreError
 from serving import filters
-from serving.collections import ITEMS, LIKELY, USERS, VECTOR, LoadName, likely_query, parse_name
+from serving.collections import ITEMS, LIKELY, USERS, VECTOR, CollectionSpec, LoadName, likely_query, parse_name
+from serving.hits import ItemHit, PersonHit, Ranking, Recommendation, SimilarPerson, Topic
 from serving.milvus import MAX_HITS, VectorStore
 
 TOPICS_LOOKED_AT = 50
+KEYS_AT_ONCE = 500
+"""Keys in one filter."""
 USER_FIELDS = ("person_id", "unit_count", "communities", "last_at")
 ITEM_FIELDS = ("item_id", "text", "level", "source", "label_count")
 Entity = dict[str, Any]
+Vector = Sequence[float]
 
 
-class Topic(BaseModel):
-    """A specific item near two people; `score` is the lower of the two cosines."""
+@dataclass(frozen=True)
+class Page:
+    """Which of the hits, best first, are wanted."""
 
-    model_config = ConfigDict(frozen=True)
+    limit: int
+    offset: int = 0
+    min_score: float | None = None
 
-    item_id: str
-    text: str
-    score: float
+    def of(self, hits: Sequence[Entity]) -> list[Entity]:
+        """The wanted ones of all."""
+        return self.near_enough(hits[self.offset : self.offset + self.limit])
 
-
-class PersonHit(BaseModel):
-    """A person near a text, or near another person."""
-
-    model_config = ConfigDict(frozen=True)
-
-    person_id: str
-    score: float
-    unit_count: int
-    communities: list[str]
-    last_at: datetime
-
-
-class SimilarPerson(PersonHit):
-    """A person near another person, with the topics near to both."""
-
-    shared: list[Topic]
-
-
-Ranking = Literal["likely", "alike"]
-"""By what items are ranked for a person: how likely the person does them next, which popular ones are, or how alike their words are to the person's history."""
-
-
-class Recommendation(BaseModel):
-    """An item for a person. `score` is what it is ranked by: alike, the cosine; likely, that and the logarithm of `label_count` by what the encoder's card says that it weighs.
-    `known`: one of the person's own labels."""
-
-    model_config = ConfigDict(frozen=True)
-
-    item_id: str
-    score: float
-    text: str
-    level: Level | None
-    source: str
-    label_count: int | None
-    known: bool
+    def near_enough(self, hits: Sequence[Entity]) -> list[Entity]:
+        """Those of a page that have the least score."""
+        return [hit for hit in hits if self.min_score is None or hit["score"] >= self.min_score]
 
 
 class Index:
@@ -70,52 +42,77 @@ class Index:
 
     def __init__(self, store: VectorStore) -> None:
         """Raises VectorStoreError where nothing is loaded."""
-        self._store = store
-        served = served_load(store)
-        self.users, self.items, self.encoder_version = served.of(USERS), served.of(ITEMS), served.encoder_version
+        self._store, self.place = store, store.place
+        self.load = served_load(store)
+        self.users, self.items, self.encoder_version = self.load.of(USERS), self.load.of(ITEMS), self.load.encoder_version
         if self.items not in store.names():
             raise VectorStoreError(f"{store.place}: {self.items} is not there, which {self.users} needs beside it; run 'kindred serving load'")
         for name in (self.users, self.items):
             store.make_searchable(name)
 
     def person(self, identifier: str) -> Entity:
-        """The person with this `person_id`, or with this among their `user_ids`; with vector. Raises VectorStoreError where there is none."""
+        """The person with this `person_id`, or with this among their `user_ids`; with vector. Raises UnknownIdError where there is none."""
         fields = (*USER_FIELDS, VECTOR)
         for where in (filters.equals("person_id", identifier), filters.contains("user_ids", identifier)):
             found = self._store.find(self.users, where, fields, 1)
             if found:
                 return found[0]
-        raise VectorStoreError(
+        raise UnknownIdError(
             f"no person {identifier!r} in {self.users}; expected a person_id or user_id of somebody with enough units, "
             "labelled ones where the encoder reads labels (see 'kindred user-id')"
         )
 
-    def similar_users(self, person: Entity, top_k: int, topics: int) -> list[SimilarPerson]:
-        """The people nearest to a person, best first, the person left out; each with the topics near to both."""
-        others = filters.differs("person_id", person["person_id"])
-        hits = self._store.search(self.users, [person[VECTOR]], top_k, others, (*USER_FIELDS, VECTOR))[0]
-        shared = self._shared_topics(person, hits, topics)
+    def item(self, item_id: str) -> Entity:
+        """An item, with vector. Raises UnknownIdError where there is none."""
+        found = self._entities(ITEMS, self.items, [item_id], (*ITEM_FIELDS, VECTOR))
+        if not found:
+            raise UnknownIdError(f"no item {item_id!r} in {self.items}")
+        return found[0]
+
+    def vectors_of_items(self, item_ids: Collection[str]) -> dict[str, Vector]:
+        """Vectors by `item_id`; items that are not there are left out."""
+        return {found["item_id"]: found[VECTOR] for found in self._entities(ITEMS, self.items, sorted(item_ids), ("item_id", VECTOR))}
+
+    def people_near(self, vector: Vector, page: Page, where: str = "") -> list[PersonHit]:
+        """The people nearest to a vector, best first."""
+        return [PersonHit(**_person_fields(hit)) for hit in self._people(vector, page, where, USER_FIELDS)]
+
+    def similar_people(self, vector: Vector, page: Page, where: str, topics: int) -> list[SimilarPerson]:
+        """The people nearest to a person's vector, best first; each with the topics near to both."""
+        hits = self._people(vector, page, where, (*USER_FIELDS, VECTOR))
+        shared = self._shared_topics(vector, hits, topics)
         return [SimilarPerson(**_person_fields(hit), shared=of_both) for hit, of_both in zip(hits, shared, strict=True)]
 
-    def recommend(self, person: Entity, level: Level, top_k: int, known: Collection[str], only_new: bool, by: Ranking = "likely") -> list[Recommendation]:
-        """The items of a level for a person, best first. `known` are `item_id`s that the person's own units are labelled with."""
-        limit = min(top_k + (len(known) if only_new else 0), MAX_HITS)
-        field, vector = (LIKELY, likely_query(person[VECTOR])) if by == "likely" else (VECTOR, person[VECTOR])
-        hits = self._store.search(self.items, [vector], limit, filters.equals("level", level), ITEM_FIELDS, field)[0]
-        kept = [hit for hit in hits if not (only_new and hit["item_id"] in known)]
-        return [_recommendation(hit, hit["item_id"] in known) for hit in kept[:top_k]]
+    def items_near(self, vector: Vector, page: Page, where: str, by: Ranking = "alike") -> list[ItemHit]:
+        """The items nearest to the vector of a text, or of a history, best first."""
+        return [ItemHit(**_item_fields(hit)) for hit in page.near_enough(self._items(vector, where, by, page.limit, page.offset))]
 
-    def audience(self, vector: Sequence[float], top_k: int) -> list[PersonHit]:
-        """The people nearest to a text's vector, best first."""
-        hits = self._store.search(self.users, [vector], top_k, fields=USER_FIELDS)[0]
-        return [PersonHit(**_person_fields(hit)) for hit in hits]
+    def recommend(self, vector: Vector, page: Page, where: str, by: Ranking, known: Collection[str] = (), only_new: bool = False) -> list[Recommendation]:
+        """Items for a person's vector, best first. `known` are `item_id`s that the person's own units are labelled with; Milvus looks at MAX_HITS items at most."""
+        if only_new:
+            looked_at = self._items(vector, where, by, min(page.offset + page.limit + len(known), MAX_HITS))
+            hits = page.of([hit for hit in looked_at if hit["item_id"] not in known])
+        else:
+            hits = page.near_enough(self._items(vector, where, by, page.limit, page.offset))
+        return [Recommendation(**_item_fields(hit), known=hit["item_id"] in known) for hit in hits]
 
-    def _shared_topics(self, person: Entity, others: Sequence[Entity], count: int) -> list[list[Topic]]:
+    def _people(self, vector: Vector, page: Page, where: str, fields: Sequence[str]) -> list[Entity]:
+        return page.near_enough(self._store.search(self.users, [vector], page.limit, where, fields, offset=page.offset)[0])
+
+    def _items(self, vector: Vector, where: str, by: Ranking, limit: int, offset: int = 0) -> list[Entity]:
+        field, asked = (LIKELY, likely_query(vector)) if by == "likely" else (VECTOR, vector)
+        return self._store.search(self.items, [asked], limit, where, ITEM_FIELDS, field, offset=offset)[0]
+
+    def _shared_topics(self, vector: Vector, others: Sequence[Entity], count: int) -> list[list[Topic]]:
         if not others or not count:
             return [[] for _ in others]
-        vectors = [person[VECTOR], *(other[VECTOR] for other in others)]
+        vectors = [vector, *(other[VECTOR] for other in others)]
         near = self._store.search(self.items, vectors, TOPICS_LOOKED_AT, filters.equals("level", "specific"), ("item_id", "text"))
         return [shared_topics(near[0], near_other, count) for near_other in near[1:]]
+
+    def _entities(self, collection: CollectionSpec, name: str, keys: Sequence[str], fields: Sequence[str]) -> list[Entity]:
+        parts = (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))
+        return [found for part in parts for found in self._store.get(collection, name, part, fields)]
 
 
 def shared_topics(near_one: Sequence[Entity], near_other: Sequence[Entity], count: int) -> list[Topic]:
@@ -141,9 +138,8 @@ def _person_fields(hit: Entity) -> Entity:
     return {name: hit[name] for name in ("person_id", "score", "unit_count", "communities")} | {"last_at": datetime.fromtimestamp(hit["last_at"], UTC)}
 
 
-def _recommendation(hit: Entity, known: bool) -> Recommendation:
+def _item_fields(hit: Entity) -> Entity:
+    """`level` and `label_count` of an app's own item are '' and 0 in Milvus."""
     is_label = bool(hit["level"])
-    return Recommendation(
-        item_id=hit["item_id"], score=hit["score"], text=hit["text"], level=hit["level"] or None, source=hit["source"],
-        label_count=hit["label_count"] if is_label else None, known=known,
-    )  # fmt: skip
+    fields = {name: hit[name] for name in ("item_id", "score", "text", "source")}
+    return {**fields, "level": hit["level"] or None, "label_count": hit["label_count"] if is_label else None}

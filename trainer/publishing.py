@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 TRAINED = "trained"
 """Alias of the encoder that was trained or merged last, champion or not."""
-ENCODER_VERSION = "kindred.encoder_version"
-"""Tag of a registered version."""
 
 
 def register(lake: LakeConfig, encoder: Encoder, tags: Mapping[str, str], provenance: Provenance | None = None) -> str:
@@ -58,7 +56,7 @@ def _facts(encoder: Encoder, provenance: Provenance) -> dict[str, str]:
         "made": provenance.kind, "base_model": public_name(card.base_model), "dimension": encoder.dimension, "max_tokens": card.max_tokens,
         "query_format": card.query_format, "rendering_version": card.rendering_version,
     }  # fmt: skip
-    return {ENCODER_VERSION: encoder.version, **{f"kindred.{name}": str(value) for name, value in facts.items()}}
+    return {registry.ENCODER_VERSION: encoder.version, **{f"kindred.{name}": str(value) for name, value in facts.items()}}
 
 
 def _describe(lake: LakeConfig, model_version: str, description: str) -> None:
@@ -75,13 +73,7 @@ def champion_version(lake: LakeConfig) -> str | None:
         found = mlflow.MlflowClient().get_model_version_by_alias(lake.registered_model, lake.encoder_alias)
     except MlflowException:
         return None
-    return str(found.tags.get(ENCODER_VERSION, "unknown"))
-
-
-def find_version(lake: LakeConfig, tag: str, value: str) -> str | None:
-    """Number of the newest registered version with this tag; None where there is none."""
-    found = mlflow.MlflowClient().search_model_versions(f"name = '{lake.registered_model}' and tags.`{tag}` = '{value}'")
-    return str(max(int(each.version) for each in found)) if found else None
+    return str(found.tags.get(registry.ENCODER_VERSION, "unknown"))
 
 
 def encoder_folder(lake: LakeConfig, name: str) -> Path:

@@ -83,12 +83,17 @@ def rows_of_file(
     """
     sources = pa.array(sorted(new_sources), pa.string())
     for acts in open_parquet(lake, ACTS, path).iter_batches(_ROWS_AT_ONCE, columns=_STORED_COLUMNS):
-        keys = thread_keys(acts)
         is_new = pa.repeat(True, acts.num_rows) if touched is None else pc.is_in(acts["source_file"], value_set=sources)
-        acts = acts.select(_STORED_COLUMNS).append_column("is_new", is_new).append_column("thread_key", keys)
+        acts = acts.select(_STORED_COLUMNS).append_column("is_new", is_new)
         if touched is not None:
-            acts = acts.filter(pc.is_in(keys, value_set=touched))
-        yield _cut_texts(acts.append_column("thread_hash", thread_hashes(acts["thread_key"])), texts)
+            acts = acts.filter(pc.is_in(thread_keys(acts), value_set=touched))
+        yield _with_threads(acts, texts)
+
+
+def threads_of_acts(acts: pa.Table, texts: ActTexts) -> Iterator[pa.RecordBatch]:
+    """Acts that stand in no table yet, all of them new, as `acts_of_blocks` gives those of a bucket: each thread's in a row, with texts cut."""
+    rows = acts.append_column("is_new", pa.repeat(True, acts.num_rows)).combine_chunks()
+    yield from sorted_rows((pa.Table.from_batches([_with_threads(batch, texts)]) for batch in rows.to_batches()), ("thread_hash",))
 
 
 def touched_threads(lake: LakeConfig, paths: Iterable[str], new_sources: Collection[str]) -> pa.Array:
@@ -127,6 +132,12 @@ def acts_of_blocks(blocks: Iterable[pa.RecordBatch], threads: ThreadBuckets) -> 
         for name, value in zip(ACTS.partition_by, partition, strict=True):
             acts = acts.append_column(name, pa.repeat(value, acts.num_rows))
         yield acts
+
+
+def _with_threads(acts: pa.RecordBatch, texts: ActTexts) -> pa.RecordBatch:
+    """Acts with `thread_key` and `thread_hash`, and with texts cut."""
+    keys = thread_keys(acts)
+    return _cut_texts(acts.append_column("thread_key", keys).append_column("thread_hash", thread_hashes(keys)), texts)
 
 
 def _cut_texts(acts: pa.RecordBatch, texts: ActTexts) -> pa.RecordBatch:

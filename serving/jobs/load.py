@@ -63,7 +63,7 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
     """
     folder = registered_folder(lake)
     version, weights = encoder_version(folder), popularity_weights(read_card(folder))
-    with open_store(lake, config) as store:
+    with open_store(lake, config, make=True) as store:
         inputs = inputs_now(
             lake,
             (USER_VECTORS, ITEM_VECTORS),

@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 
 from conf.arguments import JobArguments
-from lake.config import LakeConfig
 from serving import arguments as serving_arguments
-from serving.config import ServingConfig
-from serving.milvus import open_store
-from serving.queries import Columns, print_hits
-from serving.search import Index, SimilarPerson
+from serving.hits import SimilarPerson
+from serving.queries import Columns, answer_and_print
 
 COLUMNS: Columns = {
     "score": lambda hit: f"{hit.score:.3f}",
@@ -25,16 +22,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run_job(arguments: JobArguments) -> None:
-    """Print the hits."""
-    lake, config, values = arguments.section("lake", LakeConfig), arguments.section("serving", ServingConfig), arguments.values
-    print_hits(similar_users(lake, config, values.user, values.top_k or config.top_k), COLUMNS, values.json)
-
-
-def similar_users(lake: LakeConfig, config: ServingConfig, user: str, top_k: int) -> list[SimilarPerson]:
-    """The people nearest to a person (by `person_id` or `user_id`), best first. Raises VectorStoreError on an unknown one."""
-    with open_store(lake, config) as store:
-        index = Index(store)
-        return index.similar_users(index.person(user), top_k, config.shared_topics)
+    """Print the people nearest to a person, best first. Raises UnknownIdError on an unknown one."""
+    answer_and_print(arguments, SimilarPerson, COLUMNS)
 
 
 if __name__ == "__main__":

@@ -99,8 +99,8 @@ def test_model_and_version_are_described_and_can_be_found(published: LakeConfig)
     assert f"Encoder {encoder.version} is the untouched base." in version.description
     assert version.tags.items() >= {"kindred.made": "base", "kindred.dimension": "384", "kindred.max_tokens": "64", "kindred.inputs": "abc"}.items()
     assert "`champion` is the version that is served" in client.get_registered_model(published.registered_model).description
-    assert publishing.find_version(published, publishing.ENCODER_VERSION, encoder.version) == str(version.version)
-    assert publishing.find_version(published, publishing.ENCODER_VERSION, "another") is None
+    assert registry.find_version(published, registry.ENCODER_VERSION, encoder.version) == str(version.version)
+    assert registry.find_version(published, registry.ENCODER_VERSION, "another") is None
 
 
 def test_a_description_that_somebody_wrote_stays(lake: LakeConfig) -> None:

@@ -31,7 +31,7 @@ from serving_lake import (
 )  # fmt: skip
 
 from benchmarks import nearest
-from conf.errors import ConfigError, ContractError, EncoderError, VectorStoreError
+from conf.errors import ConfigError, ContractError, EncoderError, KindredError, VectorStoreError
 from lake import arrow_tables, pseudonyms
 from lake.acts import ACTS
 from lake.config import LakeConfig
@@ -164,7 +164,7 @@ def test_audience_of_a_text_are_the_people_who_care(served: LakeConfig, capfd: p
 
 @pytest.mark.parametrize("hostile", ["nobody", "a'] or person_id not in ['zz", 'a"] or person_id not in ["zz', "nul\x00", ""])
 def test_unknown_user_is_an_error_and_nobody_elses_answer(served: LakeConfig, hostile: str) -> None:
-    with pytest.raises(VectorStoreError, match=r"no person|control character"):
+    with pytest.raises(KindredError, match=r"no person|control character|at least 1 character"):
         similar_users.main(["--lake", served.path, "--user", hostile])
 
 

@@ -62,7 +62,7 @@ def merged_version(lake: LakeConfig, config: TrainerConfig, parts: Sequence[Part
     shares = sorted([part.version, f"{part.share:.9f}"] for part in parts)
     inputs = Inputs(settings={"shares": shares}, code=f"{MERGING_VERSION} merge")
     tags = {tracking.INPUTS: inputs.fingerprint}
-    found = publishing.find_version(lake, tracking.INPUTS, tags[tracking.INPUTS])
+    found = registry.find_version(lake, tracking.INPUTS, tags[tracking.INPUTS])
     if found is not None:
         logger.info("%s: this merge is registered, nothing to do", MERGE)
         return found
@@ -70,7 +70,7 @@ def merged_version(lake: LakeConfig, config: TrainerConfig, parts: Sequence[Part
     with job_run(lake, MERGE, {"trainer": config, "inputs": inputs}) as record:
         encoder = merge(parts)
         record.rows["encoders"] += len(parts)
-        found = publishing.find_version(lake, publishing.ENCODER_VERSION, encoder.version)
+        found = registry.find_version(lake, registry.ENCODER_VERSION, encoder.version)
         return found or _register(lake, parts, encoder, tags)
 
 
