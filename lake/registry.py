@@ -55,6 +55,13 @@ def find_version(lake: LakeConfig, tag: str, value: str) -> str | None:
     return str(max(int(each.version) for each in found)) if found else None
 
 
+def move_alias(lake: LakeConfig, alias: str, model_version: str) -> None:
+    """Let an alias name this version of the registered model."""
+    import mlflow
+
+    mlflow.MlflowClient().set_registered_model_alias(lake.registered_model, alias, model_version)
+
+
 def local_folder(uri: str) -> Path:
     """Files of a registered model on this machine, downloaded where the registry is remote."""
     import mlflow

@@ -55,6 +55,7 @@ COMMANDS = tuple(
         ("trainer ablate", "trainer.jobs.ablate", "variants of a training side by side", "trainer"),
         ("serving embed", "serving.jobs.embed", "sequences, items -> user_vectors, item_vectors", "serving"),
         ("serving load", "serving.jobs.load", "vectors -> Milvus", "serving"),
+        ("serving rollback", "serving.jobs.rollback", "serve again what was served before", "serving"),
         ("serving similar-users", "serving.jobs.similar_users", "people whose vectors are nearest to a person's", "serving"),
         ("serving recommend", "serving.jobs.recommend", "items nearest to a person, at a level", "serving"),
         ("serving audience", "serving.jobs.audience", "people nearest to a text", "serving"),

@@ -18,6 +18,10 @@ LOAD = """Load the vectors of the registered encoder into Milvus and let apps se
 
 Reads `user_vectors` and `item_vectors`; writes fresh Milvus collections, checks them, and moves the aliases `users` and `items`.
 A load that fails or is killed leaves the old collections in place; the next one drops its leftovers."""
+ROLLBACK = """Serve again what was served before the last load, and let the registry's alias name the encoder that it was made with.
+
+Reads and moves the aliases in Milvus and the registry; copies nothing, and so takes a moment. People who left the lake since, are in it again until the next 'kindred serving load', which serves
+what the tables hold."""
 SIMILAR_USERS = """The people most like a person, and the topics near to both.
 
 Reads the Milvus collections `users` and `items`; writes nothing."""
@@ -41,6 +45,13 @@ def embed(argv: Sequence[str] | None = None) -> JobArguments:
 def load(argv: Sequence[str] | None = None) -> JobArguments:
     """The shared arguments; there must be vectors and an encoder."""
     return _checked(job_arguments(argv, LOAD), "user_vectors", "item_vectors", needs_encoder=True)
+
+
+def rollback(argv: Sequence[str] | None = None) -> JobArguments:
+    """--to; there must be an encoder and an index."""
+    parser = job_parser(ROLLBACK)
+    parser.add_argument("--to", metavar="COLLECTION", help="name of the users' collection to serve (default: that of the load before the one that is served)")
+    return _checked(parse_job_arguments(parser, argv), needs_encoder=True, needs_index=True)
 
 
 def similar_users(argv: Sequence[str] | None = None) -> JobArguments:

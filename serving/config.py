@@ -29,8 +29,8 @@ class ServingConfig(StageConfig):
         "", pattern="^([A-Za-z_][A-Za-z0-9_]{0,63})?$", description="What stands before the aliases 'users' and 'items', where several lakes share a server."
     )
     keep_hours: float = Field(
-        24, ge=0, le=876_000, description="Hours for which what nobody serves is kept: on a server collections of earlier loads (apps may still ask them, and a load may be under way), "
-        "in the lake the vectors of encoders that another took the place of. Milvus Lite, which one process has at a time, keeps none.",
+        24, ge=0, le=876_000, description="Hours for which what nobody serves any more is kept: collections of earlier loads (apps may still ask them, and 'kindred serving rollback' goes back to them), and in the lake "
+        "the vectors of encoders that another took the place of. They count from the load that took its place.",
     )  # fmt: skip
     timeout_seconds: float = Field(60, gt=0, description="Limit of one request to Milvus.")
     index_type: Literal["FLAT", "HNSW", "AUTOINDEX"] | None = Field(None, description="None is FLAT on Milvus Lite, which has no other, and HNSW on a server.")

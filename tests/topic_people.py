@@ -103,7 +103,7 @@ def register(lake: LakeConfig, encoder: Encoder) -> None:
     registry.connect(lake)
     with mlflow.start_run():
         version = publishing.register(lake, encoder, {})
-    publishing.move_alias(lake, lake.encoder_alias, version)
+    registry.move_alias(lake, lake.encoder_alias, version)
 
 
 def shaken(base: Encoder) -> Encoder:

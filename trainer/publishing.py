@@ -93,11 +93,6 @@ def encoder_folder(lake: LakeConfig, name: str) -> Path:
         raise EncoderError(f"{name}: no such encoder ({error.message}); lake.mlflow_uri says whose registry is asked") from None
 
 
-def move_alias(lake: LakeConfig, alias: str, model_version: str) -> None:
-    """Let an alias name this version of the registered model."""
-    mlflow.MlflowClient().set_registered_model_alias(lake.registered_model, alias, model_version)
-
-
 def quote_in_card(lake: LakeConfig, section: str) -> str | None:
     """Put a section (Markdown, its heading first) into the card of the encoder that the alias names, and give the id of the run that made the encoder; None where no run did.
 

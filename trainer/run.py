@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from conf.errors import ContractError, EncoderError
 from conf.logs import NOTICE, Pace
-from lake import arrow_tables
+from lake import arrow_tables, registry
 from lake.config import LakeConfig
 from lake.encoder import Encoder, load_registered, read_card, registered_folder
 from lake.examples import EXAMPLES, HeldOut, Kind, topics_as_json
@@ -196,9 +196,9 @@ def register_winner(lake: LakeConfig, config: TrainerConfig, plan: Plan, tuned: 
     if choice == "base":
         untouched = replace(known, kind="base", made=f"the untouched base, beside what was {known.made}", settings={})
         champion = publishing.register(lake, base, plan.tags, untouched)
-    publishing.move_alias(lake, publishing.TRAINED, tuned_version)
+    registry.move_alias(lake, publishing.TRAINED, tuned_version)
     if champion is not None:
-        publishing.move_alias(lake, lake.encoder_alias, champion)
+        registry.move_alias(lake, lake.encoder_alias, champion)
     say_choice(choice, found, config.evaluation.min_people_to_choose, lake.encoder_alias)
     logger.info("general probe: MRR %.3f, base %.3f; cosine distance to the base %.3f", probe.probe_mrr_tuned, probe.probe_mrr_base, probe.distance_to_base)
 

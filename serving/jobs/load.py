@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.encoder import EncoderCard, encoder_version, read_card, registered_folder
-from lake.job_runs import JOB_RUNS, Inputs, RunRecord, hold_what_was_left, inputs_now, job_run, last_done_run
+from lake.job_runs import Inputs, RunRecord, hold_what_was_left, inputs_now, job_run, last_done_run
 from lake.labels import LEVELS
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving import arguments as serving_arguments
@@ -24,18 +24,17 @@ from serving.collections import (
     COLLECTIONS,
     CONTRACT_VERSION,
     ITEMS,
-    USERS,
     VECTOR,
     CollectionSpec,
     LoadName,
     PopularityWeights,
     as_entity,
     load_name,
-    parse_name,
 )
 from serving.config import ServingConfig
 from serving.filters import equals
 from serving.jobs import embed
+from serving.loads import drop_unused, lake_id, serve, served_here
 from serving.milvus import VectorStore, open_store
 from serving.recall import BEST, ExactNearest, Row
 
@@ -89,23 +88,6 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
 def popularity_weights(card: EncoderCard) -> PopularityWeights:
     """What the logarithm of an item's count weighs beside an encoder's cosine, by level; 0 where the encoder tells nothing of it."""
     return {level: card.popularity_weight(level) or 0.0 for level in LEVELS}
-
-
-def lake_id(lake: LakeConfig) -> str:
-    """What tells this lake from others for as long as it is there, wherever it is moved: the Delta id of the table that every job writes to and none makes anew."""
-    return str(arrow_tables.create_table(lake, JOB_RUNS).metadata().id)
-
-
-def served_here(store: VectorStore, new: LoadName) -> LoadName | None:
-    """The load that is served; None where nothing is. Raises VectorStoreError where it is another lake's, or nobody's that we know."""
-    alias = store.alias(USERS)
-    target = store.target(alias)
-    name = parse_name(target) if target else None
-    if target is not None and not store.is_lite and (name is None or name.lake not in (new.lake, None)):
-        raise VectorStoreError(
-            f"{store.place}: alias {alias!r} stands for {target}, which is not of this lake; give its aliases another name by serving.alias_prefix"
-        )
-    return name
 
 
 def check_embedded(lake: LakeConfig, inputs: Inputs) -> None:
@@ -170,34 +152,6 @@ def check_collection(
             raise VectorStoreError(
                 f"{name}: {recall:.0%} of the {BEST} nearest rows found, {asked}, expected {min_recall:.0%}; the old collection stays in use; raise serving.search_ef"
             )
-
-
-def serve(store: VectorStore, load: LoadName, keep_hours: float) -> None:
-    """Let apps see a load, at once by the move of the users' alias, from which the name of its items follows; the items' alias is for people who look around."""
-    for collection in (USERS, ITEMS):
-        alias = store.alias(collection)
-        if store.target(alias) != load.of(collection):
-            store.point(alias, load.of(collection))
-    drop_unused(store, load, load, keep_hours)
-
-
-def drop_unused(store: VectorStore, served: LoadName | None, new: LoadName, keep_hours: float) -> None:
-    """Remove this lake's collections that are not served: leftovers of a killed load, and what was served before. On a server the younger ones stay, since apps may
-    still ask them, and another process may be filling them. Other lakes' stay, and on a server those of an older program, which did not say whose they are; so does
-    what an alias stands for, be it of another `alias_prefix`.
-    """
-    kept = timedelta(0) if store.is_lite else timedelta(hours=keep_hours)
-    in_use = set() if served is None else {served.of(collection) for collection in COLLECTIONS}
-    for name in store.names():
-        load = parse_name(name)
-        is_ours = load is not None and (store.is_lite or load.lake == new.lake)
-        if load is None or not is_ours or name in in_use or datetime.now(UTC) - load.started_at < kept:
-            continue
-        if aliases := store.aliases(name):
-            logger.warning("%s stays, since the alias %s stands for it", name, ", ".join(aliases))
-        else:
-            store.drop(name)
-            logger.info("dropped %s, which nobody serves", name)
 
 
 def _sample(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec, rows: int, size: int) -> np.ndarray:

@@ -104,15 +104,17 @@ def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128,
     """Register the untouched MiniLM as champion, as training does; returns its version."""
     from sentence_transformers import SentenceTransformer
 
-    from trainer.publishing import move_alias, register
+    from trainer.publishing import register
 
     card = EncoderCard(
         base_model="all-MiniLM-L6-v2", rendering_version=RENDERING_VERSION, max_tokens=max_tokens, dimensions=[384], query_format=query_format,
         **of_card,
     )  # fmt: skip
-    save_encoder(SentenceTransformer(model_path(card.base_model), device="cpu"), card, folder)
+    model = SentenceTransformer(model_path(card.base_model), device="cpu")
+    model.max_seq_length = max_tokens  # as training has it: else the registered folder is another encoder than this one
+    save_encoder(model, card, folder)
     registry.connect(lake)
-    move_alias(lake, lake.encoder_alias, register(lake, load_encoder(folder, "cpu"), {}))
+    registry.move_alias(lake, lake.encoder_alias, register(lake, load_encoder(folder, "cpu"), {}))
     return encoder_version(registered_folder(lake))
 
 

@@ -39,7 +39,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with mlflow.start_run():
         for seed in (1, 2):
             version = publishing.register(lake, noisy(seed, examples=seed), {})
-    publishing.move_alias(lake, "champion", version)
+    registry.move_alias(lake, "champion", version)
     return Path(lake.path)
 
 
@@ -95,7 +95,7 @@ def test_a_merge_is_registered_once_and_is_no_champion(copy: LakeConfig, caplog:
     (job,) = arrow_tables.read(copy, JOB_RUNS).to_pylist(maps_as_pydicts="strict")
     assert (job["job"], job["status"], job["rows"]) == ("trainer merge", "done", {"encoders": 3})
 
-    publishing.move_alias(copy, "trained", "1")
+    registry.move_alias(copy, "trained", "1")
     assert merge(copy, "2", "1", "--weights", "0.5", "1.5", "--with-base", "0.2") == 0  # the same shares in another order
     assert (alias(copy, "trained"), versions(copy)) == (3, 3)
     assert arrow_tables.read(copy, JOB_RUNS).num_rows == 1

@@ -83,7 +83,7 @@ def test_a_moved_lake_is_trained_further_where_it_is_now(copy_to: Callable[[Path
     (tmp_path / "old" / "lake").rename(tmp_path / "lake")
     lake = earlier.model_copy(update={"path": str(tmp_path / "lake")})
     encoder = load_registered(lake, "cpu")
-    publishing.move_alias(lake, lake.encoder_alias, publishing.register(lake, encoder, {}))
+    registry.move_alias(lake, lake.encoder_alias, publishing.register(lake, encoder, {}))
     assert registered_folder(lake).is_relative_to(tmp_path / "lake")
     assert encoder_version(registered_folder(lake)) == encoder.version
     assert mlflow.artifacts.load_dict(mlflow.get_run(old_run.split("/")[-3]).info.artifact_uri + "/later.json") == {"of": "a later run"}

@@ -40,7 +40,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> LakeConfig:
     with mlflow.start_run():
         encoder = Encoder(base.model, card, content_version(base.model, card))
         version = publishing.register(lake, encoder, {"kindred.inputs": "abc"}, Provenance("base", "the untouched base", base.version))
-    publishing.move_alias(lake, lake.encoder_alias, version)
+    registry.move_alias(lake, lake.encoder_alias, version)
     return lake
 
 

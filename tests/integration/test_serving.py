@@ -44,6 +44,7 @@ from lake.rendering import RENDERING_VERSION, QueryFormat, render_history_unit
 from lake.schema import rows_table
 from lake.units import SEQUENCES
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
+from serving import loads
 from serving.collections import COLLECTIONS, USERS, load_name, parse_name
 from serving.config import ServingConfig
 from serving.jobs import audience, embed, load, recommend, similar_users
@@ -308,7 +309,9 @@ def test_a_load_killed_before_either_alias_moves_leaves_the_old_one_serving_or_t
     after = targets(own)
     assert not set(after) & set(before)
     with open_store(own, CONFIG) as store:
-        assert [name for name in store.names() if parse_name(name)] == sorted(name for name in after if name)
+        names = {name for name in store.names() if parse_name(name)}
+    assert names >= {name for name in after if name} | {name for name in before if name}  # what was served may be gone back to
+    assert len(names) == 4 + 2 * moved  # a load that was served, and then was not, is no leftover
     assert len(hits_of(similar_users, own, ["--user", person_id("baker")], capfd)) == len(PEOPLE)
 
 
@@ -387,8 +390,8 @@ def test_an_index_that_does_not_find_the_nearest_rows_is_not_served(own: LakeCon
 
 def test_collections_of_others_are_left_alone_and_young_ones_of_ours_on_a_server(own: LakeConfig) -> None:
     now, day = datetime.now(UTC), timedelta(days=1)
-    ours = load_name(load.lake_id(own), "e" * 16, now, "a" * 32)
-    loads = {
+    ours = load_name(loads.lake_id(own), "e" * 16, now, "a" * 32)
+    of = {
         "served": replace(ours, started_at=now - 3 * day), "before": replace(ours, started_at=now - 5 * day),
         "by another alias": replace(ours, started_at=now - 6 * day), "under way": replace(ours, started_at=now - day / 2),
         "another lake's": load_name("other", "e" * 16, now - 5 * day, "a" * 32), "an older program's": replace(ours, lake=None, started_at=now - 5 * day),
@@ -398,20 +401,20 @@ def test_collections_of_others_are_left_alone_and_young_ones_of_ours_on_a_server
         """Names alone."""
 
         is_lite = False
-        left = [loads[name].of(USERS) for name in loads] + ["somebody_elses"]
+        left = [of[name].of(USERS) for name in of] + ["somebody_elses"]
 
         def names(self) -> list[str]:
             return list(self.left)
 
         def aliases(self, name: str) -> list[str]:
-            return ["their_users"] if name == loads["by another alias"].of(USERS) else []
+            return ["their_users"] if name == of["by another alias"].of(USERS) else []
 
         def drop(self, name: str) -> None:
             self.left.remove(name)
 
     server: Any = Server()
-    load.drop_unused(server, loads["served"], ours, 24)
-    assert set(server.left) == {loads[name].of(USERS) for name in loads if name != "before"} | {"somebody_elses"}
+    loads.drop_unused(server, of["served"], ours, 24)
+    assert set(server.left) == {of[name].of(USERS) for name in of if name != "before"} | {"somebody_elses"}
 
 
 def test_an_alias_of_another_lake_on_the_server_is_not_taken(own: LakeConfig) -> None:
@@ -430,7 +433,7 @@ def test_an_alias_of_another_lake_on_the_server_is_not_taken(own: LakeConfig) ->
 
     server: Any = Server()
     with pytest.raises(VectorStoreError, match=r"alias 'users' stands for users_.*, which is not of this lake; .* serving.alias_prefix"):
-        load.served_here(server, load_name(load.lake_id(own), "e" * 16, datetime.now(UTC), "a" * 32))
+        loads.served_here(server, load_name(loads.lake_id(own), "e" * 16, datetime.now(UTC), "a" * 32))
 
 
 def test_aliases_may_have_names_of_their_own(own: LakeConfig) -> None:

@@ -34,7 +34,7 @@ def run_job(arguments: JobArguments) -> None:
     parts = parts_of(lake, values.encoders, values.weights or [1.0] * len(values.encoders), values.with_base)
     registry.connect(lake)  # an encoder may be of another one
     version = merged_version(lake, arguments.section("trainer", TrainerConfig), parts)
-    publishing.move_alias(lake, publishing.TRAINED, version)
+    registry.move_alias(lake, publishing.TRAINED, version)
     logger.info("'%s' is version %s of %s", publishing.TRAINED, version, lake.registered_model)
 
 
