@@ -6,9 +6,13 @@ from pathlib import Path
 from conf.arguments import JobArguments, job_arguments, job_parser, parse_job_arguments
 from conf.errors import ConfigError, TeacherError
 
+SAMPLE = """The contents that are worth a label, under a budget: people first, from all strata, then units in windows of their histories; one of all that say the same.
+
+Reads `sequences`, of `units` the languages, and `identities` where it is there; writes `label_sample`, whole and in one commit, to which 'kindred teacher label' then keeps. A larger
+budget takes all that a smaller one takes. Does nothing where neither tables nor settings changed."""
 LABEL = """Two labels of each content: the teacher reads a unit in its context and says what it is about.
 
-Reads `units` (and `identities` where it is there); writes `labels`, batch by batch: labels, and the reason where a content came to none. What this teacher has labelled before is not
+Reads `units` (and `label_sample` and `identities` where they are there); writes `labels`, batch by batch: labels, and the reason where a content came to none. What this teacher has labelled before is not
 labelled again; with nothing left the model is not even loaded."""
 IMPORT_LABELS = """Labels that were made elsewhere: one JSON object a line, {"unit_id" or the platform's own "id", "specific", "broad"}.
 
@@ -20,6 +24,11 @@ Reads `labels`; writes `items`, whole and in one commit, where they changed. Ite
 IMPORT_ITEMS = """An app's own items, as `teacher.catalogue` in the settings describes them: a table of ids and words, CSV, JSON lines or Parquet.
 
 Reads FILE; writes `items` and `item_rejects`, of which it replaces those of this catalogue, where they changed. Items of labels and of other catalogues stay."""
+
+
+def sample(argv: Sequence[str] | None = None) -> JobArguments:
+    """The shared arguments; there must be sequences and units."""
+    return _checked(job_arguments(argv, SAMPLE), "sequences", "units")
 
 
 def label(argv: Sequence[str] | None = None) -> JobArguments:

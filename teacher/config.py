@@ -57,6 +57,40 @@ class CatalogueConfig(StageConfig):
         return {self.id, *(name for name in self.text if name not in self.flags), *(name for names in self.flags.values() for name in names)}
 
 
+class SampleConfig(StageConfig):
+    """`teacher.sample`: which contents are worth a label, and what it would cost to label them."""
+
+    contents: int | None = Field(None, gt=0, description="Contents to label at most; None where `hours` is the budget.")
+    hours: float | None = Field(None, gt=0, description="Hours of the engine to spend at most, in place of `contents`; needs a speed, given or measured.")
+    units_per_person: int = Field(20, gt=0, description="Units of one person at most.")
+    window_units: int = Field(5, gt=0, description="Successive units that are taken together, so that a cut of the history has labels soon after it.")
+    min_units: int = Field(3, gt=0, description="People with fewer units that may be taken are passed over; as trainer.examples.min_future_labels.")
+    history_units: int = Field(
+        512, gt=1, description="Newest units of a person that count; as trainer.examples.max_history_units, since others are not trained on."
+    )
+    past_units: int = Field(5, ge=0, description="Oldest of these that are left out, since no cut lies before them; as trainer.examples.min_past_units.")
+    contents_per_community: int = Field(50_000, gt=0, description="Units of one community at most.")
+    balance: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="How many people a stratum gives, as a power of how many it has: 1 takes the same share of each, 0 as many of each as there are.",
+    )
+    probed_prompts: int = Field(400, gt=0, description="Prompts whose tokens are counted for a forecast.")
+    tokens_per_second: float | None = Field(
+        None,
+        gt=0,
+        description="Tokens a second that the engine reads (cached ones aside) and writes; None: as measured by the last 'kindred teacher label' with these settings.",
+    )
+    price_per_hour: float | None = Field(None, ge=0, description="Of what the engine runs on, in any currency; None: no price is told.")
+
+    @model_validator(mode="after")
+    def _has_one_budget(self) -> Self:
+        if self.contents is not None and self.hours is not None:
+            raise ValueError("contents and hours are both set; set one of them")
+        return self
+
+
 class TeacherConfig(StageConfig):
     """The `teacher` section."""
 
@@ -65,9 +99,13 @@ class TeacherConfig(StageConfig):
         None, description="'small' or 'chat', the prompts that come with Kindred, or the path of a prompt file; None is chosen by the model's size."
     )
     max_units: int | None = Field(
-        None, gt=0, description="Units to label at most, by whole people in the order of a hash of their id; None labels everybody's."
+        None,
+        gt=0,
+        description="Units to label at most, by whole people in the order of a hash of their id; None labels everybody's. Counts where there is no sample.",
     )
     min_units_per_person: int = Field(5, gt=0, description="With max_units: people with fewer units are passed over.")
+    use_sample: bool = Field(True, description="Label the contents of `label_sample` alone, where 'kindred teacher sample' has picked some.")
+    sample: SampleConfig = Field(SampleConfig(), description="What 'kindred teacher sample' picks.")
     batch_units: int = Field(64, gt=0, description="Contents labelled and committed at once; thousands on GPUs.")
     max_model_tokens: int = Field(2048, gt=0, description="Context length of the model in tokens, prompt and completion together.")
     dtype: str | None = Field(None, description="Number type of the weights in vLLM's words; None is float32 on a CPU and the model's own elsewhere.")

@@ -1,10 +1,10 @@
 """The units that a teacher is to see, out of `units`, one partition in memory at a time (edge).
 
-A partition's ids and hashes are, and of its texts those of one batch of rows; besides, each content that the teacher has answered, and with `teacher.max_units` a count for each person.
+A partition's ids and hashes are, and of its texts those of one batch of rows; besides, each content that the teacher has answered, and the sample, or with `teacher.max_units` a
+count for each person.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from functools import reduce
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -13,8 +13,10 @@ import pyarrow.dataset as ds
 
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.units import IDENTITIES, UNITS
+from lake.labels import LABEL_SAMPLE
+from lake.units import UNITS
 from teacher.config import TeacherConfig
+from teacher.histories import identities_of, partitions
 from teacher.selection import contents_of, one_unit_a_content, units_of_people, whole_people, with_persons
 
 ID_COLUMNS = ("unit_id", "user_id", "unit_hash", "duplicate_group")
@@ -30,6 +32,12 @@ class SelectedPart(NamedTuple):
     shown: pa.Table
 
 
+class ChosenContents(NamedTuple):
+    """Contents that alone are selected."""
+
+    contents: pa.Array
+
+
 class ChosenPeople(NamedTuple):
     """People (`person_id`) whose units alone are selected, and the accounts that belong to somebody of another id."""
 
@@ -37,24 +45,32 @@ class ChosenPeople(NamedTuple):
     identities: Mapping[str, str]
 
 
-def chosen_people(lake: LakeConfig, config: TeacherConfig, version: int) -> ChosenPeople | None:
-    """The people of `max_units`; None where everybody's units are selected. Goes through all ids once."""
+Chosen = ChosenContents | ChosenPeople | None
+"""What is selected; None where everything is."""
+
+
+def chosen_units(lake: LakeConfig, config: TeacherConfig, version: int, sample_version: int | None) -> Chosen:
+    """The contents of a version of `label_sample`, else the people of `max_units`, if either is there. The people are found by going through all ids once."""
+    if sample_version is not None:
+        return ChosenContents(arrow_tables.read(lake, LABEL_SAMPLE, ("unit_hash",), version=sample_version)["unit_hash"].combine_chunks())
     if config.max_units is None:
         return None
-    identities = _identities(lake)
-    counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in _partitions(lake, version)]
+    identities = identities_of(lake)
+    counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in partitions(lake, UNITS, version)]
     chosen = whole_people(pa.concat_tables(counts), config.max_units, config.min_units_per_person) if counts else pa.array([], pa.string())
     return ChosenPeople(chosen, identities)
 
 
-def selected_parts(lake: LakeConfig, people: ChosenPeople | None, version: int) -> Iterator[SelectedPart]:
-    """The selection, partition by partition: everybody's units, or those of the chosen people."""
-    for where in _partitions(lake, version):
+def selected_parts(lake: LakeConfig, chosen: Chosen, version: int) -> Iterator[SelectedPart]:
+    """The selection, partition by partition: everybody's units, those of the chosen contents, or those of the chosen people."""
+    for where in partitions(lake, UNITS, version):
         units = _ids(lake, where, version)
         found = units.num_rows
-        if people is not None:
-            units = with_persons(units, people.identities)
-            units = units.filter(pc.is_in(units["person_id"], people.person_ids))
+        if isinstance(chosen, ChosenContents):
+            units = units.filter(pc.is_in(units["content"], chosen.contents))
+        elif chosen is not None:
+            units = with_persons(units, chosen.identities)
+            units = units.filter(pc.is_in(units["person_id"], chosen.person_ids))
         yield SelectedPart(where, found, units.num_rows, one_unit_a_content(units))
 
 
@@ -72,21 +88,5 @@ def pending_units(lake: LakeConfig, parts: Iterator[SelectedPart], answered: Col
                     yield content, unit
 
 
-def _partitions(lake: LakeConfig, version: int) -> list[ds.Expression]:
-    """A filter for each partition of `units`, in the order of their values."""
-    files = arrow_tables.live_files(arrow_tables.open_table(lake, UNITS, version))
-    values = sorted({tuple(file[f"partition.{column}"] for column in UNITS.partition_by) for file in files})
-    return [
-        reduce(lambda one, other: one & other, (ds.field(column) == value for column, value in zip(UNITS.partition_by, each, strict=True))) for each in values
-    ]
-
-
 def _ids(lake: LakeConfig, where: ds.Expression, version: int) -> pa.Table:
     return contents_of(arrow_tables.read(lake, UNITS, ID_COLUMNS, where, version))
-
-
-def _identities(lake: LakeConfig) -> dict[str, str]:
-    if arrow_tables.find_table(lake, IDENTITIES) is None:
-        return {}
-    rows = arrow_tables.read(lake, IDENTITIES)
-    return dict(zip(rows["user_id"].to_pylist(), rows["person_id"].to_pylist(), strict=True))

@@ -16,14 +16,14 @@ from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord, job_run
-from lake.labels import LABELS
+from lake.labels import LABEL_SAMPLE, LABELS
 from lake.units import IDENTITIES, UNITS
 from teacher import arguments as teacher_arguments
 from teacher.config import TeacherConfig
 from teacher.engine import Engine, VllmEngine
 from teacher.identity import Teacher, find_teacher, model_folder
 from teacher.labelling import ask, label_rows
-from teacher.selected_units import SelectedPart, chosen_people, pending_units, selected_parts
+from teacher.selected_units import SelectedPart, chosen_units, pending_units, selected_parts
 from teacher.selection import ContentBatch, content_batches
 
 logger = logging.getLogger(__name__)
@@ -59,11 +59,14 @@ def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngi
         record.read(IDENTITIES, arrow_tables.table_version(lake, IDENTITIES))
         answered = _answered(lake, teacher.version)
         version = record.versions_read[UNITS.name]
-        people = chosen_people(lake, config, version)
-        pending, reasons = _plan(selected_parts(lake, people, version), answered, record)
+        sample = arrow_tables.table_version(lake, LABEL_SAMPLE) if config.use_sample else None
+        record.read(LABEL_SAMPLE, sample)
+        chosen = chosen_units(lake, config, version, sample)
+        left_out = "units: beyond max_units" if sample is None else "units: not in the sample"
+        pending, reasons = _plan(selected_parts(lake, chosen, version), answered, left_out, record)
         if pending:
             logger.info("teacher %s: %d contents, %s, prompt %s", teacher.version, pending, teacher.model, teacher.prompt.name)
-            units = pending_units(lake, selected_parts(lake, people, version), answered, version)
+            units = pending_units(lake, selected_parts(lake, chosen, version), answered, version)
             batches = content_batches(units, config.batch_units, teacher.version)
             found = _label_batches(lake, start_engine(lake, config, teacher), teacher, batches, pending, record)
             record.dropped["units: content of another unit"] += pending - found.total()
@@ -72,7 +75,7 @@ def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngi
         _check_rejects(reasons, config.max_reject_share)
 
 
-def _plan(parts: Iterable[SelectedPart], answered: Mapping[str, str | None], record: RunRecord) -> tuple[int, Counter[str | None]]:
+def _plan(parts: Iterable[SelectedPart], answered: Mapping[str, str | None], left_out: str, record: RunRecord) -> tuple[int, Counter[str | None]]:
     """How many contents are selected and not answered; and of those that are, how many came to a label (None) and to each reason. A content of two partitions counts in both."""
     pending, reasons = 0, Counter[str | None]()
     for part in parts:
@@ -81,7 +84,7 @@ def _plan(parts: Iterable[SelectedPart], answered: Mapping[str, str | None], rec
         reasons.update(before)
         pending += len(contents) - len(before)
         record.rows["units selected"] += part.units
-        record.dropped["units: beyond max_units"] += part.found - part.units
+        record.dropped[left_out] += part.found - part.units
         record.dropped["units: content of another unit"] += part.units - len(contents)
         record.dropped["labelled before"] += len(before)
     return pending, reasons

@@ -1,0 +1,76 @@
+"""What a sample is picked from: the units of histories out of `sequences`, without their texts, and the languages of people out of `units` (edge).
+
+In memory stands one bucket of `sequences` at a time, about 250 bytes a unit, or the accounts of one partition of `units`.
+"""
+
+from collections.abc import Iterator
+from functools import reduce
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.table_files import open_parquet
+from lake.tables import TableSpec
+from lake.units import IDENTITIES, SEQUENCES, UNITS
+from teacher.sampling import LanguageCounts, Languages
+from teacher.selection import with_persons
+
+_UNIT = "units.list.element."
+_FIELDS = {
+    "unit_id": pa.string(), "unit_hash": pa.string(), "duplicate_group": pa.string(), "created_at": pa.timestamp("us", "UTC"), "platform": pa.string(),
+    "thread_id": pa.string(), "community": pa.string(),
+}  # fmt: skip
+
+
+def histories(lake: LakeConfig, version: int) -> Iterator[pa.Table]:
+    """The units of all people, bucket by bucket, so that those of one person come together: person_id, content, and _FIELDS but for the hashes."""
+    files: dict[int, list[str]] = {}
+    for file in arrow_tables.live_files(arrow_tables.open_table(lake, SEQUENCES, version)):
+        files.setdefault(int(file["partition.bucket"]), []).append(file["path"])
+    for _, paths in sorted(files.items()):
+        yield pa.concat_tables([units for path in paths for units in _units_of_file(lake, path)]).combine_chunks()
+
+
+def languages_of(lake: LakeConfig, version: int) -> Languages:
+    """The main language of everybody whose units tell one."""
+    counts, identities = LanguageCounts(), identities_of(lake)
+    for where in partitions(lake, UNITS, version):
+        told = arrow_tables.read(lake, UNITS, ("user_id", "language"), where & ds.field("language").is_valid(), version)
+        counts.add(with_persons(told, identities))
+    return counts.main()
+
+
+def partitions(lake: LakeConfig, spec: TableSpec, version: int) -> list[ds.Expression]:
+    """A filter for each partition of a table, in the order of their values."""
+    files = arrow_tables.live_files(arrow_tables.open_table(lake, spec, version))
+    values = sorted({tuple(file[f"partition.{column}"] for column in spec.partition_by) for file in files})
+    return [
+        reduce(lambda one, other: one & other, (ds.field(column) == value for column, value in zip(spec.partition_by, each, strict=True))) for each in values
+    ]
+
+
+def identities_of(lake: LakeConfig) -> dict[str, str]:
+    """The person behind each account that belongs to somebody of another id."""
+    if arrow_tables.find_table(lake, IDENTITIES) is None:
+        return {}
+    rows = arrow_tables.read(lake, IDENTITIES)
+    return dict(zip(rows["user_id"].to_pylist(), rows["person_id"].to_pylist(), strict=True))
+
+
+def _units_of_file(lake: LakeConfig, path: str) -> Iterator[pa.Table]:
+    parquet = open_parquet(lake, SEQUENCES, path)
+    for number in range(parquet.num_row_groups):
+        yield _units_of(parquet.read_row_group(number, columns=["person_id", *(_UNIT + name for name in _FIELDS)]))
+
+
+def _units_of(chunks: pa.Table) -> pa.Table:
+    """One row a unit of some chunks."""
+    lists = chunks["units"].combine_chunks()
+    units = lists.flatten()
+    columns = {name: pc.struct_field(units, name).cast(arrow_type) for name, arrow_type in _FIELDS.items()}
+    content = pc.coalesce(columns.pop("duplicate_group"), columns.pop("unit_hash"))
+    person_ids = chunks["person_id"].combine_chunks().cast(pa.string()).take(pc.list_parent_indices(lists))
+    return pa.table({"person_id": person_ids, "content": content, **columns})

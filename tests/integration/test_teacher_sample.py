@@ -1,0 +1,119 @@
+"""The job that picks what is worth a label, on real tables, and the job that labels it."""
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from teacher_lake import FakeEngine, answers, unit_row, write_histories, written
+
+from conf.errors import ConfigError, ContractError
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.job_runs import last_done_run
+from lake.labels import LABEL_SAMPLE, LABELS
+from lake.schema import rows_table
+from lake.units import IDENTITIES, SEQUENCES, UNITS
+from teacher.config import TeacherConfig
+from teacher.jobs.label import label_units
+from teacher.jobs.sample import sample_contents
+
+WORDS = ("bridge", "kernel", "sourdough", "telescope", "bicycle")
+
+
+def settings(**sample: Any) -> TeacherConfig:
+    return TeacherConfig.model_validate({"batch_units": 16, "max_reject_share": 1, "sample": sample})
+
+
+def histories(people: int, units: int = 12) -> list[dict[str, Any]]:
+    """A few communities and threads, two partitions, every third person writes German, and everybody's ninth unit says the same."""
+    rows = []
+    for person in range(people):
+        for number in range(units):
+            text = "the very same old joke about a bridge" if number == 9 else f"a thought of p{person} number {number} about a {WORDS[person % 5]}"
+            row = unit_row(f"reddit:t1_{person:03}x{number:03}", f"p{person}", text)
+            row |= {"created_at": row["created_at"] + timedelta(days=number), "community": WORDS[person % 5], "thread_id": f"reddit:t3_{number % 4}"}
+            rows.append(row | {"language": "de-DE" if person % 3 == 0 else "en", "thread_group": str(number % 2)})
+    return rows
+
+
+@pytest.fixture
+def archive(lake: LakeConfig) -> LakeConfig:
+    write_histories(lake, histories(40))
+    return lake
+
+
+def test_what_is_sampled_is_labelled_and_nothing_else(archive: LakeConfig) -> None:
+    sample_contents(archive, settings(contents=50))
+    rows = arrow_tables.read(archive, LABEL_SAMPLE).to_pylist()
+    assert [row["place"] for row in rows] == list(range(50))
+    assert len({row["unit_hash"] for row in rows}) == 50
+    assert max(Counter(row["person_id"] for row in rows).values()) <= 7, "of twelve units the first five lie before every cut"
+    assert {row["stratum"].split(", ")[1] for row in rows} == {"de", "en"}
+    run = last_done_run(archive, "teacher sample")
+    assert run is not None
+    assert run.rows["contents"] == 50
+    assert run.rows["strata"] == len({row["stratum"] for row in rows})
+    label_units(archive, settings(), lambda *_: FakeEngine())
+    assert {row["unit_hash"] for row in written(archive, LABELS)} == {row["unit_hash"] for row in rows}
+    label_units(archive, TeacherConfig(batch_units=64, max_reject_share=1, use_sample=False), lambda *_: FakeEngine())
+    assert len(written(archive, LABELS)) == 40 * 11 + 1
+
+
+def test_a_larger_sample_goes_on_where_a_smaller_one_ended(archive: LakeConfig) -> None:
+    sample_contents(archive, settings(contents=30))
+    smaller = arrow_tables.read(archive, LABEL_SAMPLE).to_pylist()
+    label_units(archive, settings(), lambda *_: FakeEngine())
+    sample_contents(archive, settings(contents=90))
+    assert arrow_tables.read(archive, LABEL_SAMPLE).to_pylist()[:30] == smaller
+    engine = FakeEngine()
+    label_units(archive, settings(), lambda *_: engine)
+    labels, rejects = answers(archive)
+    assert len(labels) + len(rejects) == 90
+    assert sum(len(prompts) for prompts in engine.asked[::2]) == 60
+
+
+def test_a_second_run_writes_nothing_and_another_setting_does(archive: LakeConfig) -> None:
+    versions = []
+    for sample in ({"contents": 50}, {"contents": 50, "price_per_hour": 2}, {"contents": 50, "units_per_person": 3}):
+        sample_contents(archive, settings(**sample))
+        versions.append(arrow_tables.table_version(archive, LABEL_SAMPLE))
+    assert versions[0] == versions[1] != versions[2]
+    assert max(Counter(row["person_id"] for row in written(archive, LABEL_SAMPLE)).values()) == 3
+
+
+def test_a_killed_run_leaves_the_last_sample_and_is_made_up_for(archive: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample_contents(archive, settings(contents=20))
+    before = written(archive, LABEL_SAMPLE)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("teacher.jobs.sample.sample_table", killed)
+        with pytest.raises(KeyboardInterrupt):
+            sample_contents(archive, settings(contents=40))
+    assert written(archive, LABEL_SAMPLE) == before
+    sample_contents(archive, settings(contents=40))
+    assert len(written(archive, LABEL_SAMPLE)) == 40
+
+
+def test_the_language_of_a_person_is_that_of_all_accounts(archive: LakeConfig) -> None:
+    accounts = [row | {"user_id": f"{row['user_id']}-{row['unit_id'][-1]}"} for row in histories(40)]
+    arrow_tables.overwrite(archive, UNITS, rows_table(UNITS, accounts))
+    sample_contents(archive, settings(contents=1000))
+    assert {row["stratum"].split(", ")[1] for row in written(archive, LABEL_SAMPLE)} == {"unknown"}
+    persons = {row["user_id"]: {"user_id": row["user_id"], "person_id": row["user_id"].partition("-")[0]} for row in accounts}
+    arrow_tables.overwrite(archive, IDENTITIES, rows_table(IDENTITIES, list(persons.values())))
+    sample_contents(archive, settings(contents=1000))
+    assert {row["stratum"].split(", ")[1] for row in written(archive, LABEL_SAMPLE)} == {"de", "en"}
+
+
+def test_no_budget_no_sequences_and_nobody(archive: LakeConfig) -> None:
+    with pytest.raises(ConfigError, match=r"set teacher\.sample\.contents"):
+        sample_contents(archive, settings())
+    arrow_tables.overwrite(archive, SEQUENCES, rows_table(SEQUENCES, []))
+    sample_contents(archive, settings(contents=5))
+    assert written(archive, LABEL_SAMPLE) == []
+    with pytest.raises(ContractError, match="sequences: no table"):
+        sample_contents(archive.model_copy(update={"path": archive.path + "-none"}), settings(contents=5))
