@@ -27,8 +27,16 @@ Reads FILE; writes `items` and `item_rejects`, of which it replaces those of thi
 
 
 def sample(argv: Sequence[str] | None = None) -> JobArguments:
-    """The shared arguments; there must be sequences and units."""
-    return _checked(job_arguments(argv, SAMPLE), "sequences", "units")
+    """--dry-run and --json; there must be sequences and units."""
+    parser = job_parser(SAMPLE)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="pick and write nothing; print by stratum what labelling the sample would take: tokens, hours, price"
+    )
+    parser.add_argument("--json", action="store_true", help="with --dry-run: print one JSON object and nothing else")
+    arguments = parse_job_arguments(parser, argv)
+    if arguments.values.json and not arguments.values.dry_run:
+        raise ConfigError("--json goes with --dry-run: a sample that is written prints nothing")
+    return _checked(arguments, "sequences", "units")
 
 
 def label(argv: Sequence[str] | None = None) -> JobArguments:

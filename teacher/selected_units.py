@@ -5,6 +5,7 @@ count for each person.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import reduce
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -14,9 +15,8 @@ import pyarrow.dataset as ds
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.labels import LABEL_SAMPLE
-from lake.units import UNITS
+from lake.units import IDENTITIES, UNITS
 from teacher.config import TeacherConfig
-from teacher.histories import identities_of, partitions
 from teacher.selection import contents_of, one_unit_a_content, units_of_people, whole_people, with_persons
 
 ID_COLUMNS = ("unit_id", "user_id", "unit_hash", "duplicate_group")
@@ -56,14 +56,14 @@ def chosen_units(lake: LakeConfig, config: TeacherConfig, version: int, sample_v
     if config.max_units is None:
         return None
     identities = identities_of(lake)
-    counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in partitions(lake, UNITS, version)]
+    counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in partitions(lake, version)]
     chosen = whole_people(pa.concat_tables(counts), config.max_units, config.min_units_per_person) if counts else pa.array([], pa.string())
     return ChosenPeople(chosen, identities)
 
 
 def selected_parts(lake: LakeConfig, chosen: Chosen, version: int) -> Iterator[SelectedPart]:
     """The selection, partition by partition: everybody's units, those of the chosen contents, or those of the chosen people."""
-    for where in partitions(lake, UNITS, version):
+    for where in partitions(lake, version):
         units = _ids(lake, where, version)
         found = units.num_rows
         if isinstance(chosen, ChosenContents):
@@ -86,6 +86,23 @@ def pending_units(lake: LakeConfig, parts: Iterator[SelectedPart], answered: Col
                 if content not in known:
                     known.add(content)
                     yield content, unit
+
+
+def partitions(lake: LakeConfig, version: int) -> list[ds.Expression]:
+    """A filter for each partition of `units`, in the order of their values."""
+    files = arrow_tables.live_files(arrow_tables.open_table(lake, UNITS, version))
+    values = sorted({tuple(file[f"partition.{column}"] for column in UNITS.partition_by) for file in files})
+    return [
+        reduce(lambda one, other: one & other, (ds.field(column) == value for column, value in zip(UNITS.partition_by, each, strict=True))) for each in values
+    ]
+
+
+def identities_of(lake: LakeConfig) -> dict[str, str]:
+    """The person behind each account that belongs to somebody of another id."""
+    if arrow_tables.find_table(lake, IDENTITIES) is None:
+        return {}
+    rows = arrow_tables.read(lake, IDENTITIES)
+    return dict(zip(rows["user_id"].to_pylist(), rows["person_id"].to_pylist(), strict=True))
 
 
 def _ids(lake: LakeConfig, where: ds.Expression, version: int) -> pa.Table:

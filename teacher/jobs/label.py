@@ -20,14 +20,16 @@ from lake.labels import LABEL_SAMPLE, LABELS
 from lake.units import IDENTITIES, UNITS
 from teacher import arguments as teacher_arguments
 from teacher.config import TeacherConfig
-from teacher.engine import Engine, VllmEngine
-from teacher.identity import Teacher, find_teacher, model_folder
+from teacher.engine import Engine
+from teacher.engines.start import start_engine
+from teacher.identity import Teacher, find_teacher
 from teacher.labelling import ask, label_rows
 from teacher.selected_units import SelectedPart, chosen_units, pending_units, selected_parts
 from teacher.selection import ContentBatch, content_batches
+from teacher.speed import LABEL_JOB, MILLISECONDS, tokens_of
 
 logger = logging.getLogger(__name__)
-JOB = "teacher label"
+JOB = LABEL_JOB
 
 StartEngine = Callable[[LakeConfig, TeacherConfig, Teacher], Engine]
 
@@ -42,13 +44,7 @@ def run_job(arguments: JobArguments) -> None:
     label_units(arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig))
 
 
-def start_vllm(lake: LakeConfig, config: TeacherConfig, teacher: Teacher) -> Engine:
-    """vLLM with the teacher's model. Raises TeacherError."""
-    folder = model_folder(config, teacher.fingerprint, lake.cache_dir)
-    return VllmEngine(folder, config.max_model_tokens, config.dtype, config.kv_cache_gigabytes, config.engine)
-
-
-def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngine = start_vllm) -> None:
+def label_units(lake: LakeConfig, config: TeacherConfig, start: StartEngine = start_engine) -> None:
     """Append what comes of every selected content that this teacher has not answered yet.
 
     A kill loses the batch at hand and no other. Raises TeacherError where the model cannot be loaded, or too many of the selected contents came to nothing, whichever run asked.
@@ -68,7 +64,7 @@ def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngi
             logger.info("teacher %s: %d contents, %s, prompt %s", teacher.version, pending, teacher.model, teacher.prompt.name)
             units = pending_units(lake, selected_parts(lake, chosen, version), answered, version)
             batches = content_batches(units, config.batch_units, teacher.version)
-            found = _label_batches(lake, start_engine(lake, config, teacher), teacher, batches, pending, record)
+            found = _label_batches(lake, start(lake, config, teacher), teacher, batches, pending, record)
             record.dropped["units: content of another unit"] += pending - found.total()
             reasons += found
         record.wrote(LABELS, arrow_tables.create_table(lake, LABELS).version())
@@ -106,13 +102,15 @@ def _label_batches(
     Two drivers at once may ask the same batch: the one that commits second writes nothing. What somebody deletes is asked and written again.
     """
     reasons: Counter[str | None] = Counter()
-    before = arrow_tables.create_table(lake, LABELS)
+    before, began = arrow_tables.create_table(lake, LABELS), time.monotonic()
     with _Progress(pending) as progress:
         for batch in batches:
             replies = dict(zip(batch.units, ask(engine, teacher.prompt, list(batch.units.values())), strict=True))
             rows = label_rows(teacher, batch.batch_id, batch.units, replies, datetime.now(UTC))
             arrow_tables.append(lake, LABELS, rows, commit_of(before, teacher, batch))
             found = Counter(row.reason for row in rows)
+            record.rows.update(tokens_of(replies.values()))
+            record.rows[MILLISECONDS] = round(1000 * (time.monotonic() - began))
             record.rows["labels"] += found[None]
             record.dropped.update({f"reject: {reason}": count for reason, count in found.items() if reason is not None})
             reasons += found

@@ -1,13 +1,8 @@
 """Entry point of `kindred teacher sample`."""
 
-import hashlib
 import json
 import logging
-from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
-
-import pyarrow as pa
 
 from conf.arguments import JobArguments
 from conf.errors import ConfigError
@@ -17,20 +12,16 @@ from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
 from lake.labels import LABEL_SAMPLE
 from lake.units import IDENTITIES, SEQUENCES, UNITS
 from teacher import arguments as teacher_arguments
-from teacher.config import SampleConfig, TeacherConfig
-from teacher.histories import histories, languages_of
-from teacher.sampling import SAMPLING_VERSION, Budget, Languages, Pool, Strata, Windows, candidates_of, combinations, eligible_units, people_of, sample_table
+from teacher.config import TeacherConfig
+from teacher.sample.forecast import together
+from teacher.sample.forecast_table import forecast_object, forecast_table
+from teacher.sample.picking import SAMPLING_VERSION, sample_table
+from teacher.sample.sampled import Sample, SampleForecast, forecast, pick, sample_version
 
 logger = logging.getLogger(__name__)
 JOB = "teacher sample"
-_BUDGET_AND_PRICE = {"contents", "hours", "probed_prompts", "tokens_per_second", "price_per_hour"}
-
-
-class Sample(NamedTuple):
-    """What is picked, in the order of choice (`teacher.sampling.candidates_of`), and the strata that it comes from."""
-
-    chosen: pa.Table
-    strata: Strata
+JUDGED_BY = 10
+"""Contents of the sample by which a budget of hours is judged, for each prompt whose tokens are counted."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,17 +30,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run_job(arguments: JobArguments) -> None:
-    """Pick the sample."""
-    sample_contents(arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig))
+    """Pick the sample, or tell what it would take to label it."""
+    lake, config, values = arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig), arguments.values
+    if not values.dry_run:
+        sample_contents(lake, config)
+        return
+    found = forecast_sample(lake, config)
+    print(json.dumps(forecast_object(*found), ensure_ascii=False) if values.json else "\n".join([forecast_table(found.parts, found.costs), "", *found.notes]))
 
 
 def sample_contents(lake: LakeConfig, config: TeacherConfig) -> None:
     """Let `label_sample` be the contents of the budget. Raises ConfigError without one."""
-    contents = config.sample.contents
-    if contents is None:
-        raise ConfigError("teacher.sample: no budget; set teacher.sample.contents, or teacher.sample.hours")
-    version = sample_version(config.sample)
-    inputs = inputs_now(lake, (SEQUENCES, UNITS), (IDENTITIES,), {"sample": version, "contents": contents}, code=SAMPLING_VERSION)
+    version, tables = sample_version(config.sample), _tables(lake)
+    contents = _contents_of_budget(lake, config, tables)
+    inputs = tables.model_copy(update={"settings": {"sample": version, "contents": contents}, "code": SAMPLING_VERSION})
     if last_run_of(lake, JOB, inputs, writes=(LABEL_SAMPLE,)):
         logger.info("%s: nothing changed since the last run, nothing to do", JOB)
         return
@@ -60,29 +54,30 @@ def sample_contents(lake: LakeConfig, config: TeacherConfig) -> None:
         record.wrote(LABEL_SAMPLE, arrow_tables.overwrite(lake, LABEL_SAMPLE, sample_table(sample.chosen, version)))
 
 
-def pick(lake: LakeConfig, config: SampleConfig, inputs: Inputs, contents: int) -> Sample:
-    """The sample of a budget, by two passes over `sequences`: who there is, and who of them is taken."""
-    windows = Windows(config.history_units, config.past_units, config.min_units, config.window_units, config.units_per_person)
-    languages = languages_of(lake, inputs.version(UNITS))
-    strata = _strata(lake, inputs.version(SEQUENCES), windows, languages)
-    pool = Pool(Budget(contents, config.contents_per_community))
-    for bucket in histories(lake, inputs.version(SEQUENCES)):
-        units = eligible_units(bucket, windows)
-        pool.add(candidates_of(units, people_of(units, languages), strata, config.balance, windows, pool.limit))
-    return Sample(pool.chosen(), strata)
+def forecast_sample(lake: LakeConfig, config: TeacherConfig) -> SampleForecast:
+    """What labelling the sample of the budget would take. Writes nothing. Raises ConfigError without a budget."""
+    tables = _tables(lake)
+    return forecast(lake, config, tables, pick(lake, config.sample, tables, _contents_of_budget(lake, config, tables)).chosen)
 
 
-def sample_version(config: SampleConfig) -> str:
-    """Hash of the settings that decide what is picked, the budget aside: by it a larger sample knows that it holds a smaller one."""
-    deciding = config.model_dump(mode="json", exclude=_BUDGET_AND_PRICE)
-    return hashlib.sha256(json.dumps([SAMPLING_VERSION, deciding], sort_keys=True).encode()).hexdigest()[:16]
+def _tables(lake: LakeConfig) -> Inputs:
+    return inputs_now(lake, (SEQUENCES, UNITS), (IDENTITIES,))
 
 
-def _strata(lake: LakeConfig, version: int, windows: Windows, languages: Languages) -> Strata:
-    people: Counter[tuple[str | None, ...]] = Counter()
-    for bucket in histories(lake, version):
-        people += combinations(people_of(eligible_units(bucket, windows), languages))
-    return Strata(people)
+def _contents_of_budget(lake: LakeConfig, config: TeacherConfig, tables: Inputs) -> int:
+    """Contents to pick: as the settings say, or as many as the hours are enough for, judged by a small sample. Raises ConfigError without a budget, or a speed for hours."""
+    if config.sample.contents is not None:
+        return config.sample.contents
+    if config.sample.hours is None:
+        raise ConfigError("teacher.sample: no budget; set teacher.sample.contents, or teacher.sample.hours")
+    small = forecast(lake, config, tables, pick(lake, config.sample, tables, JUDGED_BY * config.sample.probed_prompts).chosen)
+    judged = together("all", small.parts)
+    hours = judged.hours(small.costs)
+    if hours is None:
+        raise ConfigError(f"teacher.sample.hours: {small.notes[-1]}")
+    contents = max(1, int(config.sample.hours / hours * judged.contents)) if hours else 1
+    logger.info("%g hours are enough for %d contents: %s", config.sample.hours, contents, "; ".join(small.notes))
+    return contents
 
 
 def _count(sample: Sample, record: RunRecord) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -29,6 +29,8 @@ TEXTS = {
     ],
 }
 
+WORDS = ("bridge", "kernel", "sourdough", "telescope", "bicycle")
+
 
 def unit_row(unit_id: str, user_id: str, text: str, duplicate_group: str | None = None) -> dict[str, Any]:
     """One unit without context; its hash is that of its text."""
@@ -45,6 +47,18 @@ def write_units(lake: LakeConfig, rows: Sequence[dict[str, Any]] | None = None) 
     if rows is None:
         rows = [unit_row(f"reddit:t1_{user}{number}", user, text) for user, texts in TEXTS.items() for number, text in enumerate(texts)]
     arrow_tables.append(lake, UNITS, rows_table(UNITS, list(rows)))
+
+
+def histories(people: int, units: int = 12) -> list[dict[str, Any]]:
+    """A few communities and threads, two partitions, every third person writes German, and everybody's ninth unit says the same."""
+    rows = []
+    for person in range(people):
+        for number in range(units):
+            text = "the very same old joke about a bridge" if number == 9 else f"a thought of p{person} number {number} about a {WORDS[person % 5]}"
+            row = unit_row(f"reddit:t1_{person:03}x{number:03}", f"p{person}", text)
+            row |= {"created_at": row["created_at"] + timedelta(days=number), "community": WORDS[person % 5], "thread_id": f"reddit:t3_{number % 4}"}
+            rows.append(row | {"language": "de-DE" if person % 3 == 0 else "en", "thread_group": str(number % 2)})
+    return rows
 
 
 def write_histories(lake: LakeConfig, rows: Sequence[dict[str, Any]], chunk: int = 4) -> None:

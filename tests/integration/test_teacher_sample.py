@@ -1,11 +1,10 @@
 """The job that picks what is worth a label, on real tables, and the job that labels it."""
 
 from collections import Counter
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from teacher_lake import FakeEngine, answers, unit_row, write_histories, written
+from teacher_lake import FakeEngine, answers, histories, write_histories, written
 
 from conf.errors import ConfigError, ContractError
 from lake import arrow_tables
@@ -18,23 +17,9 @@ from teacher.config import TeacherConfig
 from teacher.jobs.label import label_units
 from teacher.jobs.sample import sample_contents
 
-WORDS = ("bridge", "kernel", "sourdough", "telescope", "bicycle")
-
 
 def settings(**sample: Any) -> TeacherConfig:
     return TeacherConfig.model_validate({"batch_units": 16, "max_reject_share": 1, "sample": sample})
-
-
-def histories(people: int, units: int = 12) -> list[dict[str, Any]]:
-    """A few communities and threads, two partitions, every third person writes German, and everybody's ninth unit says the same."""
-    rows = []
-    for person in range(people):
-        for number in range(units):
-            text = "the very same old joke about a bridge" if number == 9 else f"a thought of p{person} number {number} about a {WORDS[person % 5]}"
-            row = unit_row(f"reddit:t1_{person:03}x{number:03}", f"p{person}", text)
-            row |= {"created_at": row["created_at"] + timedelta(days=number), "community": WORDS[person % 5], "thread_id": f"reddit:t3_{number % 4}"}
-            rows.append(row | {"language": "de-DE" if person % 3 == 0 else "en", "thread_group": str(number % 2)})
-    return rows
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ In memory stands one bucket of `sequences` at a time, about 250 bytes a unit, or
 """
 
 from collections.abc import Iterator
-from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +12,9 @@ import pyarrow.dataset as ds
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.table_files import open_parquet
-from lake.tables import TableSpec
-from lake.units import IDENTITIES, SEQUENCES, UNITS
-from teacher.sampling import LanguageCounts, Languages
+from lake.units import SEQUENCES, UNITS
+from teacher.sample.picking import LanguageCounts, Languages
+from teacher.selected_units import identities_of, partitions
 from teacher.selection import with_persons
 
 _UNIT = "units.list.element."
@@ -37,27 +36,10 @@ def histories(lake: LakeConfig, version: int) -> Iterator[pa.Table]:
 def languages_of(lake: LakeConfig, version: int) -> Languages:
     """The main language of everybody whose units tell one."""
     counts, identities = LanguageCounts(), identities_of(lake)
-    for where in partitions(lake, UNITS, version):
+    for where in partitions(lake, version):
         told = arrow_tables.read(lake, UNITS, ("user_id", "language"), where & ds.field("language").is_valid(), version)
         counts.add(with_persons(told, identities))
     return counts.main()
-
-
-def partitions(lake: LakeConfig, spec: TableSpec, version: int) -> list[ds.Expression]:
-    """A filter for each partition of a table, in the order of their values."""
-    files = arrow_tables.live_files(arrow_tables.open_table(lake, spec, version))
-    values = sorted({tuple(file[f"partition.{column}"] for column in spec.partition_by) for file in files})
-    return [
-        reduce(lambda one, other: one & other, (ds.field(column) == value for column, value in zip(spec.partition_by, each, strict=True))) for each in values
-    ]
-
-
-def identities_of(lake: LakeConfig) -> dict[str, str]:
-    """The person behind each account that belongs to somebody of another id."""
-    if arrow_tables.find_table(lake, IDENTITIES) is None:
-        return {}
-    rows = arrow_tables.read(lake, IDENTITIES)
-    return dict(zip(rows["user_id"].to_pylist(), rows["person_id"].to_pylist(), strict=True))
 
 
 def _units_of_file(lake: LakeConfig, path: str) -> Iterator[pa.Table]:

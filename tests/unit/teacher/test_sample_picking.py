@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teacher.config import SampleConfig
-from teacher.sampling import (
-    Budget, LanguageCounts, Pool, Strata, Windows, candidates_of, combinations, eligible_units, people_of, sample_table, window_places, within_budget,
+from teacher.sample.picking import (
+    Budget,
+    LanguageCounts,
+    Pool,
+    Strata,
+    Windows,
+    candidates_of,
+    combinations,
+    eligible_units,
+    people_of,
+    sample_table,
+    window_places,
+    within_budget,
 )  # fmt: skip
 from trainer.config import ExamplesConfig
 
@@ -126,7 +138,7 @@ def test_a_rare_stratum_gives_a_larger_share_of_its_people() -> None:
 def test_a_larger_budget_takes_all_that_a_smaller_one_takes_in_the_same_order(per_community: int) -> None:
     buckets = [table([*crowd(30, community=name, name=name), *crowd(10, 40, "shared", f"{name}s")]) for name in "xyz"]
     samples = [contents(chosen(buckets, budget, per_community)) for budget in (1, 7, 40, 55, 10_000)]
-    for small, large in zip(samples, samples[1:], strict=False):
+    for small, large in pairwise(samples):
         assert large[: len(small)] == small
     assert [len(sample) for sample in samples[:4]] == [1, 7, 40, 55]
 
