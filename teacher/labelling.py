@@ -1,7 +1,7 @@
 """Units of one batch -> what came of each, a label or the reason why there is none, through an engine."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -86,13 +86,20 @@ def _completions(engine: Engine, questions: Sequence[Question | None], decoding:
 
 
 def _ask_apart(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Reply]:
-    """Specific labels first, then the category of each; equal ones are asked once."""
+    """Specific labels first, then the category of each."""
     specifics = _first_answers(engine, prompt, units)
-    questions = [broad_question(prompt, found.text) for found in specifics if _is_answer(found)]
+    broads = _broad_answers(engine, prompt, [found.text for found in specifics if _is_answer(found)])
+    return [_joined(specific, next(broads) if _is_answer(specific) else NOTHING) for specific in specifics]
+
+
+def _broad_answers(engine: Engine, prompt: Prompt, specifics: Sequence[str]) -> Iterator[Completion]:
+    """The category of each specific label; of equal ones it is asked once, so that all of the others' prompts counts as read before."""
+    questions = [broad_question(prompt, specific) for specific in specifics]
     distinct = list(dict.fromkeys(questions))
-    broads = dict(zip(distinct, engine.complete(distinct, Decoding(prompt.broad_tokens, ("\n",))), strict=True))
-    of_questions = iter(questions)
-    return [_joined(specific, broads[next(of_questions)] if _is_answer(specific) else NOTHING) for specific in specifics]
+    answers = dict(zip(distinct, engine.complete(distinct, Decoding(prompt.broad_tokens, ("\n",))), strict=True))
+    for question in questions:
+        yield answers[question]
+        answers[question] = answers[question]._replace(cached_tokens=answers[question].prompt_tokens)
 
 
 def _first_answers(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Completion]:

@@ -9,13 +9,16 @@ from teacher_lake import FakeEngine, answers, histories, write_histories, writte
 from conf.errors import ConfigError, ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.job_runs import last_done_run
+from lake.job_runs import inputs_now, last_done_run
 from lake.labels import LABEL_SAMPLE, LABELS
 from lake.schema import rows_table
 from lake.units import IDENTITIES, SEQUENCES, UNITS
 from teacher.config import TeacherConfig
 from teacher.jobs.label import label_units
 from teacher.jobs.sample import sample_contents
+from teacher.sample.histories import histories as histories_of
+from teacher.sample.picking import sample_table
+from teacher.sample.sampled import pick
 
 
 def settings(**sample: Any) -> TeacherConfig:
@@ -65,6 +68,16 @@ def test_a_second_run_writes_nothing_and_another_setting_does(archive: LakeConfi
         versions.append(arrow_tables.table_version(archive, LABEL_SAMPLE))
     assert versions[0] == versions[1] != versions[2]
     assert max(Counter(row["person_id"] for row in written(archive, LABEL_SAMPLE)).values()) == 3
+
+
+def test_a_bucket_that_is_read_in_parts_gives_the_same_sample(archive: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample_contents(archive, settings(contents=70))
+    whole = arrow_tables.read(archive, LABEL_SAMPLE).to_pylist()
+    monkeypatch.setattr("teacher.sample.histories.UNITS_AT_ONCE", 50)
+    tables = inputs_now(archive, (SEQUENCES, UNITS))
+    parts = [part.num_rows for part in histories_of(archive, tables.version(SEQUENCES))]
+    assert (len(parts) >= 9, sum(parts)) == (True, 40 * 12)
+    assert sample_table(pick(archive, settings().sample, tables, 70).chosen, whole[0]["sample_version"]).to_pylist() == whole
 
 
 def test_a_killed_run_leaves_the_last_sample_and_is_made_up_for(archive: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
