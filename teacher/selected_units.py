@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.labels import LABEL_SAMPLE
+from lake.labels import LABEL_SAMPLE, LABELS
 from lake.units import IDENTITIES, UNITS
 from teacher.config import TeacherConfig
 from teacher.selection import contents_of, one_unit_a_content, units_of_people, whole_people, with_persons
@@ -72,6 +72,14 @@ def selected_parts(lake: LakeConfig, chosen: Chosen, version: int) -> Iterator[S
             units = with_persons(units, chosen.identities)
             units = units.filter(pc.is_in(units["person_id"], chosen.person_ids))
         yield SelectedPart(where, found, units.num_rows, one_unit_a_content(units))
+
+
+def answered_contents(lake: LakeConfig, teacher_version: str) -> dict[str, str | None]:
+    """Contents that this teacher was asked about -> the reason why one has no label; None where it has one."""
+    if arrow_tables.find_table(lake, LABELS) is None:
+        return {}
+    rows = arrow_tables.read(lake, LABELS, ("unit_hash", "reason"), ds.field("teacher_version") == teacher_version)
+    return dict(zip(rows["unit_hash"].to_pylist(), rows["reason"].to_pylist(), strict=True))
 
 
 def pending_units(lake: LakeConfig, parts: Iterator[SelectedPart], answered: Collection[str], version: int) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -85,9 +85,9 @@ class OpenAiEngine:
         except openai.APIStatusError as error:
             if error.status_code in (400, 413, 422):
                 return _refused(error)
-            raise self._failure(error) from None
+            raise _failure(error, self._model, self._endpoint) from None
         except (openai.OpenAIError, ValueError) as error:  # ValueError: what came is no JSON
-            raise self._failure(error) from None
+            raise _failure(error, self._model, self._endpoint) from None
 
     def _request(self, decoding: Decoding) -> dict[str, Any]:
         stop = {"stop": list(decoding.stop)} if decoding.stop else {}
@@ -116,34 +116,34 @@ class OpenAiEngine:
             raise TeacherError(f"{self._place} answers something else than a completion; is teacher.openai.base_url right (it ends in '/v1' as a rule)?")
         return choices[0]
 
-    def _failure(self, error: Exception) -> TeacherError:
-        """What is wrong with all requests, in a sentence; what is labelled is committed, so that another run goes on."""
-        said = f"{type(error).__name__}: {_in_a_line(error)}"
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            found = f"{self._place} refuses the key ({said}); set {KEY_VARIABLE} in the environment"
-        elif isinstance(error, openai.NotFoundError):
-            found = f"{self._place} has no model {self._model!r}, or is no such endpoint ({said}); see teacher.model and teacher.openai.base_url"
-        elif isinstance(error, openai.APIConnectionError):
-            found = f"{self._place} does not answer ({said}); see teacher.openai.base_url. What is labelled is kept: run it again to go on"
-        else:
-            found = f"{self._place} fails ({said}), {self._endpoint.retries} retries included. What is labelled is kept: run it again to go on"
-        return TeacherError(text_without_secrets(found), f"{self._place}: {type(error).__name__}")
-
 
 def served_model(model: str, endpoint: EndpointConfig) -> dict[str, Any]:
     """What the endpoint tells of a model, without what changes from one start of it to the next; nothing where it tells of none. Raises TeacherError where nobody is there."""
-    engine = OpenAiEngine(model, endpoint, None)
     try:
         with openai.OpenAI(**_access(endpoint)) as client:
             card = next((card.model_dump() for card in client.models.list() if card.id == model), {})
     except openai.APIStatusError as error:
         if error.status_code in (404, 405, 501):
             return {}
-        raise engine._failure(error) from None
+        raise _failure(error, model, endpoint) from None
     except (openai.OpenAIError, ValueError, AttributeError, TypeError) as error:  # the last two: what came is no list
-        raise engine._failure(error) from None
+        raise _failure(error, model, endpoint) from None
     told = {name: card[name] for name in ("owned_by", "max_model_len") if card.get(name)}
     return told | ({"root": PurePosixPath(str(card["root"])).name} if card.get("root") else {})
+
+
+def _failure(error: Exception, model: str, endpoint: EndpointConfig) -> TeacherError:
+    """What is wrong with all requests, in a sentence; what is labelled is committed, so that another run goes on."""
+    place, said = text_without_secrets(endpoint.base_url), f"{type(error).__name__}: {_in_a_line(error)}"
+    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        found = f"{place} refuses the key ({said}); set {KEY_VARIABLE} in the environment"
+    elif isinstance(error, openai.NotFoundError):
+        found = f"{place} has no model {model!r}, or is no such endpoint ({said}); see teacher.model and teacher.openai.base_url"
+    elif isinstance(error, openai.APIConnectionError):
+        found = f"{place} does not answer ({said}); see teacher.openai.base_url. What is labelled is kept: run it again to go on"
+    else:
+        found = f"{place} fails ({said}), {endpoint.retries} retries included. What is labelled is kept: run it again to go on"
+    return TeacherError(text_without_secrets(found), f"{place}: {type(error).__name__}")
 
 
 def _access(endpoint: EndpointConfig) -> dict[str, Any]:

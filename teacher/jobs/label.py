@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from tqdm import tqdm
 
@@ -24,7 +23,7 @@ from teacher.engine import Engine
 from teacher.engines.start import start_engine
 from teacher.identity import Teacher, find_teacher
 from teacher.labelling import ask, label_rows
-from teacher.selected_units import SelectedPart, chosen_units, pending_units, selected_parts
+from teacher.selected_units import SelectedPart, answered_contents, chosen_units, pending_units, selected_parts
 from teacher.selection import ContentBatch, content_batches
 from teacher.speed import LABEL_JOB, MILLISECONDS, tokens_of
 
@@ -53,7 +52,7 @@ def label_units(lake: LakeConfig, config: TeacherConfig, start: StartEngine = st
     with job_run(lake, JOB, {"teacher": config}) as record:
         record.read(UNITS, arrow_tables.open_table(lake, UNITS).version())
         record.read(IDENTITIES, arrow_tables.table_version(lake, IDENTITIES))
-        answered = _answered(lake, teacher.version)
+        answered = answered_contents(lake, teacher.version)
         version = record.versions_read[UNITS.name]
         sample = arrow_tables.table_version(lake, LABEL_SAMPLE) if config.use_sample else None
         record.read(LABEL_SAMPLE, sample)
@@ -84,14 +83,6 @@ def _plan(parts: Iterable[SelectedPart], answered: Mapping[str, str | None], lef
         record.dropped["units: content of another unit"] += part.units - len(contents)
         record.dropped["labelled before"] += len(before)
     return pending, reasons
-
-
-def _answered(lake: LakeConfig, teacher_version: str) -> dict[str, str | None]:
-    """Contents that this teacher was asked about -> the reason why one has no label; None where it has one."""
-    if arrow_tables.find_table(lake, LABELS) is None:
-        return {}
-    rows = arrow_tables.read(lake, LABELS, ("unit_hash", "reason"), ds.field("teacher_version") == teacher_version)
-    return dict(zip(rows["unit_hash"].to_pylist(), rows["reason"].to_pylist(), strict=True))
 
 
 def _label_batches(

@@ -4,6 +4,9 @@ import json
 import logging
 from collections.abc import Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from conf.arguments import JobArguments
 from conf.errors import ConfigError
 from lake import arrow_tables
@@ -13,10 +16,12 @@ from lake.labels import LABEL_SAMPLE
 from lake.units import IDENTITIES, SEQUENCES, UNITS
 from teacher import arguments as teacher_arguments
 from teacher.config import TeacherConfig
+from teacher.identity import find_teacher
 from teacher.sample.forecast import together
 from teacher.sample.forecast_table import forecast_object, forecast_table
 from teacher.sample.picking import SAMPLING_VERSION, sample_table
 from teacher.sample.sampled import Sample, SampleForecast, forecast, pick, sample_version
+from teacher.selected_units import answered_contents
 
 logger = logging.getLogger(__name__)
 JOB = "teacher sample"
@@ -55,9 +60,14 @@ def sample_contents(lake: LakeConfig, config: TeacherConfig) -> None:
 
 
 def forecast_sample(lake: LakeConfig, config: TeacherConfig) -> SampleForecast:
-    """What labelling the sample of the budget would take. Writes nothing. Raises ConfigError without a budget."""
+    """What labelling the sample of the budget would take, what this teacher has labelled before left out. Writes nothing. Raises ConfigError without a budget."""
     tables = _tables(lake)
-    return forecast(lake, config, tables, pick(lake, config.sample, tables, _contents_of_budget(lake, config, tables)).chosen)
+    chosen = pick(lake, config.sample, tables, _contents_of_budget(lake, config, tables)).chosen
+    answered = pa.array(list(answered_contents(lake, find_teacher(config).version)), pa.string())
+    pending = chosen.filter(pc.invert(pc.is_in(chosen["content"], answered)))
+    found = forecast(lake, config, tables, pending)
+    before = chosen.num_rows - pending.num_rows
+    return found._replace(notes=[*found.notes, f"{before} contents of the sample are labelled already, and are not in the table"] if before else found.notes)
 
 
 def _tables(lake: LakeConfig) -> Inputs:

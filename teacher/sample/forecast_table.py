@@ -30,8 +30,13 @@ def _cells(part: Forecast, costs: Costs) -> tuple[str, ...]:
     hours, price = part.hours(costs), part.price(costs)
     return (
         part.stratum, f"{part.contents:,}", f"{part.people:,}", f"{part.tokens.prompt:,.0f}", f"{part.cached_share:.0%}", f"{part.tokens.completion:,.0f}",
-        "-" if hours is None else f"{hours:,.2f}", "-" if price is None else f"{price:,.2f}",
+        _amount(hours), _amount(price),
     )  # fmt: skip
+
+
+def _amount(number: float | None) -> str:
+    """A number as it is told of hours and prices; '-' where it is not known."""
+    return "-" if number is None else f"{number:,.2f}" if number >= 1 else f"{number:.2g}"
 
 
 def _fields(part: Forecast, costs: Costs) -> dict[str, Any]:

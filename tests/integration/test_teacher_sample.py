@@ -1,5 +1,6 @@
 """The job that picks what is worth a label, on real tables, and the job that labels it."""
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -13,9 +14,11 @@ from lake.job_runs import inputs_now, last_done_run
 from lake.labels import LABEL_SAMPLE, LABELS
 from lake.schema import rows_table
 from lake.units import IDENTITIES, SEQUENCES, UNITS
+from teacher import arguments as teacher_arguments
 from teacher.config import TeacherConfig
 from teacher.jobs.label import label_units
-from teacher.jobs.sample import sample_contents
+from teacher.jobs.sample import forecast_sample, run_job, sample_contents
+from teacher.sample.forecast import Costs, together
 from teacher.sample.histories import histories as histories_of
 from teacher.sample.picking import sample_table
 from teacher.sample.sampled import pick
@@ -115,3 +118,26 @@ def test_no_budget_no_sequences_and_nobody(archive: LakeConfig) -> None:
     assert written(archive, LABEL_SAMPLE) == []
     with pytest.raises(ContractError, match="sequences: no table"):
         sample_contents(archive.model_copy(update={"path": archive.path + "-none"}), settings(contents=5))
+
+
+def test_a_budget_of_hours_is_as_many_contents_as_they_are_enough_for_and_a_forecast_leaves_out_what_is_labelled(
+    archive: LakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=r"no speed is known; .*teacher\.sample\.tokens_per_second"):
+        sample_contents(archive, settings(hours=1))
+    config = settings(contents=100, tokens_per_second=50, price_per_hour=3)
+    whole = together("all", forecast_sample(archive, config).parts)
+    hours, price = whole.hours(Costs(50, 3)), whole.price(Costs(50, 3))
+    assert hours is not None
+    assert price == pytest.approx(3 * hours)
+    sample_contents(archive, settings(hours=hours / 2, tokens_per_second=50))
+    halved = len(written(archive, LABEL_SAMPLE))
+    assert halved == pytest.approx(50, rel=0.1)
+    label_units(archive, settings(), lambda *_: FakeEngine())
+    run_job(
+        teacher_arguments.sample(["--lake", archive.path, "--set", "teacher.sample.contents=100", "--set", "teacher.batch_units=16", "--dry-run", "--json"])
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert told["all"]["contents"] == 100 - halved
+    assert told["notes"][-1] == f"{halved} contents of the sample are labelled already, and are not in the table"
+    assert arrow_tables.table_version(archive, LABEL_SAMPLE) == 1, "a forecast writes nothing"

@@ -14,14 +14,16 @@ from teacher_lake import TEXTS, answers, histories, unit_row, write_histories, w
 
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.job_runs import last_done_run
+from lake.job_runs import inputs_now, last_done_run
 from lake.labels import LABELS
+from lake.units import SEQUENCES, UNITS
 from teacher.config import SampleConfig, TeacherConfig
 from teacher.engine import Engine
 from teacher.jobs.label import label_units
 from teacher.jobs.sample import forecast_sample, sample_contents
 from teacher.sample.forecast import together
-from teacher.sample.sampled import SampleForecast
+from teacher.sample.sampled import SampleForecast, pick
+from teacher.sample.sampled import forecast as sample_forecast
 from teacher.small_model import converted_folder
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +67,9 @@ def took_what_was_forecast(lake: LakeConfig, config: TeacherConfig, forecast: Sa
     assert foretold.hours(forecast.costs) is None, "nothing was measured then"
     assert foretold.tokens.prompt == pytest.approx(run.rows["prompt tokens"], rel=0.1)
     assert foretold.tokens.cached == pytest.approx(run.rows["prompt tokens cached"], rel=0.1)
-    measured = forecast_sample(lake, config)
+    assert forecast_sample(lake, config).parts == [], "all is labelled"
+    tables = inputs_now(lake, (SEQUENCES, UNITS))
+    measured = sample_forecast(lake, config, tables, pick(lake, config.sample, tables, 60).chosen)
     foretold = together("all", measured.parts)
     assert foretold.tokens.completion == pytest.approx(run.rows["completion tokens"], rel=0.01)
     assert foretold.hours(measured.costs) == pytest.approx(run.rows["milliseconds of asking"] / 3_600_000, rel=0.1)

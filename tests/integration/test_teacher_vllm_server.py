@@ -1,6 +1,7 @@
 """The `openai` engine against a real endpoint: vLLM's own server with SmolLM2, on loopback."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def server(folder: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         "--enable-prompt-tokens-details",
     ]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         _wait(process, f"http://127.0.0.1:{port}/health", log)
         yield f"http://127.0.0.1:{port}/v1"
@@ -76,7 +77,8 @@ def server(folder: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(30)
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too, where it did not end them
         process.wait()
 
 
