@@ -101,7 +101,7 @@ class EndpointConfig(StageConfig):
 
     base_url: str = Field("http://127.0.0.1:8000/v1", pattern="^https?://", description="Where it is, with the version in its path.")
     requests_at_once: int = Field(64, gt=0, description="Requests under way at one time.")
-    timeout_seconds: float = Field(300, gt=0, description="For one answer.")
+    timeout_seconds: float = Field(120, gt=0, description="For one answer.")
     retries: int = Field(
         6, ge=0, description="Of one request that got no answer, or one of status 408, 409, 429 or 5xx; each waits longer, or as long as the endpoint says."
     )

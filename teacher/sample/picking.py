@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 UNKNOWN = "unknown"
+LANGUAGE = "^[A-Za-z]{2,3}(-|$)"
 DIMENSIONS = ("platform", "language", "year", "length", "community")
 SAMPLING_VERSION = "sampling-1"
 """Changes with what is picked under the same settings."""
@@ -91,8 +92,8 @@ class LanguageCounts:
         self._parts = [pa.table({"person": pa.array([], pa.uint64()), "language": pa.array([], pa.string()), "units": pa.array([], pa.int64())})]
 
     def add(self, units: pa.Table) -> None:
-        """Count units (person_id, language), by the first subtag; those without a language say nothing."""
-        known = units.filter(pc.is_valid(units["language"]))
+        """Count units (person_id, language), by the first subtag; what is no language tag says nothing: each made-up one would be a rare stratum."""
+        known = units.filter(pc.match_substring_regex(units["language"], LANGUAGE))
         persons = known["person_id"].combine_chunks().dictionary_encode()
         numbers = pa.array([number_of(person_id) for person_id in persons.dictionary.to_pylist()], pa.uint64()).take(persons.indices)
         primary = pc.utf8_lower(pc.list_element(pc.split_pattern(known["language"], "-", max_splits=1), 0))

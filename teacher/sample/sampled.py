@@ -94,5 +94,5 @@ def _units(lake: LakeConfig, unit_ids: pa.Array, version: int) -> dict[str, dict
 def _strata(lake: LakeConfig, version: int, windows: Windows, languages: Languages) -> Strata:
     people: Counter[tuple[str | None, ...]] = Counter()
     for bucket in histories(lake, version):
-        people += combinations(people_of(eligible_units(bucket, windows), languages))
+        people.update(combinations(people_of(eligible_units(bucket, windows), languages)))
     return Strata(people)

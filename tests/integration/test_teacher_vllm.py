@@ -63,13 +63,13 @@ def took_what_was_forecast(lake: LakeConfig, config: TeacherConfig, forecast: Sa
     run = last_done_run(lake, "teacher label")
     assert run is not None
     foretold = together("all", forecast.parts)
-    assert run.rows["contents asked"] == foretold.contents == 60
+    assert run.rows["contents asked"] == foretold.contents == 40
     assert foretold.hours(forecast.costs) is None, "nothing was measured then"
     assert foretold.tokens.prompt == pytest.approx(run.rows["prompt tokens"], rel=0.1)
     assert foretold.tokens.cached == pytest.approx(run.rows["prompt tokens cached"], rel=0.1)
     assert forecast_sample(lake, config).parts == [], "all is labelled"
     tables = inputs_now(lake, (SEQUENCES, UNITS))
-    measured = sample_forecast(lake, config, tables, pick(lake, config.sample, tables, 60).chosen)
+    measured = sample_forecast(lake, config, tables, pick(lake, config.sample, tables, 40).chosen)
     foretold = together("all", measured.parts)
     assert foretold.tokens.completion == pytest.approx(run.rows["completion tokens"], rel=0.01)
     assert foretold.hours(measured.costs) == pytest.approx(run.rows["milliseconds of asking"] / 3_600_000, rel=0.1)
@@ -86,7 +86,7 @@ def test_real_labels_survive_a_kill_and_a_second_run_costs_nothing(lake: LakeCon
     assert len(written(lake, LABELS)) <= 4
     sampled = lake.model_copy(update={"path": lake.path + "-sampled"})
     write_histories(sampled, histories(40))
-    sampling = CONFIG.model_copy(update={"sample": SampleConfig(contents=60, probed_prompts=30, price_per_hour=2)})
+    sampling = CONFIG.model_copy(update={"sample": SampleConfig(contents=40, probed_prompts=25, price_per_hour=2)})
     sample_contents(sampled, sampling)
     forecast = forecast_sample(sampled, sampling)
     run_to_the_end(lake, undisturbed, sampled)

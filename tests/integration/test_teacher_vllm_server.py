@@ -99,14 +99,13 @@ def settings(address: str, **more: Any) -> TeacherConfig:
 
 
 @pytest.mark.timeout(900)
-def test_a_server_of_vllm_labels_and_what_it_finds_too_long_is_a_reject(lake: LakeConfig, server: str, folder: str) -> None:
+def test_a_server_of_vllm_labels_and_reads_as_many_tokens_as_the_tokenizer_counts(lake: LakeConfig, server: str, folder: str) -> None:
     write_units(lake)
-    write_units(lake, [unit_row("reddit:t1_long", "eve", "我昨天去看了老桥" * 500)])
     config = settings(server, prompt="small")
     teacher = find_teacher(config)
     label_units(lake, config)
     labels, rejects = answers(lake)
-    assert len(labels) + len(rejects) == sum(map(len, TEXTS.values())) + 1
+    assert len(labels) + len(rejects) == sum(map(len, TEXTS.values()))
     assert len(labels) >= 5
     words = " ".join(f"{label['specific']} {label['broad']}" for label in labels).lower()
     assert sum(topic in words for topic in ("train", "sourdough", "bike", "brake", "loan", "cat", "kernel", "wifi")) >= 4
@@ -120,7 +119,7 @@ def test_a_server_of_vllm_labels_and_what_it_finds_too_long_is_a_reject(lake: La
 
 
 @pytest.mark.timeout(900)
-def test_a_chat_model_is_held_to_the_schema_and_a_tokenizer_cuts_what_is_too_long(lake: LakeConfig, server: str, folder: str) -> None:
+def test_a_chat_model_is_held_to_the_schema_and_what_is_too_long_is_a_reject_unless_a_tokenizer_cuts_it(lake: LakeConfig, server: str, folder: str) -> None:
     write_units(lake)
     write_units(lake, [unit_row("reddit:t1_long", "eve", "我昨天去看了老桥" * 500)])
     label_units(lake, settings(server))

@@ -111,7 +111,7 @@ def test_a_person_is_known_by_what_most_units_have() -> None:
 
 def test_languages_are_counted_over_all_partitions_by_their_first_subtag() -> None:
     counts = LanguageCounts()
-    for part in ([("ann", "de"), ("ann", "en-US"), ("bob", None)], [("ann", "EN"), ("cat", "fr"), ("cat", "es")]):
+    for part in ([("ann", "de"), ("ann", "en-US"), ("bob", None)], [("ann", "EN"), ("cat", "fr"), ("cat", "es"), ("bob", "made up"), ("bob", "")]):
         counts.add(pa.table({"person_id": [person for person, _ in part], "language": pa.array([language for _, language in part], pa.string())}))
     assert counts.main().of(["zoe", "ann", "bob", "cat"]) == ["unknown", "en", "unknown", "es"]
     assert NO_LANGUAGES.of(["ann"]) == ["unknown"]
