@@ -146,7 +146,7 @@ class TeacherConfig(StageConfig):
     min_units_per_person: int = Field(5, gt=0, description="With max_units: people with fewer units are passed over.")
     use_sample: bool = Field(True, description="Label the contents of `label_sample` alone, where 'kindred teacher sample' has picked some.")
     sample: SampleConfig = Field(SampleConfig(), description="What 'kindred teacher sample' picks.")
-    batch_units: int = Field(64, gt=0, description="Contents labelled and committed at once; thousands on GPUs.")
+    batch_units: int = Field(64, gt=0, description="Contents labelled and committed at once, after which what prompts share is read anew; thousands on GPUs.")
     max_model_tokens: int = Field(2048, gt=0, description="Context length of the model in tokens, prompt and completion together.")
     dtype: str | None = Field(None, description="Number type of the weights in vLLM's words; None is float32 on a CPU and the model's own elsewhere.")
     vllm: dict[str, Any] = Field({}, description="Further arguments of vLLM's LLM, e.g. tensor_parallel_size or gpu_memory_utilization.")
