@@ -18,11 +18,12 @@ _NO_MATTER = {"max_units", "min_units_per_person", "use_sample", "sample", "max_
 
 
 class Speed(NamedTuple):
-    """What a run took: tokens a second that were read (cached ones aside) and written, and tokens that were written to one content."""
+    """What a run took: tokens a second that were read (cached ones aside) and written, tokens that were written to one content, and which share of the prompts' was cached."""
 
     run_id: str
     tokens_per_second: float
     completion_tokens: float
+    cached_share: float
 
 
 def tokens_of(replies: Iterable[Reply]) -> Counter[str]:
@@ -40,7 +41,8 @@ def last_speed(lake: LakeConfig, config: TeacherConfig) -> Speed | None:
         rows = run.rows
         if rows.get(ASKED) and rows.get(MILLISECONDS) and _that_matter(json.loads(run.config)["teacher"]) == settings:
             tokens = rows[PROMPT_TOKENS] - rows[CACHED_TOKENS] + rows[COMPLETION_TOKENS]
-            return Speed(run.run_id, 1000 * tokens / rows[MILLISECONDS], rows[COMPLETION_TOKENS] / rows[ASKED])
+            cached_share = rows[CACHED_TOKENS] / rows[PROMPT_TOKENS] if rows[PROMPT_TOKENS] else 0.0
+            return Speed(run.run_id, 1000 * tokens / rows[MILLISECONDS], rows[COMPLETION_TOKENS] / rows[ASKED], cached_share)
     return None
 
 

@@ -56,6 +56,8 @@ def label_units(lake: LakeConfig, config: TeacherConfig, start: StartEngine = st
         version = record.versions_read[UNITS.name]
         sample = arrow_tables.table_version(lake, LABEL_SAMPLE) if config.use_sample else None
         record.read(LABEL_SAMPLE, sample)
+        if sample is not None:
+            logger.info("the contents of label_sample alone are labelled, whatever teacher.max_units says (teacher.use_sample)")
         chosen = chosen_units(lake, config, version, sample)
         left_out = "units: beyond max_units" if sample is None else "units: not in the sample"
         pending, reasons = _plan(selected_parts(lake, chosen, version), answered, left_out, record)

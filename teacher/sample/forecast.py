@@ -85,6 +85,13 @@ def tokens_of_units(
     return [Tokens(read + read_again, cached + cached_again, written) if read else Tokens(0, 0, 0) for (read, cached), (read_again, cached_again) in both]
 
 
+def with_cached_share(counted: Sequence[Tokens], share: float) -> list[Tokens]:
+    """The same contents where so large a share of all their prompts is cached, each by as much more or less."""
+    whole = _mean_tokens(counted)
+    factor = share * whole.prompt / whole.cached if whole.cached else 0.0
+    return [tokens._replace(cached=min(tokens.cached * factor, tokens.prompt)) for tokens in counted]
+
+
 def answer_tokens(tokens: PromptTokens, prompt: Prompt) -> float:
     """Tokens of both labels of a unit, by those that the prompt shows; as many as are allowed where it shows none."""
     specifics = own_labels(prompt)
