@@ -16,7 +16,7 @@ from lake.units import SEQUENCES, UNITS
 from teacher.config import SampleConfig, TeacherConfig
 from teacher.engines.start import prompt_tokens
 from teacher.identity import find_teacher
-from teacher.sample.forecast import Costs, Forecast, answer_tokens, forecasts, probed, tokens_of_units
+from teacher.sample.forecast import Costs, Forecast, answer_tokens, forecasts, probed, tokens_of_units, with_cached_share
 from teacher.sample.histories import histories, languages_of
 from teacher.sample.picking import SAMPLING_VERSION, Budget, Languages, Pool, Strata, Windows, candidates_of, combinations, eligible_units, people_of
 from teacher.selected_units import SHOWN_COLUMNS
@@ -69,11 +69,11 @@ def forecast(lake: LakeConfig, config: TeacherConfig, tables: Inputs, chosen: pa
     probes = probes.filter(pc.is_in(probes["unit_id"], pa.array(list(units), pa.string())))
     shown = [units[unit_id] for unit_id in probes["unit_id"].to_pylist()]
     counted = tokens_of_units(tokens, teacher.prompt, shown, config.batch_units, int(config.vllm.get("block_size", CACHE_BLOCK)), written)
+    if measured:
+        counted = with_cached_share(counted, measured.cached_share)
     given = config.sample.tokens_per_second
-    notes = [
-        f"{len(shown)} prompts were counted; an answer is taken for {written:.1f} tokens, {'as measured' if measured else 'as those that the prompt shows'}"
-    ]
-    notes.append(_said_of_speed(given, measured))
+    of_answers = "as measured, as is the cached share" if measured else "as those that the prompt shows"
+    notes = [f"{len(shown)} prompts were counted; an answer is taken for {written:.1f} tokens, {of_answers}", _said_of_speed(given, measured)]
     costs = Costs(given or (measured.tokens_per_second if measured else None), config.sample.price_per_hour)
     return SampleForecast(forecasts(chosen, probes["stratum"].to_pylist(), counted), costs, notes)
 

@@ -10,7 +10,7 @@ from teacher_units import make_unit
 from teacher.engine import Question
 from teacher.engines.tokens import PromptTokens
 from teacher.prompts import load_prompt
-from teacher.sample.forecast import Costs, Forecast, Tokens, answer_tokens, forecasts, probed, together, tokens_of_units
+from teacher.sample.forecast import Costs, Forecast, Tokens, answer_tokens, forecasts, probed, together, tokens_of_units, with_cached_share
 from teacher.sample.forecast_table import MAX_ROWS, forecast_object, forecast_table
 
 
@@ -94,6 +94,13 @@ def test_strata_have_their_own_mean_where_enough_was_counted_and_add_up_to_that_
     assert whole.tokens.prompt == pytest.approx(1000 * (90 * 100 + 10 * 1000) / 100)
     assert (whole.tokens.cached, whole.tokens.completion) == (pytest.approx(50_000), pytest.approx(10_000))
     assert forecasts(sample, [], [])[0].tokens == Tokens(0, 0, 0)
+
+
+def test_a_share_that_was_measured_counts_in_the_place_of_one_that_was_thought_out() -> None:
+    counted = [Tokens(100, 0, 5), Tokens(100, 80, 5), Tokens(200, 160, 5)]
+    assert [tokens.cached for tokens in with_cached_share(counted, 0.3)] == pytest.approx([0, 40, 80])
+    assert [tokens.cached for tokens in with_cached_share(counted, 0.9)] == [0, 100, 200], "no more than there is"
+    assert with_cached_share([Tokens(100, 0, 5)], 0.5) == [Tokens(100, 0, 5)]
 
 
 def test_hours_are_of_tokens_that_are_computed_and_unknown_costs_stay_unknown() -> None:
