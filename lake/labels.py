@@ -1,4 +1,4 @@
-"""Tables of what the teacher said, `labels`; of `items`, which labels and apps' catalogues become; and of `item_rejects`."""
+"""Tables of what the teacher is to be asked, `label_sample`, and of what it said, `labels`; of `items`, which labels and apps' catalogues become; and of `item_rejects`."""
 
 import hashlib
 import re
@@ -21,6 +21,19 @@ NORMALISING_VERSION = "2"
 _NO_WORD = re.compile(r"[^\w\s+#]+")
 _VARIANT = re.compile("[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 """Marks that say how a sign is drawn and nothing else, as behind the signs of pictures."""
+
+
+class SampledContent(Row):
+    """One content that is worth a label, and for whose sake."""
+
+    unit_hash: str = Field(description="The content, as in `labels`.")
+    place: int = Field(ge=0, description="0, 1, ... in the order of choice: the sample of a smaller budget are the first of these.")
+    unit_id: str = Field(description="The unit that it was picked for; others may carry the same content.")
+    person_id: str = Field(description="Whose unit that is, as in `sequences`.")
+    stratum: str = Field(
+        description="Of the person: platform, language, year of the middle unit, units of the history, people of the community that most units are in."
+    )
+    sample_version: str = Field(description="Hash of the settings that decided, the budget aside.")
 
 
 class Label(Row):
@@ -69,6 +82,7 @@ class ItemReject(Row):
     raw: str = Field(description="The row as it stood, capped.")
 
 
+LABEL_SAMPLE = TableSpec(name="label_sample", row=SampledContent, key=("unit_hash",), write_mode="overwrite", written_by=("teacher sample",))
 LABELS = TableSpec(
     name="labels", row=Label, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels"),
     later_columns=("reason", "raw"),

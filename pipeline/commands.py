@@ -42,6 +42,7 @@ COMMANDS = tuple(
         ("etl thread", "etl.jobs.thread", "one thread as a reader saw it, and its contexts", "etl"),
         ("etl user", "etl.jobs.user", "one person's history", "etl"),
         ("etl report", "etl.jobs.report", "one HTML page on what a lake holds", "etl"),
+        ("teacher sample", "teacher.jobs.sample", "sequences -> the contents worth a label, under a budget", "teacher"),
         ("teacher label", "teacher.jobs.label", "units -> labels, by the teacher model", "teacher"),
         ("teacher import-labels", "teacher.jobs.import_labels", "labels made elsewhere -> labels", "teacher"),
         ("teacher items", "teacher.jobs.items", "labels -> items", "teacher"),

@@ -6,9 +6,13 @@ from pathlib import Path
 from conf.arguments import JobArguments, job_arguments, job_parser, parse_job_arguments
 from conf.errors import ConfigError, TeacherError
 
+SAMPLE = """The contents that are worth a label, under a budget: people first, from all strata, then units in windows of their histories; one of all that say the same.
+
+Reads `sequences`, of `units` the languages, and `identities` where it is there; writes `label_sample`, whole and in one commit, to which 'kindred teacher label' then keeps. A larger
+budget takes all that a smaller one takes. Does nothing where neither tables nor settings changed."""
 LABEL = """Two labels of each content: the teacher reads a unit in its context and says what it is about.
 
-Reads `units` (and `identities` where it is there); writes `labels`, batch by batch: labels, and the reason where a content came to none. What this teacher has labelled before is not
+Reads `units` (and `label_sample` and `identities` where they are there); writes `labels`, batch by batch: labels, and the reason where a content came to none. What this teacher has labelled before is not
 labelled again; with nothing left the model is not even loaded."""
 IMPORT_LABELS = """Labels that were made elsewhere: one JSON object a line, {"unit_id" or the platform's own "id", "specific", "broad"}.
 
@@ -20,6 +24,19 @@ Reads `labels`; writes `items`, whole and in one commit, where they changed. Ite
 IMPORT_ITEMS = """An app's own items, as `teacher.catalogue` in the settings describes them: a table of ids and words, CSV, JSON lines or Parquet.
 
 Reads FILE; writes `items` and `item_rejects`, of which it replaces those of this catalogue, where they changed. Items of labels and of other catalogues stay."""
+
+
+def sample(argv: Sequence[str] | None = None) -> JobArguments:
+    """--dry-run and --json; there must be sequences and units."""
+    parser = job_parser(SAMPLE)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="pick and write nothing; print by stratum what labelling the sample would take: tokens, hours, price"
+    )
+    parser.add_argument("--json", action="store_true", help="with --dry-run: print one JSON object and nothing else")
+    arguments = parse_job_arguments(parser, argv)
+    if arguments.values.json and not arguments.values.dry_run:
+        raise ConfigError("--json goes with --dry-run: a sample that is written prints nothing")
+    return _checked(arguments, "sequences", "units")
 
 
 def label(argv: Sequence[str] | None = None) -> JobArguments:

@@ -4,8 +4,9 @@ import codecs
 import io
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
+from conf.secrets import settings_without_secrets, text_without_secrets
 from conf.settings import StageConfig
 
 
@@ -57,22 +58,100 @@ class CatalogueConfig(StageConfig):
         return {self.id, *(name for name in self.text if name not in self.flags), *(name for names in self.flags.values() for name in names)}
 
 
+class SampleConfig(StageConfig):
+    """`teacher.sample`: which contents are worth a label, and what it would cost to label them."""
+
+    contents: int | None = Field(None, gt=0, description="Contents to label at most; None where `hours` is the budget.")
+    hours: float | None = Field(None, gt=0, description="Hours of the engine to spend at most, in place of `contents`; needs a speed, given or measured.")
+    units_per_person: int = Field(20, gt=0, description="Units of one person at most.")
+    window_units: int = Field(5, gt=0, description="Successive units that are taken together, so that a cut of the history has labels soon after it.")
+    min_units: int = Field(3, gt=0, description="People with fewer units that may be taken are passed over; as trainer.examples.min_future_labels.")
+    history_units: int = Field(
+        512, gt=1, description="Newest units of a person that count; as trainer.examples.max_history_units, since others are not trained on."
+    )
+    past_units: int = Field(5, ge=0, description="Oldest of these that are left out, since no cut lies before them; as trainer.examples.min_past_units.")
+    contents_per_community: int = Field(50_000, gt=0, description="Units of one community at most.")
+    balance: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="How many people a stratum gives, as a power of how many it has: 1 takes the same share of each, 0 as many of each as there are.",
+    )
+    probed_prompts: int = Field(400, gt=0, description="Prompts whose tokens are counted for a forecast.")
+    tokens_per_second: float | None = Field(
+        None,
+        gt=0,
+        description="Tokens a second that the engine reads (cached ones aside) and writes; None: as measured by the last 'kindred teacher label' with these settings.",
+    )
+    price_per_hour: float | None = Field(None, ge=0, description="Of what the engine runs on, in any currency; None: no price is told.")
+
+    @model_validator(mode="after")
+    def _has_one_budget(self) -> Self:
+        if self.contents is not None and self.hours is not None:
+            raise ValueError("contents and hours are both set; set one of them")
+        return self
+
+
+KEY_VARIABLE = "KINDRED_TEACHER_KEY"
+"""Environment variable with the key of an endpoint."""
+
+
+class EndpointConfig(StageConfig):
+    """`teacher.openai`: an endpoint of OpenAI's kind that answers in place of a vLLM in this process. Its key, if it wants one, stands in the environment (KINDRED_TEACHER_KEY)."""
+
+    base_url: str = Field("http://127.0.0.1:8000/v1", pattern="^https?://", description="Where it is, with the version in its path.")
+    requests_at_once: int = Field(64, gt=0, description="Requests under way at one time.")
+    timeout_seconds: float = Field(120, gt=0, description="For one answer.")
+    retries: int = Field(
+        6, ge=0, description="Of one request that got no answer, or one of status 408, 409, 429 or 5xx; each waits longer, or as long as the endpoint says."
+    )
+    tokenizer: str | None = Field(
+        None, description="Folder or hub name of the model's tokenizer: by it long texts are cut to teacher.max_model_tokens, and a forecast counts. None: what the endpoint finds too "
+        "long is a reject."
+    )  # fmt: skip
+    answer_shape: Literal["schema", "json", "free"] = Field(
+        "schema",
+        description="How JSON is asked of a chat model: by its schema, as any JSON object, or in the words of the prompt alone; for endpoints that know no better.",
+    )
+    body: dict[str, Any] = Field({}, description="Further fields of every request, e.g. chat_template_kwargs: {enable_thinking: false}.")
+
+    @field_serializer("base_url")
+    def _without_password(self, base_url: str) -> str:
+        """The address as it is logged and kept with a run."""
+        return text_without_secrets(base_url)
+
+    @field_serializer("body")
+    def _without_secrets(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The fields as they are logged and kept with a run."""
+        return settings_without_secrets(body)
+
+
 class TeacherConfig(StageConfig):
     """The `teacher` section."""
 
-    model: str = Field("SmolLM2-135M-Instruct", description="The small model out of its wheel, or a folder or hub name of any chat model.")
+    engine: Literal["vllm", "openai"] = Field("vllm", description="Who answers: vLLM in this process, or an endpoint of OpenAI's kind, as `openai` says.")
+    model: str = Field(
+        "SmolLM2-135M-Instruct",
+        description="The small model out of its wheel, or a folder or hub name of any chat model; with engine openai, the model's name at the endpoint.",
+    )
     prompt: str | None = Field(
-        None, description="'small' or 'chat', the prompts that come with Kindred, or the path of a prompt file; None is chosen by the model's size."
+        None,
+        description="'small' or 'chat', the prompts that come with Kindred, or the path of a prompt file; None is chosen by the model's size, and 'chat' with engine openai.",
     )
     max_units: int | None = Field(
-        None, gt=0, description="Units to label at most, by whole people in the order of a hash of their id; None labels everybody's."
+        None,
+        gt=0,
+        description="Units to label at most, by whole people in the order of a hash of their id; None labels everybody's. Counts where there is no sample.",
     )
     min_units_per_person: int = Field(5, gt=0, description="With max_units: people with fewer units are passed over.")
-    batch_units: int = Field(64, gt=0, description="Contents labelled and committed at once; thousands on GPUs.")
+    use_sample: bool = Field(True, description="Label the contents of `label_sample` alone, where 'kindred teacher sample' has picked some.")
+    sample: SampleConfig = Field(SampleConfig(), description="What 'kindred teacher sample' picks.")
+    batch_units: int = Field(64, gt=0, description="Contents labelled and committed at once, after which what prompts share is read anew; thousands on GPUs.")
     max_model_tokens: int = Field(2048, gt=0, description="Context length of the model in tokens, prompt and completion together.")
     dtype: str | None = Field(None, description="Number type of the weights in vLLM's words; None is float32 on a CPU and the model's own elsewhere.")
-    engine: dict[str, Any] = Field({}, description="Further arguments of vLLM's LLM, e.g. tensor_parallel_size or gpu_memory_utilization.")
-    kv_cache_gigabytes: int = Field(1, gt=0, description="Memory for attention's cache on a CPU; GPUs go by engine.gpu_memory_utilization.")
+    vllm: dict[str, Any] = Field({}, description="Further arguments of vLLM's LLM, e.g. tensor_parallel_size or gpu_memory_utilization.")
+    kv_cache_gigabytes: int = Field(1, gt=0, description="Memory for attention's cache on a CPU; GPUs go by vllm.gpu_memory_utilization.")
+    openai: EndpointConfig = Field(EndpointConfig(), description="The endpoint, with engine openai.")
     max_reject_share: float = Field(0.5, ge=0, le=1, description="Share of the contents asked about that may come to no label before the job fails.")
     imported_ids: tuple[Annotated[str, Field(pattern=r"\{id\}")], ...] = Field(
         ("reddit:t1_{id}", "reddit:t3_{id}", "reddit:{id}"),
@@ -80,3 +159,10 @@ class TeacherConfig(StageConfig):
     )
     imported_model: str | None = Field(None, description="Name of the model whose labels are imported; None is the file's name.")
     catalogue: CatalogueConfig | None = Field(None, description="An app's own items, as 'kindred teacher import-items' reads them; None: there are none.")
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _is_no_longer_of_vllm(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            raise ValueError("is 'vllm' or 'openai'; arguments of vLLM's LLM are teacher.vllm now")
+        return given

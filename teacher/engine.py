@@ -1,19 +1,7 @@
-"""The language model that writes labels: vLLM in this process, on a CPU or on GPUs (edge).
+"""What labels are asked of: a language model behind two functions, in our own words. Who answers stands in `teacher/engines/`."""
 
-Follows https://docs.vllm.ai (0.32): `LLM.generate` for plain completions, `LLM.chat` for messages through the model's own template,
-structured outputs by xgrammar. Decoding is greedy. What a call returns depends on its prompts alone: the prefix cache is emptied first
-and filled again by the first prompt, since a number computed with a cache may differ in its last bit from one computed without.
-"""
-
-import json
-import logging
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
-
-from conf.errors import TeacherError
-
-logger = logging.getLogger(__name__)
 
 Question = str | list[dict[str, str]]
 """A text to be continued, or messages for a chat model."""
@@ -34,93 +22,23 @@ class Completion(NamedTuple):
     is_whole: bool
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+    """Of the prompt's tokens, those that the engine had read before."""
+    refusal: str | None = None
+    """Why the engine would not answer this one prompt, short and countable; nothing is written then."""
 
 
-class Engine(Protocol):
-    """What labels are asked of; tests put a fake with answers of its own in its place."""
+class Reader(Protocol):
+    """What knows how much a model can read."""
 
     def fits(self, prompt: Question, decoding: Decoding) -> bool:
         """Whether the model can read a prompt and still write its answer."""
         ...
 
+
+class Engine(Reader, Protocol):
+    """What labels are asked of; tests put a fake with answers of its own in its place."""
+
     def complete(self, prompts: Sequence[Question], decoding: Decoding) -> list[Completion]:
         """One completion a prompt, in the order of the prompts, which all fit."""
         ...
-
-
-class VllmEngine:
-    """vLLM with one model in memory, in this process."""
-
-    def __init__(self, model: str, max_model_tokens: int, dtype: str | None, kv_cache_gigabytes: int, settings: Mapping[str, Any]) -> None:
-        _set_environment(kv_cache_gigabytes)
-        try:
-            from vllm import LLM
-            from vllm.platforms import current_platform
-        except ImportError as error:
-            raise TeacherError(f"vLLM cannot be imported ({error}); run make setup, or install kindred[teacher] on a machine with GPUs") from error
-        arguments: dict[str, Any] = {
-            "max_model_len": max_model_tokens, "enable_prefix_caching": True, "seed": 0, "disable_log_stats": True,
-            "use_tqdm_on_load": logger.isEnabledFor(logging.DEBUG),
-            "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
-        }  # fmt: skip
-        if current_platform.is_cpu():
-            arguments |= {"dtype": "float32", "enforce_eager": True, "block_size": 32, "max_num_seqs": 64}
-        if dtype:
-            arguments["dtype"] = dtype
-        arguments |= dict(settings)
-        logger.info("starting vLLM with %s", model)
-        try:
-            self._llm = LLM(model=model, **arguments)
-        except Exception as error:
-            raise TeacherError(f"vLLM cannot start the model {model!r}: {type(error).__name__}: {error}; see teacher.model and teacher.engine") from error
-        self._tokenizer, self._max_tokens = self._llm.get_tokenizer(), int(arguments["max_model_len"])
-
-    def fits(self, prompt: Question, decoding: Decoding) -> bool:
-        """Whether prompt and answer are together no more than the model's context."""
-        if isinstance(prompt, str):
-            tokens = len(self._tokenizer.encode(prompt))
-        else:
-            messages: list[Any] = [*prompt]
-            tokens = len(self._tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False, add_generation_prompt=True, enable_thinking=False))
-        return tokens + decoding.max_tokens <= self._max_tokens
-
-    def complete(self, prompts: Sequence[Question], decoding: Decoding) -> list[Completion]:
-        """One completion a prompt, in the order of the prompts. One that does not fit is a TeacherError."""
-        from vllm import SamplingParams
-        from vllm.sampling_params import StructuredOutputsParams
-
-        sampling = SamplingParams(
-            temperature=0,
-            max_tokens=decoding.max_tokens,
-            stop=list(decoding.stop) or None,
-            structured_outputs=StructuredOutputsParams(json=json.dumps(decoding.schema)) if decoding.schema else None,
-        )
-        self._llm.reset_prefix_cache()
-        outputs = [output for part in (prompts[:1], prompts[1:]) if part for output in self._ask(part, sampling)]
-        return [_completion(output) for output in outputs]
-
-    def _ask(self, prompts: Sequence[Question], sampling: Any) -> list[Any]:
-        try:
-            if isinstance(prompts[0], str):
-                return self._llm.generate(list(prompts), sampling, use_tqdm=False)  # type: ignore[arg-type]
-            return self._llm.chat(list(prompts), sampling, use_tqdm=False, chat_template_kwargs={"enable_thinking": False})  # type: ignore[arg-type]
-        except ValueError as error:
-            raise TeacherError(f"the teacher refuses a prompt: {error}; raise teacher.max_model_tokens or shorten the prompt file's limits") from error
-
-
-def _completion(output: Any) -> Completion:
-    answer = output.outputs[0]
-    return Completion(answer.text, answer.finish_reason == "stop", len(output.prompt_token_ids or ()), len(answer.token_ids))
-
-
-def _set_environment(kv_cache_gigabytes: int) -> None:
-    """What vLLM and OpenMP read before they are imported; what the caller's environment says goes first.
-
-    Threads that wait sleep instead of spinning, so that they leave the cores to other work.
-    """
-    defaults = {
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
-        "VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gigabytes), "OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false",
-    }  # fmt: skip
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)

@@ -34,21 +34,38 @@ class Teacher(NamedTuple):
 
 
 def find_teacher(config: TeacherConfig) -> Teacher:
-    """The teacher of these settings; its model's files must be there, but nothing is loaded. Raises TeacherError, ConfigError."""
-    weights = _files(config.model, config.engine.get("revision"))
+    """The teacher of these settings; its model's files must be there, or its endpoint, but nothing is loaded. Raises TeacherError, ConfigError."""
+    if config.engine == "openai":
+        return _teacher_at_endpoint(config)
+    weights = _files(config.model, config.vllm.get("revision"))
     is_small = sum(path.stat().st_size for path in weights if path.suffix != ".json") < SMALL_MODEL_BYTES
     prompt = load_prompt(config.prompt or ("small" if is_small else "chat"))
-    fingerprint, decoding = _fingerprint(weights), _decoding(config, prompt)
+    return _teacher(config.model, _fingerprint(weights), prompt, _decoding(config, prompt))
+
+
+def _teacher_at_endpoint(config: TeacherConfig) -> Teacher:
+    """The teacher is the name of the model, and what the endpoint tells of it: its weights are not to be seen. Where the endpoint stands does not matter."""
+    from teacher.engines.openai_engine import served_model
+
+    prompt, endpoint = load_prompt(config.prompt or "chat"), config.openai
+    told = json.dumps([config.model, served_model(config.model, endpoint)], sort_keys=True)
+    asked: dict[str, Any] = {"answer_shape": endpoint.answer_shape, "body": endpoint.model_dump(mode="json")["body"]}
+    context = f" of {config.max_model_tokens}" if endpoint.tokenizer else ""
+    decoding = f"greedy, {_answer_tokens(prompt)}{context} tokens, endpoint, {ANSWERS_VERSION}, {json.dumps(asked, sort_keys=True)}"
+    return _teacher(config.model, hashlib.sha256(told.encode()).hexdigest()[:16], prompt, decoding)
+
+
+def _teacher(model: str, fingerprint: str, prompt: Prompt, decoding: str) -> Teacher:
     identity = [fingerprint, prompt.prompt_version, RENDERING_VERSION, decoding]
     version = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-    return Teacher(config.model, fingerprint, prompt, decoding, version)
+    return Teacher(model, fingerprint, prompt, decoding, version)
 
 
 def model_folder(config: TeacherConfig, fingerprint: str, cache_dir: str) -> str:
     """The folder that vLLM loads; the small model of a wheel is converted at the first call."""
     if config.model in FILES_IN_WHEELS:
         return str(converted_folder(config.model, fingerprint, cache_dir))
-    return str(_folder(config.model, config.engine.get("revision")))
+    return str(_folder(config.model, config.vllm.get("revision")))
 
 
 def _files(model: str, revision: str | None) -> list[Path]:
@@ -89,9 +106,12 @@ def _fingerprint(files: list[Path]) -> str:
 
 
 def _decoding(config: TeacherConfig, prompt: Prompt) -> str:
-    settings: dict[str, Any] = {name: config.engine[name] for name in _SETTINGS_THAT_CHANGE_ANSWERS if name in config.engine}
-    tokens = f"{prompt.specific_tokens}+{prompt.broad_tokens}" if prompt.style == "completion" else str(prompt.specific_tokens)
-    context = config.engine.get("max_model_len", config.max_model_tokens)  # by it long texts are cut, or are too long
-    return f"greedy, {tokens} of {context} tokens, {config.dtype or 'default'} weights, {ANSWERS_VERSION}" + (
+    settings: dict[str, Any] = {name: config.vllm[name] for name in _SETTINGS_THAT_CHANGE_ANSWERS if name in config.vllm}
+    context = config.vllm.get("max_model_len", config.max_model_tokens)  # by it long texts are cut, or are too long
+    return f"greedy, {_answer_tokens(prompt)} of {context} tokens, {config.dtype or 'default'} weights, {ANSWERS_VERSION}" + (
         f", {json.dumps(settings, sort_keys=True)}" if settings else ""
     )
+
+
+def _answer_tokens(prompt: Prompt) -> str:
+    return f"{prompt.specific_tokens}+{prompt.broad_tokens}" if prompt.style == "completion" else str(prompt.specific_tokens)

@@ -1,14 +1,14 @@
 """Units of one batch -> what came of each, a label or the reason why there is none, through an engine."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from lake.labels import Label
 from lake.rendering import RENDERING_VERSION
 from teacher.answers import CHARACTER_LIMITS, LabelTexts, Refused, judge
-from teacher.engine import Completion, Decoding, Engine, Question
+from teacher.engine import Completion, Decoding, Engine, Question, Reader
 from teacher.identity import Teacher
 from teacher.prompts import Prompt, broad_question, chat_question, own_labels, shortened, source_text, specific_question
 
@@ -29,6 +29,7 @@ class Reply(NamedTuple):
     fault: str | None
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int
 
 
 def ask(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Reply]:
@@ -66,12 +67,16 @@ def _judged(prompt: Prompt, unit: Mapping[str, Any], reply: Reply) -> LabelTexts
     return judge(reply.specific, reply.broad, source=source_text(prompt, unit), examples=own_labels(prompt))
 
 
-def _fitting(
-    engine: Engine, prompt: Prompt, unit: Mapping[str, Any], question: Callable[[Prompt, Mapping[str, Any]], Question], decoding: Decoding
-) -> Question | None:
-    """A unit's question with as much of its texts as the model can read; None where no share of SHARES fits."""
+def first_decoding(prompt: Prompt) -> Decoding:
+    """How the first question of a unit is answered, and the only one of a chat prompt."""
+    return Decoding(prompt.specific_tokens, (), _schema()) if prompt.style == "chat" else Decoding(prompt.specific_tokens, ("\n",))
+
+
+def first_question(reader: Reader, prompt: Prompt, unit: Mapping[str, Any]) -> Question | None:
+    """A unit's first question with as much of its texts as the model can read; None where no share of SHARES fits."""
+    question: Callable[[Prompt, Mapping[str, Any]], Question] = chat_question if prompt.style == "chat" else specific_question
     questions = (question(prompt if share == 1 else shortened(prompt, share), unit) for share in SHARES)
-    return next((each for each in questions if engine.fits(each, decoding)), None)
+    return next((each for each in questions if reader.fits(each, first_decoding(prompt))), None)
 
 
 def _completions(engine: Engine, questions: Sequence[Question | None], decoding: Decoding) -> list[Completion]:
@@ -81,29 +86,42 @@ def _completions(engine: Engine, questions: Sequence[Question | None], decoding:
 
 
 def _ask_apart(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Reply]:
-    """Specific labels first, then the category of each; equal ones are asked once."""
-    decoding = Decoding(prompt.specific_tokens, ("\n",))
-    specifics = _completions(engine, [_fitting(engine, prompt, unit, specific_question, decoding) for unit in units], decoding)
-    questions = [broad_question(prompt, found.text) for found in specifics if found is not NOTHING]
+    """Specific labels first, then the category of each."""
+    specifics = _first_answers(engine, prompt, units)
+    broads = _broad_answers(engine, prompt, [found.text for found in specifics if _is_answer(found)])
+    return [_joined(specific, next(broads) if _is_answer(specific) else NOTHING) for specific in specifics]
+
+
+def _broad_answers(engine: Engine, prompt: Prompt, specifics: Sequence[str]) -> Iterator[Completion]:
+    """The category of each specific label; of equal ones it is asked once, so that all of the others' prompts counts as read before."""
+    questions = [broad_question(prompt, specific) for specific in specifics]
     distinct = list(dict.fromkeys(questions))
-    broads = dict(zip(distinct, engine.complete(distinct, Decoding(prompt.broad_tokens, ("\n",))), strict=True))
-    of_questions = iter(questions)
-    return [_joined(specific, NOTHING if specific is NOTHING else broads[next(of_questions)]) for specific in specifics]
+    answers = dict(zip(distinct, engine.complete(distinct, Decoding(prompt.broad_tokens, ("\n",))), strict=True))
+    for question in questions:
+        yield answers[question]
+        answers[question] = answers[question]._replace(cached_tokens=answers[question].prompt_tokens)
+
+
+def _first_answers(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Completion]:
+    return _completions(engine, [first_question(engine, prompt, unit) for unit in units], first_decoding(prompt))
+
+
+def _is_answer(completion: Completion) -> bool:
+    return completion is not NOTHING and completion.refusal is None
 
 
 def _joined(specific: Completion, broad: Completion) -> Reply:
-    fault = TOO_LONG if specific is NOTHING else None if specific.is_whole else "specific: no end"
-    fault = fault or (None if broad.is_whole else "broad: no end")
+    fault = TOO_LONG if specific is NOTHING else specific.refusal or (None if specific.is_whole else "specific: no end")
+    fault = fault or broad.refusal or (None if broad.is_whole else "broad: no end")
     return Reply(
         specific.text, broad.text, f"{specific.text.strip()}\n{broad.text.strip()}", fault,
-        specific.prompt_tokens + broad.prompt_tokens, specific.completion_tokens + broad.completion_tokens,
+        specific.prompt_tokens + broad.prompt_tokens, specific.completion_tokens + broad.completion_tokens, specific.cached_tokens + broad.cached_tokens,
     )  # fmt: skip
 
 
 def _ask_chat(engine: Engine, prompt: Prompt, units: Sequence[Mapping[str, Any]]) -> list[Reply]:
     """Both labels in one JSON object."""
-    decoding = Decoding(prompt.specific_tokens, (), _schema())
-    return [_parsed(found) for found in _completions(engine, [_fitting(engine, prompt, unit, chat_question, decoding) for unit in units], decoding)]
+    return [_parsed(found) for found in _first_answers(engine, prompt, units)]
 
 
 def _schema() -> dict[str, Any]:
@@ -113,10 +131,12 @@ def _schema() -> dict[str, Any]:
 
 def _parsed(completion: Completion) -> Reply:
     if completion is NOTHING:
-        return Reply("", "", "", TOO_LONG, 0, 0)
-    try:
-        labels = json.loads(completion.text)
-        specific, broad = str(labels["specific"]), str(labels["broad"])
-    except (ValueError, KeyError, TypeError):
-        return Reply("", "", completion.text, "answer: no JSON of two labels", completion.prompt_tokens, completion.completion_tokens)
-    return Reply(specific, broad, completion.text, None, completion.prompt_tokens, completion.completion_tokens)
+        return Reply("", "", "", TOO_LONG, 0, 0, 0)
+    specific, broad, fault = "", "", completion.refusal
+    if fault is None:
+        try:
+            labels = json.loads(completion.text)
+            specific, broad = str(labels["specific"]), str(labels["broad"])
+        except (ValueError, KeyError, TypeError):
+            fault = "answer: no JSON of two labels"
+    return Reply(specific, broad, completion.text, fault, completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens)

@@ -1,6 +1,7 @@
 """The units that a teacher is to see, out of `units`, one partition in memory at a time (edge).
 
-A partition's ids and hashes are, and of its texts those of one batch of rows; besides, each content that the teacher has answered, and with `teacher.max_units` a count for each person.
+A partition's ids and hashes are, and of its texts those of one batch of rows; besides, each content that the teacher has answered, and the sample, or with `teacher.max_units` a
+count for each person.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -13,6 +14,7 @@ import pyarrow.dataset as ds
 
 from lake import arrow_tables
 from lake.config import LakeConfig
+from lake.labels import LABEL_SAMPLE, LABELS
 from lake.units import IDENTITIES, UNITS
 from teacher.config import TeacherConfig
 from teacher.selection import contents_of, one_unit_a_content, units_of_people, whole_people, with_persons
@@ -30,6 +32,12 @@ class SelectedPart(NamedTuple):
     shown: pa.Table
 
 
+class ChosenContents(NamedTuple):
+    """Contents that alone are selected."""
+
+    contents: pa.Array
+
+
 class ChosenPeople(NamedTuple):
     """People (`person_id`) whose units alone are selected, and the accounts that belong to somebody of another id."""
 
@@ -37,25 +45,41 @@ class ChosenPeople(NamedTuple):
     identities: Mapping[str, str]
 
 
-def chosen_people(lake: LakeConfig, config: TeacherConfig, version: int) -> ChosenPeople | None:
-    """The people of `max_units`; None where everybody's units are selected. Goes through all ids once."""
+Chosen = ChosenContents | ChosenPeople | None
+"""What is selected; None where everything is."""
+
+
+def chosen_units(lake: LakeConfig, config: TeacherConfig, version: int, sample_version: int | None) -> Chosen:
+    """The contents of a version of `label_sample`, else the people of `max_units`, if either is there. The people are found by going through all ids once."""
+    if sample_version is not None:
+        return ChosenContents(arrow_tables.read(lake, LABEL_SAMPLE, ("unit_hash",), version=sample_version)["unit_hash"].combine_chunks())
     if config.max_units is None:
         return None
-    identities = _identities(lake)
-    counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in _partitions(lake, version)]
+    identities = identities_of(lake)
+    counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in partitions(lake, version)]
     chosen = whole_people(pa.concat_tables(counts), config.max_units, config.min_units_per_person) if counts else pa.array([], pa.string())
     return ChosenPeople(chosen, identities)
 
 
-def selected_parts(lake: LakeConfig, people: ChosenPeople | None, version: int) -> Iterator[SelectedPart]:
-    """The selection, partition by partition: everybody's units, or those of the chosen people."""
-    for where in _partitions(lake, version):
+def selected_parts(lake: LakeConfig, chosen: Chosen, version: int) -> Iterator[SelectedPart]:
+    """The selection, partition by partition: everybody's units, those of the chosen contents, or those of the chosen people."""
+    for where in partitions(lake, version):
         units = _ids(lake, where, version)
         found = units.num_rows
-        if people is not None:
-            units = with_persons(units, people.identities)
-            units = units.filter(pc.is_in(units["person_id"], people.person_ids))
+        if isinstance(chosen, ChosenContents):
+            units = units.filter(pc.is_in(units["content"], chosen.contents))
+        elif chosen is not None:
+            units = with_persons(units, chosen.identities)
+            units = units.filter(pc.is_in(units["person_id"], chosen.person_ids))
         yield SelectedPart(where, found, units.num_rows, one_unit_a_content(units))
+
+
+def answered_contents(lake: LakeConfig, teacher_version: str) -> dict[str, str | None]:
+    """Contents that this teacher was asked about -> the reason why one has no label; None where it has one."""
+    if arrow_tables.find_table(lake, LABELS) is None:
+        return {}
+    rows = arrow_tables.read(lake, LABELS, ("unit_hash", "reason"), ds.field("teacher_version") == teacher_version)
+    return dict(zip(rows["unit_hash"].to_pylist(), rows["reason"].to_pylist(), strict=True))
 
 
 def pending_units(lake: LakeConfig, parts: Iterator[SelectedPart], answered: Collection[str], version: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -72,7 +96,7 @@ def pending_units(lake: LakeConfig, parts: Iterator[SelectedPart], answered: Col
                     yield content, unit
 
 
-def _partitions(lake: LakeConfig, version: int) -> list[ds.Expression]:
+def partitions(lake: LakeConfig, version: int) -> list[ds.Expression]:
     """A filter for each partition of `units`, in the order of their values."""
     files = arrow_tables.live_files(arrow_tables.open_table(lake, UNITS, version))
     values = sorted({tuple(file[f"partition.{column}"] for column in UNITS.partition_by) for file in files})
@@ -81,12 +105,13 @@ def _partitions(lake: LakeConfig, version: int) -> list[ds.Expression]:
     ]
 
 
-def _ids(lake: LakeConfig, where: ds.Expression, version: int) -> pa.Table:
-    return contents_of(arrow_tables.read(lake, UNITS, ID_COLUMNS, where, version))
-
-
-def _identities(lake: LakeConfig) -> dict[str, str]:
+def identities_of(lake: LakeConfig) -> dict[str, str]:
+    """The person behind each account that belongs to somebody of another id."""
     if arrow_tables.find_table(lake, IDENTITIES) is None:
         return {}
     rows = arrow_tables.read(lake, IDENTITIES)
     return dict(zip(rows["user_id"].to_pylist(), rows["person_id"].to_pylist(), strict=True))
+
+
+def _ids(lake: LakeConfig, where: ds.Expression, version: int) -> pa.Table:
+    return contents_of(arrow_tables.read(lake, UNITS, ID_COLUMNS, where, version))

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from tqdm import tqdm
 
@@ -16,18 +15,20 @@ from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord, job_run
-from lake.labels import LABELS
+from lake.labels import LABEL_SAMPLE, LABELS
 from lake.units import IDENTITIES, UNITS
 from teacher import arguments as teacher_arguments
 from teacher.config import TeacherConfig
-from teacher.engine import Engine, VllmEngine
-from teacher.identity import Teacher, find_teacher, model_folder
+from teacher.engine import Engine
+from teacher.engines.start import start_engine
+from teacher.identity import Teacher, find_teacher
 from teacher.labelling import ask, label_rows
-from teacher.selected_units import SelectedPart, chosen_people, pending_units, selected_parts
+from teacher.selected_units import SelectedPart, answered_contents, chosen_units, pending_units, selected_parts
 from teacher.selection import ContentBatch, content_batches
+from teacher.speed import LABEL_JOB, MILLISECONDS, tokens_of
 
 logger = logging.getLogger(__name__)
-JOB = "teacher label"
+JOB = LABEL_JOB
 
 StartEngine = Callable[[LakeConfig, TeacherConfig, Teacher], Engine]
 
@@ -42,13 +43,7 @@ def run_job(arguments: JobArguments) -> None:
     label_units(arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig))
 
 
-def start_vllm(lake: LakeConfig, config: TeacherConfig, teacher: Teacher) -> Engine:
-    """vLLM with the teacher's model. Raises TeacherError."""
-    folder = model_folder(config, teacher.fingerprint, lake.cache_dir)
-    return VllmEngine(folder, config.max_model_tokens, config.dtype, config.kv_cache_gigabytes, config.engine)
-
-
-def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngine = start_vllm) -> None:
+def label_units(lake: LakeConfig, config: TeacherConfig, start: StartEngine = start_engine) -> None:
     """Append what comes of every selected content that this teacher has not answered yet.
 
     A kill loses the batch at hand and no other. Raises TeacherError where the model cannot be loaded, or too many of the selected contents came to nothing, whichever run asked.
@@ -57,22 +52,27 @@ def label_units(lake: LakeConfig, config: TeacherConfig, start_engine: StartEngi
     with job_run(lake, JOB, {"teacher": config}) as record:
         record.read(UNITS, arrow_tables.open_table(lake, UNITS).version())
         record.read(IDENTITIES, arrow_tables.table_version(lake, IDENTITIES))
-        answered = _answered(lake, teacher.version)
+        answered = answered_contents(lake, teacher.version)
         version = record.versions_read[UNITS.name]
-        people = chosen_people(lake, config, version)
-        pending, reasons = _plan(selected_parts(lake, people, version), answered, record)
+        sample = arrow_tables.table_version(lake, LABEL_SAMPLE) if config.use_sample else None
+        record.read(LABEL_SAMPLE, sample)
+        if sample is not None:
+            logger.info("the contents of label_sample alone are labelled, whatever teacher.max_units says (teacher.use_sample)")
+        chosen = chosen_units(lake, config, version, sample)
+        left_out = "units: beyond max_units" if sample is None else "units: not in the sample"
+        pending, reasons = _plan(selected_parts(lake, chosen, version), answered, left_out, record)
         if pending:
             logger.info("teacher %s: %d contents, %s, prompt %s", teacher.version, pending, teacher.model, teacher.prompt.name)
-            units = pending_units(lake, selected_parts(lake, people, version), answered, version)
+            units = pending_units(lake, selected_parts(lake, chosen, version), answered, version)
             batches = content_batches(units, config.batch_units, teacher.version)
-            found = _label_batches(lake, start_engine(lake, config, teacher), teacher, batches, pending, record)
+            found = _label_batches(lake, start(lake, config, teacher), teacher, batches, pending, record)
             record.dropped["units: content of another unit"] += pending - found.total()
             reasons += found
         record.wrote(LABELS, arrow_tables.create_table(lake, LABELS).version())
         _check_rejects(reasons, config.max_reject_share)
 
 
-def _plan(parts: Iterable[SelectedPart], answered: Mapping[str, str | None], record: RunRecord) -> tuple[int, Counter[str | None]]:
+def _plan(parts: Iterable[SelectedPart], answered: Mapping[str, str | None], left_out: str, record: RunRecord) -> tuple[int, Counter[str | None]]:
     """How many contents are selected and not answered; and of those that are, how many came to a label (None) and to each reason. A content of two partitions counts in both."""
     pending, reasons = 0, Counter[str | None]()
     for part in parts:
@@ -81,18 +81,10 @@ def _plan(parts: Iterable[SelectedPart], answered: Mapping[str, str | None], rec
         reasons.update(before)
         pending += len(contents) - len(before)
         record.rows["units selected"] += part.units
-        record.dropped["units: beyond max_units"] += part.found - part.units
+        record.dropped[left_out] += part.found - part.units
         record.dropped["units: content of another unit"] += part.units - len(contents)
         record.dropped["labelled before"] += len(before)
     return pending, reasons
-
-
-def _answered(lake: LakeConfig, teacher_version: str) -> dict[str, str | None]:
-    """Contents that this teacher was asked about -> the reason why one has no label; None where it has one."""
-    if arrow_tables.find_table(lake, LABELS) is None:
-        return {}
-    rows = arrow_tables.read(lake, LABELS, ("unit_hash", "reason"), ds.field("teacher_version") == teacher_version)
-    return dict(zip(rows["unit_hash"].to_pylist(), rows["reason"].to_pylist(), strict=True))
 
 
 def _label_batches(
@@ -103,13 +95,15 @@ def _label_batches(
     Two drivers at once may ask the same batch: the one that commits second writes nothing. What somebody deletes is asked and written again.
     """
     reasons: Counter[str | None] = Counter()
-    before = arrow_tables.create_table(lake, LABELS)
+    before, began = arrow_tables.create_table(lake, LABELS), time.monotonic()
     with _Progress(pending) as progress:
         for batch in batches:
             replies = dict(zip(batch.units, ask(engine, teacher.prompt, list(batch.units.values())), strict=True))
             rows = label_rows(teacher, batch.batch_id, batch.units, replies, datetime.now(UTC))
             arrow_tables.append(lake, LABELS, rows, commit_of(before, teacher, batch))
             found = Counter(row.reason for row in rows)
+            record.rows.update(tokens_of(replies.values()))
+            record.rows[MILLISECONDS] = round(1000 * (time.monotonic() - began))
             record.rows["labels"] += found[None]
             record.dropped.update({f"reject: {reason}": count for reason, count in found.items() if reason is not None})
             reasons += found

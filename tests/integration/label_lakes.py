@@ -6,7 +6,8 @@ from functools import cache
 from lake.config import LakeConfig
 from teacher.config import TeacherConfig
 from teacher.engine import Engine
-from teacher.jobs.label import label_units, start_vllm
+from teacher.engines.start import start_engine
+from teacher.jobs.label import label_units
 
 CONFIG = TeacherConfig(batch_units=4, max_reject_share=1)
 
@@ -18,7 +19,7 @@ def main(paths: list[str]) -> None:
     def shared_engine() -> Engine:
         from teacher.identity import find_teacher
 
-        return start_vllm(LakeConfig(path=paths[0]), CONFIG, find_teacher(CONFIG))
+        return start_engine(LakeConfig(path=paths[0]), CONFIG, find_teacher(CONFIG))
 
     for path in paths:
         label_units(LakeConfig(path=path), CONFIG, lambda *_: shared_engine())

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from lake import arrow_tables
@@ -10,7 +11,7 @@ from lake.config import LakeConfig
 from lake.labels import LABELS
 from lake.schema import rows_table
 from lake.tables import TableSpec
-from lake.units import UNITS
+from lake.units import SEQUENCES, UNITS, HistoryUnit, sequence_bucket
 from teacher.engine import Completion, Decoding, Question
 
 TEXTS = {
@@ -28,6 +29,8 @@ TEXTS = {
     ],
 }
 
+WORDS = ("bridge", "kernel", "sourdough", "telescope", "bicycle")
+
 
 def unit_row(unit_id: str, user_id: str, text: str, duplicate_group: str | None = None) -> dict[str, Any]:
     """One unit without context; its hash is that of its text."""
@@ -44,6 +47,38 @@ def write_units(lake: LakeConfig, rows: Sequence[dict[str, Any]] | None = None) 
     if rows is None:
         rows = [unit_row(f"reddit:t1_{user}{number}", user, text) for user, texts in TEXTS.items() for number, text in enumerate(texts)]
     arrow_tables.append(lake, UNITS, rows_table(UNITS, list(rows)))
+
+
+def histories(people: int, units: int = 12) -> list[dict[str, Any]]:
+    """A few communities and threads, two partitions, every third person writes German, and everybody's ninth unit says the same."""
+    rows = []
+    for person in range(people):
+        for number in range(units):
+            text = "the very same old joke about a bridge" if number == 9 else f"a thought of p{person} number {number} about a {WORDS[person % 5]}"
+            row = unit_row(f"reddit:t1_{person:03}x{number:03}", f"p{person}", text)
+            row |= {"created_at": row["created_at"] + timedelta(days=number), "community": WORDS[person % 5], "thread_id": f"reddit:t3_{number % 4}"}
+            rows.append(row | {"language": "de-DE" if person % 3 == 0 else "en", "thread_group": str(number % 2)})
+    return rows
+
+
+def write_histories(lake: LakeConfig, rows: Sequence[dict[str, Any]], chunk: int = 4) -> None:
+    """Let units be these, and sequences those of their users, in chunks of so many units."""
+    arrow_tables.overwrite(lake, UNITS, rows_table(UNITS, list(rows)))
+    ordered = sorted(rows, key=lambda row: (row["user_id"], row["created_at"], row["unit_id"]))
+    people = {user_id: list(units) for user_id, units in groupby(ordered, key=lambda row: row["user_id"])}
+    chunks = [
+        {
+            "person_id": user_id, "chunk": number, "units": [_in_a_history(row) for row in part], "user_ids": [user_id], "first_at": part[0]["created_at"],
+            "last_at": part[-1]["created_at"], "bucket": sequence_bucket(user_id, 3),
+        }
+        for user_id, units in people.items()
+        for number, part in enumerate(units[start : start + chunk] for start in range(0, len(units), chunk))
+    ]  # fmt: skip
+    arrow_tables.overwrite(lake, SEQUENCES, rows_table(SEQUENCES, chunks))
+
+
+def _in_a_history(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row.get(name, False) for name in HistoryUnit.model_fields}
 
 
 def answers(lake: LakeConfig) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

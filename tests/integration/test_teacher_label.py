@@ -55,7 +55,8 @@ def test_every_content_becomes_a_label_or_a_reject(lake: LakeConfig) -> None:
     assert arrow_tables.count_rows(lake, LABELS, is_label()) == len(labels)
     run = last_done_run(lake, "teacher label")
     assert run is not None
-    assert run.rows == {"units selected": 8, "labels": len(labels)}
+    assert (run.rows["units selected"], run.rows["labels"], run.rows["contents asked"]) == (8, len(labels), 8)
+    assert run.rows["prompt tokens"] == sum(row["prompt_tokens"] for row in [*labels, *rejects])
     assert sum(count for reason, count in run.dropped.items() if reason.startswith("reject: ")) == len(rejects)
 
 

@@ -10,13 +10,20 @@ from typing import Any
 
 import pytest
 from label_lakes import CONFIG
-from teacher_lake import TEXTS, answers, unit_row, write_units, written
+from teacher_lake import TEXTS, answers, histories, unit_row, write_histories, write_units, written
 
 from lake import arrow_tables
 from lake.config import LakeConfig
+from lake.job_runs import inputs_now, last_done_run
 from lake.labels import LABELS
+from lake.units import SEQUENCES, UNITS
+from teacher.config import SampleConfig, TeacherConfig
 from teacher.engine import Engine
 from teacher.jobs.label import label_units
+from teacher.jobs.sample import forecast_sample, sample_contents
+from teacher.sample.forecast import together
+from teacher.sample.sampled import SampleForecast, pick
+from teacher.sample.sampled import forecast as sample_forecast
 from teacher.small_model import converted_folder
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +58,24 @@ def run_to_the_end(*lakes: LakeConfig) -> None:
     assert process.returncode == 0, process.stderr
 
 
+def took_what_was_forecast(lake: LakeConfig, config: TeacherConfig, forecast: SampleForecast) -> None:
+    """Prompts and what of them is cached within a tenth of what the run counted, and so the hours, once its speed is known."""
+    run = last_done_run(lake, "teacher label")
+    assert run is not None
+    foretold = together("all", forecast.parts)
+    assert run.rows["contents asked"] == foretold.contents == 40
+    assert foretold.hours(forecast.costs) is None, "nothing was measured then"
+    assert foretold.tokens.prompt == pytest.approx(run.rows["prompt tokens"], rel=0.1)
+    assert foretold.tokens.cached == pytest.approx(run.rows["prompt tokens cached"], rel=0.1)
+    assert forecast_sample(lake, config).parts == [], "all is labelled"
+    tables = inputs_now(lake, (SEQUENCES, UNITS))
+    measured = sample_forecast(lake, config, tables, pick(lake, config.sample, tables, 40).chosen)
+    foretold = together("all", measured.parts)
+    assert foretold.tokens.completion == pytest.approx(run.rows["completion tokens"], rel=0.01)
+    assert foretold.hours(measured.costs) == pytest.approx(run.rows["milliseconds of asking"] / 3_600_000, rel=0.1)
+    assert foretold.price(measured.costs) == pytest.approx(2 * (foretold.hours(measured.costs) or 0))
+
+
 @pytest.mark.timeout(1500)
 def test_real_labels_survive_a_kill_and_a_second_run_costs_nothing(lake: LakeConfig) -> None:
     undisturbed = lake.model_copy(update={"path": lake.path + "-undisturbed"})
@@ -59,7 +84,13 @@ def test_real_labels_survive_a_kill_and_a_second_run_costs_nothing(lake: LakeCon
         write_units(place, [unit_row("reddit:t1_long", "eve", "我昨天去看了老桥" * 500)])  # more tokens than the model reads
     kill_after_the_first_batch(lake)
     assert len(written(lake, LABELS)) <= 4
-    run_to_the_end(lake, undisturbed)
+    sampled = lake.model_copy(update={"path": lake.path + "-sampled"})
+    write_histories(sampled, histories(40))
+    sampling = CONFIG.model_copy(update={"sample": SampleConfig(contents=40, probed_prompts=25, price_per_hour=2)})
+    sample_contents(sampled, sampling)
+    forecast = forecast_sample(sampled, sampling)
+    run_to_the_end(lake, undisturbed, sampled)
+    took_what_was_forecast(sampled, sampling, forecast)
     assert written(lake, LABELS) == written(undisturbed, LABELS)
 
     labels, rejects = answers(lake)

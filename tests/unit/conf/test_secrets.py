@@ -2,7 +2,7 @@
 
 import pytest
 
-from conf.secrets import MASKED, options_without_secrets, text_without_secrets
+from conf.secrets import MASKED, options_without_secrets, settings_without_secrets, text_without_secrets
 from lake.config import LakeConfig
 from serving.config import ServingConfig
 
@@ -30,6 +30,12 @@ def test_options_are_kept_without_secrets(name: str, value: str, kept: str) -> N
     lake = LakeConfig(storage_options={name: value}, spark_settings={name: value})
     assert lake.storage_options == {name: value}
     assert (dumped := lake.model_dump(mode="json"))["storage_options"] == dumped["spark_settings"] == {name: kept}
+
+
+def test_settings_of_any_depth_are_kept_without_secrets() -> None:
+    given = {"max_tokens": 9, "api_key": "hush", "nested": [{"token": "hush", "deeper": {"url": "https://me:hush@host", "name": "x"}}], "flag": True}
+    kept = {"max_tokens": 9, "api_key": MASKED, "nested": [{"token": MASKED, "deeper": {"url": f"https://{MASKED}@host", "name": "x"}}], "flag": True}
+    assert settings_without_secrets(given) == kept
 
 
 def test_uris_are_kept_without_secrets() -> None:

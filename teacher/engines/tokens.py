@@ -1,0 +1,34 @@
+"""How many tokens a prompt has, by the tokenizer of the model that reads it."""
+
+from typing import Any
+
+from conf.errors import ConfigError
+from teacher.engine import Decoding, Question
+
+
+class PromptTokens:
+    """A model's tokenizer, and how many tokens prompt and answer may be together (None: as many as there are)."""
+
+    def __init__(self, tokenizer: Any, max_tokens: int | None) -> None:
+        self._tokenizer, self._max_tokens = tokenizer, max_tokens
+
+    def of(self, prompt: Question) -> list[int]:
+        """The prompt's tokens as the model reads them: messages through the model's own template."""
+        if isinstance(prompt, str):
+            return list(self._tokenizer.encode(prompt))
+        messages: list[Any] = [*prompt]
+        return list(self._tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False, add_generation_prompt=True, enable_thinking=False))
+
+    def fits(self, prompt: Question, decoding: Decoding) -> bool:
+        """Whether prompt and answer are together no more than the model's context."""
+        return self._max_tokens is None or len(self.of(prompt)) + decoding.max_tokens <= self._max_tokens
+
+
+def load_tokens(model: str, max_tokens: int | None) -> PromptTokens:
+    """The tokenizer of a folder or hub name; no weights are read. Raises ConfigError."""
+    from transformers import AutoTokenizer
+
+    try:
+        return PromptTokens(AutoTokenizer.from_pretrained(model), max_tokens)
+    except Exception as error:
+        raise ConfigError(f"{model!r} holds no tokenizer that can be loaded: {type(error).__name__}: {error}") from None
