@@ -89,6 +89,8 @@ LABELS = TableSpec(
 )  # fmt: skip
 ITEMS = TableSpec(name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by=("teacher items", "teacher import-items"))
 ITEM_REJECTS = TableSpec(name="item_rejects", row=ItemReject, key=("source", "line"), write_mode="overwrite", written_by=("teacher import-items",))
+UNKNOWN_UNIT = "unknown unit"
+"""Reason of an imported label that no unit of the lake has."""
 LABELS_SOURCE = "labels"
 """`source` of items that labels became; every other one is an app's catalogue."""
 

@@ -21,6 +21,9 @@ ITEMS = """One item for each distinct label text at a level: what can be recomme
 
 Reads `labels`; writes `items`, whole and in one commit, where they changed. Items of other sources stay."""
 
+AUDIT = """Labels of one or several teachers on the same contents, side by side: how often they are rejected, how much they tell apart, how far they agree in meaning.
+
+Reads `labels` and `units`; writes nothing. What a teacher labelled, another one labels too with 'kindred teacher label --set teacher.asked_by=VERSION'."""
 IMPORT_ITEMS = """An app's own items, as `teacher.catalogue` in the settings describes them: a table of ids and words, CSV, JSON lines or Parquet.
 
 Reads FILE; writes `items` and `item_rejects`, of which it replaces those of this catalogue, where they changed. Items of labels and of other catalogues stay."""
@@ -74,6 +77,21 @@ def require_file(file: Path, what: str) -> None:
         file.open("rb").close()
     except OSError as error:
         raise TeacherError(f"{file}: cannot read the {what}: {error.strerror}") from None
+
+
+def audit(argv: Sequence[str] | None = None) -> JobArguments:
+    """--teacher, --page, --ticks and --json; there must be labels and units."""
+    parser = job_parser(AUDIT)
+    parser.add_argument(
+        "--teacher", metavar="VERSION", action="append", default=[], help="a teacher_version, or how it begins; may be repeated (default: all teachers)"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--page", metavar="FILE", type=Path, help="write a page instead, on which a reader ticks what is right; whose labels they are is not told"
+    )
+    what.add_argument("--ticks", metavar="FILE", type=Path, help="count instead what was ticked on that page")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return _checked(parse_job_arguments(parser, argv), "labels", "units")
 
 
 def items(argv: Sequence[str] | None = None) -> JobArguments:

@@ -126,6 +126,19 @@ class EndpointConfig(StageConfig):
         return settings_without_secrets(body)
 
 
+class AuditConfig(StageConfig):
+    """`teacher.audit`: what 'kindred teacher audit' looks at."""
+
+    contents: int = Field(500, gt=1, description="Contents that are looked at, at most; time and memory grow with the square.")
+    encoder: str = Field(
+        "all-MiniLM-L6-v2",
+        description="The frozen encoder that says what is near in meaning: MiniLM comes along, or a sentence-transformers folder or hub name.",
+    )
+    device: str | None = Field(None, description="Where it runs, e.g. 'cuda:1'; None chooses.")
+    same_meaning_cosine: float = Field(0.9, gt=0, le=1, description="Cosine from which two labels say the same; as trainer.evaluation.same_meaning_cosine.")
+    page_contents: int = Field(200, gt=0, description="Contents on the page for a reader, at most.")
+
+
 class TeacherConfig(StageConfig):
     """The `teacher` section."""
 
@@ -145,6 +158,11 @@ class TeacherConfig(StageConfig):
     )
     min_units_per_person: int = Field(5, gt=0, description="With max_units: people with fewer units are passed over.")
     use_sample: bool = Field(True, description="Label the contents of `label_sample` alone, where 'kindred teacher sample' has picked some.")
+    asked_by: str | None = Field(
+        None,
+        description="Label contents alone that this other teacher (its teacher_version) was asked about, audit.contents of them, so that 'kindred teacher audit' can compare both.",
+    )
+    audit: AuditConfig = Field(AuditConfig(), description="What 'kindred teacher audit' looks at.")
     sample: SampleConfig = Field(SampleConfig(), description="What 'kindred teacher sample' picks.")
     batch_units: int = Field(64, gt=0, description="Contents labelled and committed at once, after which what prompts share is read anew; thousands on GPUs.")
     max_model_tokens: int = Field(2048, gt=0, description="Context length of the model in tokens, prompt and completion together.")

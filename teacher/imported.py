@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lake.labels import Label
+from lake.labels import UNKNOWN_UNIT, Label
 from lake.rendering import RENDERING_VERSION, plain
 from teacher.answers import ANSWERS_VERSION, LabelTexts, Refused, judge
 from teacher.labelling import RAW_CHARS, said
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 """Halves of characters, which JSON may name and no id has."""
-UNKNOWN, AMBIGUOUS = "unknown unit", "id of several units"
+AMBIGUOUS = "id of several units"
 
 
 class ImportedLine(NamedTuple):
@@ -81,7 +81,7 @@ def import_labels(lines: Iterable[ImportedLine], contents: Mapping[str, Collecti
         if content in labels:
             duplicates["duplicate: content labelled by an earlier line"] += 1
             continue
-        judged = _judged(line, content, UNKNOWN if not named else AMBIGUOUS)
+        judged = _judged(line, content, UNKNOWN_UNIT if not named else AMBIGUOUS)
         if isinstance(judged, Refused):
             key = content or line.given_id[:RAW_CHARS] or hashlib.sha256(line.raw.encode(errors="replace")).hexdigest()
             if key in rejects:

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from conf.errors import ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.labels import LABEL_SAMPLE, LABELS
+from lake.labels import LABEL_SAMPLE, LABELS, UNKNOWN_UNIT
 from lake.units import IDENTITIES, UNITS
 from teacher.config import TeacherConfig
 from teacher.selection import contents_of, one_unit_a_content, units_of_people, whole_people, with_persons
@@ -50,7 +51,9 @@ Chosen = ChosenContents | ChosenPeople | None
 
 
 def chosen_units(lake: LakeConfig, config: TeacherConfig, version: int, sample_version: int | None) -> Chosen:
-    """The contents of a version of `label_sample`, else the people of `max_units`, if either is there. The people are found by going through all ids once."""
+    """Contents that another teacher was asked about, else those of a version of `label_sample`, else the people of `max_units`, if either is there. The people are found by going through all ids once."""
+    if config.asked_by is not None:
+        return ChosenContents(contents_asked_of(lake, config.asked_by, config.audit.contents))
     if sample_version is not None:
         return ChosenContents(arrow_tables.read(lake, LABEL_SAMPLE, ("unit_hash",), version=sample_version)["unit_hash"].combine_chunks())
     if config.max_units is None:
@@ -59,6 +62,17 @@ def chosen_units(lake: LakeConfig, config: TeacherConfig, version: int, sample_v
     counts = [units_of_people(with_persons(_ids(lake, where, version), identities)) for where in partitions(lake, version)]
     chosen = whole_people(pa.concat_tables(counts), config.max_units, config.min_units_per_person) if counts else pa.array([], pa.string())
     return ChosenPeople(chosen, identities)
+
+
+def contents_asked_of(lake: LakeConfig, teacher_version: str, most: int) -> pa.Array:
+    """Contents that a teacher was asked about, the first by their hashes. Raises ContractError where there are none."""
+    where = (ds.field("teacher_version") == teacher_version) & (ds.field("reason").is_null() | (ds.field("reason") != UNKNOWN_UNIT))
+    asked = arrow_tables.read(lake, LABELS, ("unit_hash",), where)["unit_hash"].unique()
+    if not len(asked):
+        raise ContractError(
+            f"labels: nothing was asked of teacher {teacher_version!r}, which teacher.asked_by names; 'kindred teacher audit' names those that there are"
+        )
+    return asked.sort().slice(0, most)
 
 
 def selected_parts(lake: LakeConfig, chosen: Chosen, version: int) -> Iterator[SelectedPart]:

@@ -1,0 +1,88 @@
+"""Entry point of `kindred teacher audit`: labels of one or several teachers on the same contents, side by side."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from conf.arguments import JobArguments
+from lake.config import LakeConfig
+from lake.encoder import load_model
+from lake.job_runs import Inputs, inputs_now
+from lake.labels import LABELS
+from lake.models import model_folder
+from lake.units import UNITS
+from teacher import arguments as teacher_arguments
+from teacher.audit.audited import find_teachers, read_audited
+from teacher.audit.measures import INTERVAL, Audited, Encode, Vectors, pair_figures, teacher_figures
+from teacher.audit.page import render_page, shown_contents
+from teacher.audit.table import audit_text, ticks_text
+from teacher.audit.ticks import answer_code, judged, read_ticks
+from teacher.config import AuditConfig, TeacherConfig
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job with command line arguments."""
+    run_job(teacher_arguments.audit(argv))
+
+
+def run_job(arguments: JobArguments) -> None:
+    """Print the figures; or write the page, or count what was ticked on it."""
+    lake, config, values = arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig).audit, arguments.values
+    tables = inputs_now(lake, reads=(LABELS, UNITS))
+    teachers = find_teachers(lake, tables, values.teacher)
+    if values.ticks:
+        print_ticks(lake, tables, teachers, config, values.ticks, values.json)
+        return
+    audited, units = read_audited(lake, tables, teachers, config.contents)
+    if values.page:
+        page = render_page(shown_contents(audited, units, config.page_contents), "Are these labels right?")
+        values.page.write_text(page, encoding="utf-8")
+        print(values.page)
+        return
+    print_figures(audited, config, values.json)
+
+
+def print_figures(audited: Audited, config: AuditConfig, as_json: bool) -> None:
+    """What can be told without a reader."""
+    encode = frozen_encoder(config)
+    teachers, pairs = teacher_figures(audited, encode), pair_figures(audited, encode, config.same_meaning_cosine)
+    if as_json:
+        print(
+            json.dumps(
+                {"contents": len(audited.contents), "teachers": [each.model_dump() for each in teachers], "pairs": [each.model_dump() for each in pairs]}
+            )
+        )
+    else:
+        print(audit_text(teachers, pairs, len(audited.contents), INTERVAL))
+
+
+def print_ticks(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], config: AuditConfig, file: Path, as_json: bool) -> None:
+    """What a reader ticked, by teacher and level."""
+    audited, _ = read_audited(lake, tables, teachers, config.contents)
+    codes = {answer_code(content, version): version for version in teachers for content in audited.contents}
+    found, unknown = judged(read_ticks(file), codes)
+    print(json.dumps({"judged": [each.model_dump() for each in found], "unknown": unknown}) if as_json else ticks_text(found, unknown))
+
+
+def frozen_encoder(config: AuditConfig) -> Encode:
+    """Texts -> vectors of the frozen encoder; a text that comes again is encoded once."""
+    model = load_model(str(model_folder(config.encoder)), config.device)
+    known: dict[str, Vectors] = {}
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, model.encode(new, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False), strict=True))
+        size = int(model.get_embedding_dimension() or 0)
+        return np.array([known[text] for text in texts], np.float32).reshape(len(texts), size)
+
+    return encode
+
+
+if __name__ == "__main__":
+    main()

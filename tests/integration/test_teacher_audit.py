@@ -1,0 +1,93 @@
+"""`kindred teacher audit` on a lake that two teachers labelled: figures by the real frozen encoder, the page, and its ticks."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from teacher_lake import FakeEngine, unit_row, write_units
+
+from conf.errors import ContractError
+from lake import arrow_tables
+from lake.config import LakeConfig
+from lake.labels import LABELS, Label
+from lake.schema import rows_table
+from pipeline import cli
+from teacher.config import AuditConfig, TeacherConfig
+from teacher.jobs.label import label_units
+
+THINGS = [
+    "a bridge over the river",
+    "a telescope for beginners",
+    "sourdough bread",
+    "the brakes of a bicycle",
+    "a cat and its scratching post",
+    "student loans",
+]
+TEXTS = [f"does anybody know more about {thing}?" for thing in THINGS]
+STRONG = "import-of-a-strong-one"
+
+
+@pytest.fixture
+def labelled(lake: LakeConfig) -> LakeConfig:
+    """Six units; a strong teacher labelled five of them and had no unit for a sixth label."""
+    units = [unit_row(f"reddit:t1_{place}", "ann", text) for place, text in enumerate(TEXTS)]
+    write_units(lake, units)
+    rows = [_label(unit["unit_hash"], thing) for unit, thing in zip(units[:5], THINGS, strict=False)] + [_label("nowhere", None)]
+    arrow_tables.append(lake, LABELS, rows_table(LABELS, [row.model_dump() for row in rows]))
+    return lake
+
+
+def _label(content: str, thing: str | None) -> Label:
+    return Label(
+        unit_hash=content, teacher_version=STRONG, specific=thing or "", broad="everyday things" if thing else "", teacher_model="strong", prompt_version="p",
+        rendering_version="1", decoding="imported", prompt_tokens=None, completion_tokens=None, batch=None, labelled_at=None,
+        reason=None if thing else "unknown unit", raw=None if thing else "{}",
+    )  # fmt: skip
+
+
+def ask(lake: LakeConfig, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    capsys.readouterr()
+    assert cli.main(["teacher", "audit", "--lake", lake.path, *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_same_contents_are_labelled_again_and_compared(labelled: LakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = FakeEngine()
+    label_units(labelled, TeacherConfig(asked_by=STRONG), lambda *_: engine)
+    found = json.loads(ask(labelled, capsys, "--json"))
+    assert found["contents"] == 5
+    figures = {each["teacher_version"]: each for each in found["teachers"]}
+    assert {each["asked"] for each in figures.values()} == {5}
+    strong = figures[STRONG]
+    assert strong["levels"]["specific"]["of_its_text"]["mean"] == 1.0  # by the real encoder: a thing is nearest to the text about it
+    assert strong["levels"]["broad"]["entropy"] == 0.0
+    assert [(pair["level"], {pair["first"], pair["second"]}, pair["contents"] > 0) for pair in found["pairs"]] == [
+        ("specific", set(figures), True),
+        ("broad", set(figures), True),
+    ]
+    table = ask(labelled, capsys, "--teacher", STRONG)
+    assert "rejected" in table
+    assert "0 of 5" in table
+    page, ticks = tmp_path / "page.html", tmp_path / "ticks.json"
+    assert ask(labelled, capsys, "--page", str(page)).strip() == str(page)
+    names = re.findall(r'name="(\w+) (specific|broad)" value="right"', page.read_text(encoding="utf-8"))
+    ticks.write_text(json.dumps({"ticks": [{"answer": answer, "level": level, "verdict": "right"} for answer, level in names]}))
+    judged = json.loads(ask(labelled, capsys, "--ticks", str(ticks), "--json"))
+    assert judged["unknown"] == 0
+    assert {each["teacher_version"] for each in judged["judged"]} == set(figures)
+    assert all(each["right"] == 1.0 for each in judged["judged"])
+
+
+def test_who_is_not_there_is_one_sentence(labelled: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["teacher", "audit", "--lake", labelled.path, "--teacher", "nobody"]) == 1
+    assert "0 teachers begin with 'nobody'; there are import-of-a-strong-one" in capsys.readouterr().err
+    with pytest.raises(ContractError, match=r"teacher\.asked_by names"):
+        label_units(labelled, TeacherConfig(asked_by="nobody"), lambda *_: FakeEngine())
+
+
+def test_as_many_contents_are_asked_as_are_looked_at(labelled: LakeConfig) -> None:
+    label_units(labelled, TeacherConfig(asked_by=STRONG, audit=AuditConfig(contents=2)), lambda *_: FakeEngine())
+    asked = [row for row in arrow_tables.read(labelled, LABELS).to_pylist() if row["teacher_version"] != STRONG]
+    contents = sorted(row["unit_hash"] for row in arrow_tables.read(labelled, LABELS).to_pylist() if row["teacher_version"] == STRONG and row["reason"] is None)
+    assert sorted(row["unit_hash"] for row in asked) == contents[:2]
