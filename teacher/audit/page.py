@@ -31,7 +31,7 @@ class ShownContent:
 
 def shown_contents(audited: Audited, units: Mapping[str, Mapping[str, Any]], most: int) -> list[ShownContent]:
     """The first contents of which anybody has a label; `units` are by content."""
-    found = []
+    found: list[ShownContent] = []
     for content in audited.contents:
         answers = [(version, answers[content]) for version, answers in audited.answers.items() if answers[content].reason is None]
         if answers and len(found) < most:
