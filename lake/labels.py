@@ -71,9 +71,11 @@ class ItemReject(Row):
 
 LABELS = TableSpec(
     name="labels", row=Label, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels"),
-    later_columns=("reason", "raw"),
+    later_columns=("reason", "raw"), subjects={"unit_hash": "content"},
 )  # fmt: skip
-ITEMS = TableSpec(name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by=("teacher items", "teacher import-items"))
+ITEMS = TableSpec(
+    name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by=("teacher items", "teacher import-items"), subjects={"item_id": "item"},
+)  # fmt: skip
 ITEM_REJECTS = TableSpec(name="item_rejects", row=ItemReject, key=("source", "line"), write_mode="overwrite", written_by=("teacher import-items",))
 LABELS_SOURCE = "labels"
 """`source` of items that labels became; every other one is an app's catalogue."""
