@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
 from etl.config import EtlConfig
+from etl.ingest.erased import FILES_OF_ERASED
 from etl.ingest.file_results import file_results
 from etl.ingest.inputs import DumpFiles, failure_with_path, not_taken
 from etl.ingest.parsed_files import FileResult, FileTask, file_prefix
@@ -20,6 +21,7 @@ from etl.platforms import InputFile, ParseSettings, load_platform
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
+from lake.forgotten import erased_of_lake
 from lake.job_runs import RunRecord
 from lake.pseudonyms import KEY_ID_PROPERTY, key_id
 from lake.table_files import remove_drafts, remove_files
@@ -31,7 +33,8 @@ logger = logging.getLogger(__name__)
 def ingest_files(lake: LakeConfig, config: EtlConfig, found: DumpFiles, run: RunRecord) -> None:
     """Bring every new or changed file of a dump into the lake. Raises ArchiveError, naming each file that could not be taken."""
     _make_tables(lake, found.key)
-    tasks = plan_tasks(lake, config, found.reference, key_id(found.key), found.files, found.listed, found.settings)
+    files = _files_of_nobody_erased(lake, found.files, run)
+    tasks = plan_tasks(lake, config, found.reference, key_id(found.key), files, found.listed, found.settings)
     failures: list[ArchiveError] = []
     pace = Pace()
     for number, result in enumerate(file_results(lake, config, tasks), start=1):
@@ -50,6 +53,16 @@ def ingest_files(lake: LakeConfig, config: EtlConfig, found: DumpFiles, run: Run
         run.wrote(spec, arrow_tables.table_version(lake, spec))
     if failures:
         raise not_taken(failures, len(found.files))
+
+
+def _files_of_nobody_erased(lake: LakeConfig, files: Sequence[InputFile], run: RunRecord) -> list[InputFile]:
+    """The files that are not called after somebody who was forgotten: names of files stand in tables and in their logs."""
+    erased = erased_of_lake(lake)
+    kept = [file for file in files if not erased.names_path(file.source_file)]
+    if len(kept) < len(files):
+        run.dropped[FILES_OF_ERASED] += len(files) - len(kept)
+        logger.info("%d of %d files are of people who were forgotten, and are not read", len(files) - len(kept), len(files))
+    return kept
 
 
 def plan_tasks(
