@@ -30,9 +30,7 @@ logger = logging.getLogger(__name__)
 BLOCK_BYTES = 2**24
 LONGEST_TRACE = 4096
 """Bytes by which two blocks of a file overlap: a trace on the border is seen."""
-_HEX_ID = "[0-9a-f]{64}"
-_ACT = "[A-Za-z][A-Za-z0-9_.-]*:[A-Za-z0-9_.~+/=-]+"
-_TOKEN = re.compile(f"{_HEX_ID}|{_ACT}".encode())
+_PSEUDONYM, _NATIVE_ID = "[0-9a-f]{64}", "[A-Za-z0-9_.~+/=-]+"
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,8 @@ class Traces:
     texts: tuple[str, ...] = ()
 
     def in_bytes(self, content: bytes) -> bool:
-        """Whether any of it stands there."""
-        return any(text in content for text in self._literal) or any(token in self._words for token in _TOKEN.findall(content))
+        """Whether any of it stands there. Takes time in proportion to the bytes, whatever they are and however many ids are looked for."""
+        return any(text in content for text in self._literal) or any(word in self._words for word in self._of_ids.findall(content))
 
     def in_text(self, text: str) -> bool:
         """Whether any of it stands there."""
@@ -66,14 +64,24 @@ class Traces:
         return any(self.in_text(text) for strings in strings_of(column) for text in strings.unique().drop_null().to_pylist())
 
     @cached_property
+    def _of_ids(self) -> re.Pattern[bytes]:
+        """Whatever is shaped as the ids are: pseudonyms, and ids of acts of their platforms."""
+        platforms = sorted({found.partition(":")[0] for found in self.ids if ":" in found})
+        return re.compile("|".join([_PSEUDONYM, *(f"{re.escape(platform)}:{_NATIVE_ID}" for platform in platforms)]).encode("utf-8", "surrogatepass"))
+
+    @cached_property
     def _words(self) -> frozenset[bytes]:
-        return frozenset(found.encode() for found in self.ids if _TOKEN.fullmatch(found.encode("utf-8", "surrogatepass")))
+        return frozenset(found for found in self._encoded_ids if self._of_ids.fullmatch(found))
 
     @cached_property
     def _literal(self) -> frozenset[bytes]:
-        odd = [found for found in self.ids if not _TOKEN.fullmatch(found.encode("utf-8", "surrogatepass"))]
+        """What is looked for as it stands: texts, and ids of other shapes, such as those of people whom `identities` joins."""
         written = [form for text in self.texts for form in (text, html.escape(text), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])]
-        return frozenset(form.encode("utf-8", "surrogatepass") for form in (*odd, *written) if form)
+        return frozenset(form.encode("utf-8", "surrogatepass") for form in written if form) | (self._encoded_ids - self._words)
+
+    @cached_property
+    def _encoded_ids(self) -> frozenset[bytes]:
+        return frozenset(found.encode("utf-8", "surrogatepass") for found in self.ids)
 
 
 def remains(lake: LakeConfig, subjects: Subjects, texts: Collection[str] = ()) -> list[Remain]:

@@ -3,12 +3,18 @@
 import html
 import json
 import logging
+import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import mlflow
 from mlflow.entities import ViewType
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from lake import registry
 from lake.config import LakeConfig
@@ -26,17 +32,11 @@ def erase_from_tracking(lake: LakeConfig, traces: Traces) -> int:
     """Write JSON that has any of these traces anew without them, and pages as GONE_PAGE. How many files there were."""
     if not has_registry(lake):
         return 0
-    registry.connect(lake)
     changed = 0
-    for run_id, path, content in _artifacts():
-        if path.endswith(".json"):
-            found = json.loads(content)
-            kept = without_traces(found, traces)
-            if kept != found:
-                mlflow.MlflowClient().log_dict(run_id, kept, path)
-                changed += 1
-        elif traces.in_text(html.unescape(content)):
-            mlflow.MlflowClient().log_text(run_id, GONE_PAGE, path)
+    for file in _kept_files(lake):
+        if traces.in_text(html.unescape(file.content)):
+            is_json = file.path.endswith(".json")
+            file.write(json.dumps(without_traces(json.loads(file.content), traces), indent=2) if is_json else GONE_PAGE)
             changed += 1
     return changed
 
@@ -45,8 +45,7 @@ def left_in_tracking(lake: LakeConfig, traces: Traces) -> list[str]:
     """Files of runs that have any of these traces, as 'run/path'."""
     if not has_registry(lake):
         return []
-    registry.connect(lake)
-    return [f"{run_id}/{path}" for run_id, path, content in _artifacts() if traces.in_text(html.unescape(content))]
+    return [f"{file.run_id}/{file.path}" for file in _kept_files(lake) if traces.in_text(html.unescape(file.content))]
 
 
 def trained_encoders(lake: LakeConfig) -> list[str]:
@@ -68,21 +67,44 @@ def without_traces(value: Any, traces: Traces) -> Any:
     return ERASED if isinstance(value, str) and traces.in_text(value) else value
 
 
-def _artifacts() -> Iterator[tuple[str, str, str]]:
-    """Run, path and content of each JSON file and page that our runs keep beside their encoder."""
-    client = mlflow.MlflowClient()
+@dataclass(frozen=True)
+class _KeptFile:
+    """A file of words that a run keeps: where it is, and what it says."""
+
+    run_id: str
+    path: str
+    content: str
+    store: ArtifactRepository
+
+    def write(self, content: str) -> None:
+        """Say something else in its place."""
+        with tempfile.TemporaryDirectory() as folder:
+            draft = Path(folder) / PurePosixPath(self.path).name
+            draft.write_text(content, encoding="utf-8")
+            self.store.log_artifact(str(draft), str(PurePosixPath(self.path).parent) if "/" in self.path else None)
+
+
+def _kept_files(lake: LakeConfig) -> Iterator[_KeptFile]:
+    """Each JSON file and page that our runs keep beside their encoder."""
+    registry.connect(lake)
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
+    client, token = mlflow.MlflowClient(), None
     experiment = client.get_experiment_by_name(registry.EXPERIMENT)
     assert experiment is not None
-    token = None
     while True:
         runs = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, page_token=token)
         for run in runs:
-            for file in client.list_artifacts(run.info.run_id):
-                if not file.is_dir and file.path.endswith((".json", ".html")):
-                    try:
-                        yield run.info.run_id, file.path, mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{file.path}")
-                    except MlflowException as error:
-                        logger.warning("MLflow run %s: %s cannot be read (%s)", run.info.run_id, file.path, error.message)
+            yield from _files_of_run(run.info.run_id, get_artifact_repository(run.info.artifact_uri))
         token = runs.token
         if not token:
             return
+
+
+def _files_of_run(run_id: str, store: ArtifactRepository) -> Iterator[_KeptFile]:
+    for file in store.list_artifacts():
+        if not file.is_dir and file.path.endswith((".json", ".html")):
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    yield _KeptFile(run_id, file.path, Path(store.download_artifacts(file.path, folder)).read_text(encoding="utf-8"), store)
+            except (MlflowException, OSError) as error:
+                logger.warning("MLflow run %s: %s cannot be read (%s)", run_id, file.path, type(error).__name__)
