@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.examples import EXAMPLES
 from lake.subjects import Subjects
 from lake.tables import SubjectKind, TableSpec
-from lake.units import SEQUENCES, SHORT_SEQUENCES, UNITS
+from lake.units import SEQUENCES, SHORT_SEQUENCES, UNITS, thread_title
 
 CONTEXT = "context"
 _OF_CHAIN = ("parent", "earlier")
@@ -99,7 +100,33 @@ def _told_anew(spec: TableSpec, above: str, before: Mapping[str, pa.Array], afte
         return {name: _state(name, before[CONTEXT], after[CONTEXT], after[name]) for name in ("root_state", "chain_state")}
     if spec in (SEQUENCES, SHORT_SEQUENCES) and {"first_at", "last_at"} <= after.keys() and not after["units"].equals(before["units"]):
         return {"first_at": _time(after["units"], 0, after["first_at"]), "last_at": _time(after["units"], -1, after["last_at"])}
+    if spec == EXAMPLES and _has_fields(after["history"], "title", CONTEXT) and _has_fields(after.get("cuts"), "entered"):
+        return {"cuts": _cuts_of_titles(after["cuts"], before["history"], after["history"])}
     return {}
+
+
+def _has_fields(lists: pa.ListArray | None, *names: str) -> bool:
+    return lists is not None and {*names} <= {field.name for field in lists.type.value_type}
+
+
+def _cuts_of_titles(cuts: pa.ListArray, before: pa.ListArray, after: pa.ListArray) -> pa.ListArray:
+    """Cuts that say of no unit that it enters a thread whose title is gone: it would be an answer without words."""
+    changed = np.flatnonzero(_context_entries(after) < _context_entries(before))
+    if not len(changed):
+        return cuts
+    made = []
+    for row in changed.tolist():
+        titles = [thread_title(unit) for unit in after[row].as_py()]
+        made.append([cut | {"entered": [place for place in cut["entered"] if titles[place] is not None]} for cut in cuts[row].as_py()])
+    order = np.arange(len(cuts))
+    order[changed] = len(cuts) + np.arange(len(changed))
+    return pa.concat_arrays([cuts, pa.array(made, cuts.type)]).take(pa.array(order))
+
+
+def _context_entries(histories: pa.ListArray) -> np.ndarray:
+    """How many entries the contexts of each history have together, shape (N,)."""
+    entries = pc.list_value_length(histories.flatten().field(CONTEXT)).fill_null(0).to_numpy()
+    return np.bincount(pc.list_parent_indices(histories).to_numpy(), entries, len(histories))
 
 
 def _state(name: str, before: pa.ListArray, after: pa.ListArray, states: pa.Array) -> pa.Array:

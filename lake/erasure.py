@@ -5,7 +5,11 @@ they know go on. A table is one commit; whoever is killed runs again, and finds 
 """
 
 import logging
+from collections.abc import Sequence, Set
 
+from deltalake.exceptions import CommitFailedError
+
+from conf.errors import ErasureError
 from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS
@@ -50,5 +54,16 @@ def erase_rows(lake: LakeConfig, spec: TableSpec, subjects: Subjects) -> int:
         if pace.is_due():
             logger.log(NOTICE, "%s: %d of %d files looked through, %d changed", spec.name, number, len(live), len(removed))
     if removed:
-        arrow_tables.commit_files(lake, spec, added, removed=removed.keys(), marks={ERASURE: "true"})
+        _commit(lake, spec, added, removed.keys())
     return sum(removed.values()) - sum(file.rows for file in added)
+
+
+def _commit(lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], removed: Set[str]) -> None:
+    """Put files in the place of others. Raises ErasureError where these are no part of the table any more: another job has rewritten them, and its rows would be there twice."""
+    others = f"{spec.name}: another job has written the table meanwhile, and nothing of it is erased; run it again when no job is at work"
+    if not removed <= {file["path"] for file in arrow_tables.live_files(arrow_tables.open_table(lake, spec))}:
+        raise ErasureError(others)
+    try:
+        arrow_tables.commit_files(lake, spec, added, removed=removed, marks={ERASURE: "true"})
+    except CommitFailedError:
+        raise ErasureError(others) from None

@@ -6,6 +6,7 @@ committed already is recognised by the names of its files and the transaction of
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -49,6 +50,8 @@ def ingest_files(lake: LakeConfig, config: EtlConfig, found: DumpFiles, run: Run
         else:
             _take_in(lake, result, run)
             logger.log(NOTICE if pace.is_due() else logging.INFO, "%s: %s", place, _what_became(result.record))
+    if config.reject_days is not None:
+        run.rows.update(expired_rejects(lake, datetime.now(UTC) - timedelta(days=config.reject_days)))
     for spec in (REJECTS, ACTS, INGESTED_FILES):
         run.wrote(spec, arrow_tables.table_version(lake, spec))
     if failures:
@@ -63,6 +66,14 @@ def _files_of_nobody_erased(lake: LakeConfig, files: Sequence[InputFile], run: R
         run.dropped[FILES_OF_ERASED] += len(files) - len(kept)
         logger.info("%d of %d files are of people who were forgotten, and are not read", len(files) - len(kept), len(files))
     return kept
+
+
+def expired_rejects(lake: LakeConfig, before: datetime) -> dict[str, int]:
+    """Take the files out of `rejects` all of whose lines were set aside before a time, in one commit; what was counted."""
+    live = arrow_tables.live_files(arrow_tables.open_table(lake, REJECTS))
+    expired = {file["path"]: file["num_records"] for file in live if (newest := file.get("max.rejected_at")) is not None and newest < before}
+    arrow_tables.commit_files(lake, REJECTS, [], removed=expired.keys())
+    return {"expired rejects": sum(expired.values())} if expired else {}
 
 
 def plan_tasks(

@@ -95,6 +95,15 @@ def test_an_example_whose_history_has_an_act_goes_as_a_whole_since_cuts_count_it
     assert (row["communities"], row["cuts"][0]["hard_negatives"], [found["item_id"] for found in row["candidates"]]) == (["c"], ["j"], ["j"])
 
 
+def test_units_that_entered_a_thread_by_a_title_that_is_gone_are_no_answers() -> None:
+    theirs, others = (said("root", "r", speaker) | {"title": "Rye bread"} for speaker in ("gone", "stays"))
+    row = example("x", [history_unit("b", context=[others]), history_unit("c", context=[theirs]), history_unit("d", context=[others])])
+    row["cuts"][0]["entered"] = [1, 2]
+    kept = left(EXAMPLES, [row, row | {"person_id": "y", "history": [history_unit("b", context=[others])] * 3}])
+    assert [found["cuts"][0]["entered"] for found in kept] == [[2], [1, 2]]
+    assert [entry["title"] for unit in kept[0]["history"] for entry in unit["context"]] == ["Rye bread", "Rye bread"]
+
+
 def test_lines_that_tell_a_name_in_clear_go_and_not_those_that_have_it_inside_a_word() -> None:
     raws = ['{"author": "some.name"', '{"author": "some.name2"', '{"author": "someXname"', "nothing"]
     rows = [
