@@ -12,7 +12,7 @@ from lake.subjects import Subjects
 from lake.tables import SubjectKind, TableSpec
 from lake.units import SEQUENCES, SHORT_SEQUENCES, UNITS, thread_title
 
-CONTEXT = "context"
+CONTEXT, ACCOUNT = "context", "user_id"
 _OF_CHAIN = ("parent", "earlier")
 _OPENINGS = ("root", "object")
 
@@ -50,7 +50,8 @@ class Erasing:
             elif kind == "place":
                 columns[name] = pc.if_else(self.subjects.named_in(kind, column), pa.scalar(None, column.type), column)
             elif kind is not None:
-                goes = pc.or_(goes, self.subjects.named_in(kind, column))
+                named = self.subjects.named_in(kind, column)
+                goes = pc.or_(goes, pc.and_(named, columns[ACCOUNT].is_null()) if kind == "path" and ACCOUNT in columns else named)
         columns |= _told_anew(self.spec, above, before, columns)
         made = pa.StructArray.from_arrays(list(columns.values()), fields=list(structs.type), mask=structs.is_null())
         return made, goes

@@ -13,7 +13,7 @@ ErasedKind = Literal["person", "act", "place", "path"]
 class Erasure(Row):
     """Something that was forgotten."""
 
-    subject: str = Field(description="HMAC-SHA-256 of '<kind>:<id>' under the pseudonym key, its first 32 hex digits.")
+    subject: str = Field(description="Digest of kind and id under the pseudonym key (keyed BLAKE2b), 32 hex digits.")
     kind: ErasedKind = Field(
         description="person: an account or a person's id; act: a unit_id; place: a person's profile among communities; path: as accounts are called in paths."
     )

@@ -14,7 +14,7 @@ from conf.errors import ConfigError
 WriteMode = Literal["append", "merge", "overwrite"]
 SubjectKind = Literal["person", "act", "judged", "content", "item", "place", "path", "raw"]
 """What a column names of those who can be forgotten: an account or a person; an act; an act or history that was judged; the content of acts; an item; a person's
-profile among communities; a file that is called after somebody; a line of an archive, with names in it."""
+profile among communities; a file that is called after somebody, whose rows go where they are of no other account; a line of an archive, with names in it."""
 _MISREAD = re.compile(r"[\x00-\x1f\x7f\[\\\]^|]|%[0-9A-Fa-f]{2}")
 """What delta-rs takes for part of a URI in a path: it panics, or looks for 'a%20b' in 'a b'."""
 

@@ -95,12 +95,13 @@ def lines_of(file: Path) -> list[tuple[str, str]]:
 def forget(lake: "LakeConfig", serving: "ServingConfig", request: Request, force_vacuum: bool = False) -> None:
     """Erase all that is asked for, and print it. Raises ErasureError where something is left, ConfigError without the lake's pseudonym key."""
     from lake.catalog import TABLES
-    from lake.forgotten import note_erasures
-    from lake.job_runs import job_run
     from lake.presence import require_any_table
-    from lake.subjects import find_subjects, words_of
 
     require_any_table(lake, list(TABLES))
+    from lake.forgotten import note_erasures  # brings the tables
+    from lake.job_runs import job_run
+    from lake.subjects import find_subjects, words_of
+
     with job_run(lake, JOB, {}) as run:
         subjects = find_subjects(lake, request.users, request.units, request.names)
         words = words_of(lake, subjects)  # by them MLflow's pages are known; nobody has them once the acts are gone

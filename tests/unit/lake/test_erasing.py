@@ -113,6 +113,12 @@ def test_lines_that_tell_a_name_in_clear_go_and_not_those_that_have_it_inside_a_
     assert [row["line"] for row in left(REJECTS, rows, Subjects())] == [1, 2, 3, 4]
 
 
+def test_of_a_file_that_is_called_after_a_person_acts_of_nobody_go_and_those_of_others_stay() -> None:
+    profile = f"u_{'f' * 16}_comments.zst"
+    rows = [act("x", user_id=None, source_file=profile), act("y", user_id="stays", source_file=profile), act("z", user_id=None)]
+    assert left(ACTS, rows) == rows[1:]
+
+
 def test_files_that_are_called_after_a_person_go() -> None:
     rows = [
         {
