@@ -22,6 +22,7 @@ from lake.tables import TableSpec
 logger = logging.getLogger(__name__)
 
 LOG = "_delta_log"
+BUFFER_BYTES = 2**16
 RETENTION = "delta.deletedFileRetentionDuration"
 WEEK = "interval 1 week"
 """Delta's own, where a table says nothing."""
@@ -130,7 +131,7 @@ def _rewrite_checkpoint(system: FileSystem, path: str, live: Collection[str]) ->
 
 
 def _write(system: FileSystem, path: str, content: bytes) -> None:
-    with system.open_output_stream(path, compression=None) as stream:
+    with system.open_output_stream(path, compression=None, buffer_size=BUFFER_BYTES) as stream:  # unbuffered, delta-rs's file would be given what is no bytes
         stream.write(content)
 
 

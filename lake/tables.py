@@ -49,7 +49,7 @@ class TableSpec:
     later_columns: tuple[str, ...] = ()
     stats_columns: tuple[str, ...] = ()
     repeating_columns: tuple[str, ...] | None = None
-    subjects: Mapping[str, SubjectKind] = field(default_factory=dict)
+    subjects: Mapping[str, SubjectKind] = field(default_factory=dict, hash=False)
     indivisible: tuple[str, ...] = ()
     consists_of: str | None = None
 

@@ -153,5 +153,9 @@ def test_no_column_of_ids_is_forgotten(spec: TableSpec) -> None:
     assert ids <= {*spec.subjects, *not_named}
 
 
+def test_a_spec_is_still_a_key() -> None:
+    assert len(set(TABLES.values())) == len(TABLES)
+
+
 def column_names(fields: Sequence[pa.Field], above: str = "") -> list[str]:
     return [name for field in fields for name in (above + field.name, *column_names(inner_fields(field.type), f"{above}{field.name}."))]
