@@ -46,9 +46,10 @@ def remove_all_drafts(lake: LakeConfig, spec: TableSpec) -> None:
 
 
 def old_files(lake: LakeConfig, spec: TableSpec) -> list[str]:
-    """Paths of data files below a table, drafts included, that are no part of it."""
+    """Paths of data files below a table, drafts included, that are no part of it; Hadoop's checksums, which hold no words, aside."""
     live = {file["path"] for file in arrow_tables.live_files(arrow_tables.open_table(lake, spec))}
-    return [file.path for file in files_below(table_folder(lake, spec)) if file.path not in live and LOG not in file.path.split("/")]
+    data = [file.path for file in files_below(table_folder(lake, spec)) if file.extension != "crc" and LOG not in file.path.split("/")]
+    return [path for path in data if path not in live]
 
 
 def retention_of(lake: LakeConfig, spec: TableSpec) -> str:

@@ -34,7 +34,7 @@ from pymilvus.exceptions import MilvusException
 from pyspark.sql import SparkSession
 
 from etl.jobs import ingest, units
-from lake import arrow_tables, registry
+from lake import arrow_tables, registry, spark_tables
 from lake.acts import ACTS, INGESTED_FILES
 from lake.catalog import TABLES
 from lake.config import LakeConfig
@@ -182,8 +182,9 @@ def test_index_and_evaluations_lose_the_person_alone(lake: LakeConfig, capsys: p
     assert ("makes it anew" in pages[0], pages[1]) == (True, "<p>Bread &amp; rye</p>")
 
 
-def test_jobs_go_on_without_making_all_anew_and_nobody_comes_back(lake: LakeConfig, tmp_path: Path) -> None:
+def test_jobs_go_on_without_making_all_anew_and_nobody_comes_back(lake: LakeConfig, tmp_path: Path, spark: SparkSession) -> None:
     erase(lake, "--name", f"reddit:{GONE}", "--force-vacuum")
+    assert spark_tables.read(spark, lake, UNITS).count() == 16  # by the log that was written anew
     kept = {spec.name: rows_by_key(lake, spec) for spec in (ACTS, UNITS, SEQUENCES)}
     dump = write_dump(tmp_path / "dump")
     for _ in range(2):
