@@ -27,6 +27,8 @@ from lake.tables import TableSpec, table_uri
 
 ROWS_PER_FILE = 2_000_000
 _NEVER_FULL = 2**62
+EDITED_BYTES, ROWS_AT_ONCE = 2**24, 65_536
+"""Of a file that is written anew, at once: a row may be a chunk of a history. Values that repeat take less in the file than in memory."""
 _OF_ERASURE = re.compile(r"\.erased-[0-9a-f]+-0000(?=\.parquet$)")
 # Longer values are cut in statistics, as Delta's own writers do.
 STATS_CHARS = 64
@@ -99,6 +101,11 @@ class TableFiles:
             self._flush(partition, state)
             self._close(partition, state)
         return self._written
+
+    def flush(self) -> None:
+        """Write what waits now: what comes later is read by itself."""
+        for partition, state in self._partitions.items():
+            self._flush(partition, state)
 
     def write_nothing(self, partition: Sequence[str]) -> None:
         """Begin the file of a partition, that there be one although no row comes."""
@@ -235,19 +242,27 @@ def edited_file(
     parquet = open_parquet(lake, spec, path)
     if all(edit(batch).equals(batch) for batch in parquet.iter_batches(columns=parquet.leaves(needs))):
         return None
-    has_rows = False
+    has_rows, rows_at_once = False, _rows_of(parquet.metadata, EDITED_BYTES)
     edited = TableFiles(lake, spec, name, _NEVER_FULL if is_one_for_one else ROWS_PER_FILE, name_is_unique=True)
     try:
-        for batch in parquet.iter_batches():
-            rows = _as_specified(spec, pa.Table.from_batches([edit(batch)]), partition)
-            has_rows |= rows.num_rows > 0
-            edited.write(rows)
+        for group in range(parquet.num_row_groups):
+            for batch in parquet.iter_batches(rows_at_once, row_groups=[group]):
+                rows = _as_specified(spec, pa.Table.from_batches([edit(batch)]), partition)
+                has_rows |= rows.num_rows > 0
+                edited.write(rows)
+            edited.flush()  # what was read together still is: training plans its memory by that
         if is_one_for_one and not has_rows:
             edited.write_nothing(partition)
     except BaseException:
         edited.discard()
         raise
     return edited.finish()
+
+
+def _rows_of(metadata: pq.FileMetaData, size: int) -> int:
+    """About how many rows of a file take so many bytes in it."""
+    encoded = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    return max(1, min(ROWS_AT_ONCE, size * metadata.num_rows // max(1, encoded)))
 
 
 def erased_name(path: str) -> str:

@@ -26,7 +26,7 @@ from lake.old_files import forget_statistics, old_files, remove_old_files
 from lake.remains import Traces, remains
 from lake.schema import rows_table
 from lake.subjects import Subjects, find_subjects
-from lake.table_files import TableFiles, before_erasures
+from lake.table_files import TableFiles, before_erasures, open_parquet
 from lake.tables import TableSpec
 from lake.units import IDENTITIES, UNITS, Identity
 from pipeline import cli
@@ -151,6 +151,21 @@ def test_jobs_know_files_again_of_which_rows_were_erased_and_see_what_is_new_bes
     assert {before_erasures(file["path"]).rpartition("/")[2] for file in arrow_tables.live_files(arrow_tables.open_table(lake, ACTS))} == {
         "one-0000.parquet", "two-0000.parquet", "three-0000.parquet",
     }  # fmt: skip
+
+
+def test_what_was_read_together_still_is(lake: LakeConfig) -> None:
+    arrow_tables.create_table(lake, ACTS)
+    written = TableFiles(lake, ACTS, "grouped")
+    for start in (0, 10, 20):
+        written.write(
+            rows_table(ACTS, [act(f"a{line}", user_id="gone" if line < 10 or line == 15 else "x", line=line + 1) for line in range(start, start + 10)])
+        )
+        written.flush()
+    arrow_tables.commit_files(lake, ACTS, written.finish())
+    erase_rows(lake, ACTS, Subjects(people=frozenset({"gone"})))
+    (file,) = arrow_tables.live_files(arrow_tables.open_table(lake, ACTS))
+    metadata = open_parquet(lake, ACTS, file["path"]).metadata
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [9, 10]
 
 
 def log_of(lake: LakeConfig, spec: TableSpec) -> str:
