@@ -45,11 +45,10 @@ def remove_all_drafts(lake: LakeConfig, spec: TableSpec) -> None:
             system.delete_file(file.path)
 
 
-def old_files(lake: LakeConfig, spec: TableSpec) -> list[str]:
-    """Paths of data files below a table, drafts included, that are no part of it; Hadoop's checksums, which hold no words, aside."""
+def old_files(lake: LakeConfig, spec: TableSpec) -> list[FileInfo]:
+    """Files below a table, drafts included, that are no part of it; its log, and Hadoop's checksums, which hold no words, aside."""
     live = {file["path"] for file in arrow_tables.live_files(arrow_tables.open_table(lake, spec))}
-    data = [file.path for file in files_below(table_folder(lake, spec)) if file.extension != "crc" and LOG not in file.path.split("/")]
-    return [path for path in data if path not in live]
+    return [file for file in files_below(table_folder(lake, spec)) if file.path not in live and file.extension != "crc" and LOG not in file.path.split("/")]
 
 
 def retention_of(lake: LakeConfig, spec: TableSpec) -> str:

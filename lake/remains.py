@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow.fs import FileSystem, LocalFileSystem, SubTreeFileSystem
+from pyarrow.fs import FileInfo, FileSystem, LocalFileSystem, SubTreeFileSystem
 
 from conf.logs import NOTICE, Pace
 from lake import arrow_tables
@@ -28,9 +28,14 @@ from lake.tables import TableSpec
 logger = logging.getLogger(__name__)
 
 BLOCK_BYTES = 2**24
+CLOCKS_DIFFER = 60_000
+"""Milliseconds by which the clocks of those who write files and commits may differ."""
 LONGEST_TRACE = 4096
 """Bytes by which two blocks of a file overlap: a trace on the border is seen."""
-_PSEUDONYM, _NATIVE_ID = "[0-9a-f]{64}", "[A-Za-z0-9_.~+/=-]+"
+SHORTEST_ID = 8
+"""Bytes of an id of no usual shape that is looked for outside the columns that name somebody."""
+PSEUDONYM_DIGITS = 64
+_PSEUDONYM, _NATIVE_ID = f"[0-9a-f]{{{PSEUDONYM_DIGITS},}}", "[A-Za-z0-9_.~+/=-]+"
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,17 @@ class Traces:
     texts: tuple[str, ...] = ()
 
     def in_bytes(self, content: bytes) -> bool:
-        """Whether any of it stands there. Takes time in proportion to the bytes, whatever they are and however many ids are looked for."""
-        return any(text in content for text in self._literal) or any(word in self._words for word in self._of_ids.findall(content))
+        """Whether any of it stands there. Takes time in proportion to the bytes, whatever they are and however many ids of the usual shapes are looked for."""
+        if any(text in content for text in self._written) or any(self._is_id(found) for found in self._of_ids.findall(content)):
+            return True
+        return self._of_other_ids is not None and self._of_other_ids.search(content) is not None
+
+    def _is_id(self, found: bytes) -> bool:
+        """Whether what is shaped as an id is one, or has one among further digits of hexadecimal numbers."""
+        is_among_digits = len(found) > PSEUDONYM_DIGITS and b":" not in found
+        return found in self._words or (
+            is_among_digits and any(found[start : start + PSEUDONYM_DIGITS] in self._words for start in range(len(found) - PSEUDONYM_DIGITS + 1))
+        )
 
     def in_text(self, text: str) -> bool:
         """Whether any of it stands there."""
@@ -74,10 +88,16 @@ class Traces:
         return frozenset(found for found in self._encoded_ids if self._of_ids.fullmatch(found))
 
     @cached_property
-    def _literal(self) -> frozenset[bytes]:
-        """What is looked for as it stands: texts, and ids of other shapes, such as those of people whom `identities` joins."""
-        written = [form for text in self.texts for form in (text, html.escape(text), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])]
-        return frozenset(form.encode("utf-8", "surrogatepass") for form in written if form) | (self._encoded_ids - self._words)
+    def _of_other_ids(self) -> re.Pattern[bytes] | None:
+        """Ids of other shapes as whole words, such as those of people whom `identities` joins; one of a few characters would be found anywhere."""
+        others = sorted(found for found in self._encoded_ids - self._words if len(found) >= SHORTEST_ID)
+        return re.compile(b"(?<![A-Za-z0-9_-])(?:" + b"|".join(map(re.escape, others)) + b")(?![A-Za-z0-9_-])") if others else None
+
+    @cached_property
+    def _written(self) -> frozenset[bytes]:
+        """The texts as they stand in files of several kinds."""
+        forms = [form for text in self.texts for form in (text, html.escape(text), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])]
+        return frozenset(form.encode("utf-8", "surrogatepass") for form in forms if form)
 
     @cached_property
     def _encoded_ids(self) -> frozenset[bytes]:
@@ -132,20 +152,34 @@ def _remains_of_table(lake: LakeConfig, spec: TableSpec, subjects: Subjects, tex
     """What a table's files and its log still have. Ids of acts count where a column is to name acts that are there, and not where others' acts say what they answer."""
     words, people = Traces(frozenset(), tuple(texts)), Traces(subjects.people, tuple(texts))
     table, system = arrow_tables.open_table(lake, spec), table_folder(lake, spec)
-    live = [file["path"] for file in arrow_tables.live_files(table)]
-    for path in live:
+    for path in (file["path"] for file in arrow_tables.live_files(table)):
         place = f"{spec.name}/{path}"
         if _names_subject(lake, spec, path, subjects):
             yield Remain(place, "rows that name them; run the same command again")
         else:
-            yield _in_strings(system, path, place, words) if texts else None
-    was_erased = any(ERASURE in commit for commit in table.history())
-    for path in old_files(lake, spec):
-        is_left = was_erased or path.endswith(".draft") or _names_subject(lake, spec, path, subjects) or _in_strings(system, path, path, people)
-        stays = f"a file that is no part of the table any more, and stays for its {retention_of(lake, spec)} (Delta's VACUUM; --force-vacuum deletes it now)"
-        yield Remain(f"{spec.name}/{path}", stays) if is_left else None
+            yield _in_strings(system, path, place, words if spec.subjects else people)
+    erased_at = max((commit["timestamp"] for commit in table.history() if ERASURE in commit), default=None)
+    for file in old_files(lake, spec):
+        if _was_there(file, erased_at) or _is_in_old_file(lake, spec, system, file.path, subjects, people):
+            stays = f"no part of the table any more, and stays for its {retention_of(lake, spec)} (Delta's VACUUM; --force-vacuum deletes it now)"
+            yield Remain(f"{spec.name}/{file.path}", stays)
     for file in files_below(system, LOG):
         yield _remain_of_file(system, file.path, f"{spec.name}/{file.path}", people)
+
+
+def _was_there(file: FileInfo, erased_at: int | None) -> bool:
+    """Whether a file stood there, or nobody can tell, when rows were erased last (UTC milliseconds; None: never): it may have been theirs, also where it names nobody."""
+    return erased_at is not None and (file.mtime_ns is None or file.mtime_ns < (erased_at + CLOCKS_DIFFER) * 10**6)
+
+
+def _is_in_old_file(lake: LakeConfig, spec: TableSpec, system: FileSystem, path: str, subjects: Subjects, people: Traces) -> bool:
+    """Whether a file that is no part of a table has any of it, or cannot be read."""
+    if not path.endswith(".parquet"):
+        return path.endswith(".draft") or _remain_of_file(system, path, path, people) is not None
+    try:
+        return _names_subject(lake, spec, path, subjects) or _in_strings(system, path, path, people) is not None
+    except pa.ArrowException:
+        return True
 
 
 def _names_subject(lake: LakeConfig, spec: TableSpec, path: str, subjects: Subjects) -> bool:
@@ -172,6 +206,8 @@ def _remain_of_file(system: FileSystem, path: str, place: str, traces: Traces) -
 
 
 def _in_strings(system: FileSystem, path: str, place: str, traces: Traces) -> Remain | None:
+    if not (traces.ids or traces.texts):
+        return None
     with pq.ParquetFile(path, filesystem=system) as parquet:
         for batch in parquet.iter_batches():
             if any(traces.in_column(column) for column in batch.columns):

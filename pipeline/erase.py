@@ -67,9 +67,11 @@ def requested(arguments: JobArguments) -> Request:
             given[kind].append(subject)
     if not any(given.values()):
         raise ConfigError("erase: nobody is named; expected --user ID, --name PLATFORM:NAME, --unit ID or --file LIST")
-    for unit in given["unit"]:
-        if ":" not in unit:
-            raise ConfigError(f"--unit {unit}: expected a unit_id, e.g. reddit:t1_c0ffee")
+    for kind, subject in ((kind, subject) for kind, subjects in given.items() for subject in subjects):
+        if not subject.strip() or not subject.isprintable():
+            raise ConfigError(f"--{kind} {subject!r}: no id and no name; expected one without control characters")
+        if kind == "unit" and ":" not in subject:
+            raise ConfigError(f"--unit {subject}: expected a unit_id, e.g. reddit:t1_c0ffee")
     users = frozenset(given["user"]) | {user_id_of_name(arguments, name) for name in given["name"]}
     names = frozenset(name.partition(":")[2] for name in given["name"])
     return Request(users, names, frozenset(given["unit"]), tuple(arguments.values.text))
@@ -78,7 +80,7 @@ def requested(arguments: JobArguments) -> Request:
 def lines_of(file: Path) -> list[tuple[str, str]]:
     """Kind and subject of each line of a list; empty ones are none. Raises ConfigError on a line that says neither."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--file {file}: cannot be read ({type(error).__name__}); expected text, one subject a line") from None
     found = []

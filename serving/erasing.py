@@ -19,7 +19,7 @@ from serving.presence import has_index
 
 logger = logging.getLogger(__name__)
 
-IDS_AT_ONCE = 1000
+IDS_AT_ONCE = 200
 """Of one filter."""
 Leaving = Mapping[str, Collection[str]]
 """Alias of a collection -> ids that are to leave it."""

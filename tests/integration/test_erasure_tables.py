@@ -1,6 +1,9 @@
 """What an erasure does to Delta tables, by hand-made rows: labels that others share, what the log tells, old files, and what comes in later. No Spark."""
 
 import json
+import os
+import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -173,21 +176,21 @@ def log_of(lake: LakeConfig, spec: TableSpec) -> str:
 
 
 def test_the_log_and_its_checkpoints_forget_what_was_in_files_that_are_gone_and_no_version_is_lost(lake: LakeConfig) -> None:
-    arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="gone", person_id="gone too")])
+    arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="gone-person", person_id="gone-person-too")])
     arrow_tables.open_table(lake, IDENTITIES).create_checkpoint()
     arrow_tables.append(lake, IDENTITIES, [Identity(user_id="x", person_id="y")])
     version = arrow_tables.table_version(lake, IDENTITIES)
-    arrow_tables.delete_where(lake, IDENTITIES, "user_id", "gone")  # the log says by what
+    arrow_tables.delete_where(lake, IDENTITIES, "user_id", "gone-person")  # the log says by what
     arrow_tables.append(lake, IDENTITIES, [Identity(user_id="z", person_id="z")])
     checksum = Path(lake.path) / "identities" / "_delta_log" / f".{1:020d}.json.crc"
     checksum.write_bytes(b"Hadoop's")
-    assert "gone" in log_of(lake, IDENTITIES)
-    assert forget_statistics(lake, IDENTITIES, Traces(frozenset({"gone"})).in_text) > 1
-    assert "gone" not in log_of(lake, IDENTITIES)
+    assert "gone-person" in log_of(lake, IDENTITIES)
+    assert forget_statistics(lake, IDENTITIES, Traces(frozenset({"gone-person"})).in_text) > 1
+    assert "gone-person" not in log_of(lake, IDENTITIES)
     assert not checksum.exists()
-    assert forget_statistics(lake, IDENTITIES, Traces(frozenset({"gone"})).in_text) == 0
+    assert forget_statistics(lake, IDENTITIES, Traces(frozenset({"gone-person"})).in_text) == 0
     assert {row["user_id"] for row in arrow_tables.read(lake, IDENTITIES).to_pylist()} == {"x", "z"}
-    assert {row["user_id"] for row in arrow_tables.read(lake, IDENTITIES, version=version).to_pylist()} == {"gone", "x"}
+    assert {row["user_id"] for row in arrow_tables.read(lake, IDENTITIES, version=version).to_pylist()} == {"gone-person", "x"}
     assert '"user_id":"x"' in log_of(lake, IDENTITIES).replace("\\", "")
 
 
@@ -197,6 +200,8 @@ def test_old_files_go_at_once_by_force_alone_and_a_table_without_any_gets_no_com
     assert remove_old_files(lake, ACTS, at_once=True) == 0
     assert arrow_tables.table_version(lake, ACTS) == version
     erase_rows(lake, ACTS, Subjects(people=frozenset({"gone"})))
+    (old,) = old_files(lake, ACTS)
+    os.utime(Path(lake.path) / "acts" / old.path, (time.time() - 10**7,) * 2)  # made long ago, and gone from the table just now
     assert remove_old_files(lake, ACTS, at_once=False) == 0
     assert len(old_files(lake, ACTS)) == 1
     assert remove_old_files(lake, ACTS, at_once=True) == 1
@@ -216,6 +221,20 @@ def test_the_proof_looks_into_every_file_whoever_put_it_there(lake: LakeConfig) 
     (below / "acts" / ".one-0000.parquet.1.draft").write_bytes(b"PAR1 half")
     assert {remain.place for remain in remains(lake, subjects)} == {"export.csv", "notes/raw", "notes/own.parquet", "acts/.one-0000.parquet.1.draft"}
     assert {remain.place for remain in remains(lake, Subjects(), ["words of reddit:t1_b"])} >= {"acts/platform=reddit/thread_group=0/one-0000.parquet"}
+
+
+def test_files_that_jobs_leave_after_an_erasure_are_no_remains_of_it(lake: LakeConfig) -> None:
+    subjects = Subjects(people=frozenset({"gone"}))
+    write_files(lake, ACTS, {"one": [act("a", user_id="gone"), act("b", user_id="x", line=2)]})
+    erase_rows(lake, ACTS, subjects)
+    folder = Path(lake.path) / "acts" / "platform=reddit" / "thread_group=0"
+    for days, name in ((-1, "before.parquet"), (1, "after.parquet"), (1, "torn.parquet")):
+        shutil.copy(next(folder.glob("*.erased-*")), folder / name)
+        os.utime(folder / name, ns=((now := time.time_ns() + days * 24 * 3600 * 10**9), now))
+    (folder / "torn.parquet").write_bytes(b"PAR1 torn")
+    os.utime(folder / "torn.parquet", (time.time() + 10**5,) * 2)
+    assert {remain.place.rpartition("/")[2] for remain in remains(lake, subjects)} == {"one-0000.parquet", "before.parquet", "torn.parquet"}
+    assert "interval 1 week" in str(remains(lake, subjects)[0])
 
 
 def test_two_that_write_at_once_are_told_so(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,6 +273,8 @@ def test_rejected_lines_expire_by_whole_files(lake: LakeConfig) -> None:
         ([], "nobody is named"),
         (["--unit", "t1_a"], "expected a unit_id"),
         (["--name", "reddit"], "expected PLATFORM:NAME"),
+        (["--user", " "], "no id and no name"),
+        (["--unit", "reddit:a\x00"], "no id and no name"),
         (["--file", "nowhere"], "cannot be read"),
         (["--user", "x"], "no table at"),
     ],
@@ -273,6 +294,6 @@ def test_a_list_names_several_and_a_wrong_line_stops_it_before_anything_is_erase
     assert cli.main(words) == 1
     assert "line 4" in capsys.readouterr().err
     assert arrow_tables.count_rows(lake, ACTS) == 3
-    (tmp_path / "list").write_text("user gone\r\nunit reddit:b\n")
+    (tmp_path / "list").write_text("\ufeffuser gone\r\nunit reddit:b\n")
     assert cli.main(words) == 0
     assert arrow_tables.read(lake, ACTS)["unit_id"].to_pylist() == ["reddit:c"]
