@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -78,12 +78,12 @@ def table_version(lake: LakeConfig, spec: TableSpec) -> int | None:
 
 def read(lake: LakeConfig, spec: TableSpec, columns: Sequence[str] | None = None, where: ds.Expression | None = None, version: int | None = None) -> pa.Table:
     """Rows of a table as Arrow. Raises ContractError where it is absent or does not fit."""
-    return _scanner(_dataset(lake, spec, version), list(columns or spec.columns), where, BATCH_ROWS).to_table()
+    return _scanner(_dataset(lake, spec, version, where), list(columns or spec.columns), where, BATCH_ROWS).to_table()
 
 
 def count_rows(lake: LakeConfig, spec: TableSpec, where: ds.Expression | None = None, version: int | None = None) -> int:
     """How many rows a table has, or a filter lets through. Raises ContractError where the table is absent or does not fit."""
-    return int(_scanner(_dataset(lake, spec, version), [], where, BATCH_ROWS).count_rows())
+    return int(_scanner(_dataset(lake, spec, version, where), [], where, BATCH_ROWS).count_rows())
 
 
 def read_batches(
@@ -91,7 +91,7 @@ def read_batches(
     version: int | None = None, batch_rows: int = BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     """Rows of a table as a stream of batches, so that no table need fit in memory."""
-    yield from _scanner(_dataset(lake, spec, version), list(columns or spec.columns), where, batch_rows).to_batches()
+    yield from _scanner(_dataset(lake, spec, version, where), list(columns or spec.columns), where, batch_rows).to_batches()
 
 
 def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], transaction: tuple[str, int] | None = None) -> int:
@@ -278,18 +278,19 @@ def _as_table(spec: TableSpec, rows: pa.Table | Sequence[Row]) -> pa.Table:
     return checked_table(spec, rows if isinstance(rows, pa.Table) else rows_table(spec, list(rows)))
 
 
-def _dataset(lake: LakeConfig, spec: TableSpec, version: int | None) -> ds.FileSystemDataset:
+def _dataset(lake: LakeConfig, spec: TableSpec, version: int | None, where: ds.Expression | None = None) -> ds.FileSystemDataset:
     """The table as a dataset, with all columns of the spec. A local table's files are opened by Arrow itself."""
     uri, table = table_uri(lake.path, spec), open_table(lake, spec, version)
     files = table_file_system(table, lake.storage_options) if "://" in uri else fs.SubTreeFileSystem(uri, fs.LocalFileSystem())
     dataset = table.to_pyarrow_dataset(filesystem=files)
-    known = {file["path"]: _known_of(spec, file) for file in live_files(table)}
+    asked = [column for column in spec.columns if where is not None and column in str(where)]
+    known = {unquote(file["path"]): _known_of(spec, asked, file) for file in live_files(table)}
     fragments = [dataset.format.make_fragment(file.path, dataset.filesystem, known[file.path]) for file in dataset.get_fragments()]
     return ds.FileSystemDataset(fragments, modelled_schema(spec, dataset.schema), dataset.format, dataset.filesystem)
 
 
-def _known_of(spec: TableSpec, file: Mapping[str, Any]) -> ds.Expression:
-    """What is true of all rows of a file (`live_files`), by which a filter passes it over.
+def _known_of(spec: TableSpec, asked: Sequence[str], file: Mapping[str, Any]) -> ds.Expression:
+    """What is true of the partition and of some columns in all rows of a file (`live_files`), by which a filter passes it over.
 
     delta-rs would say of a column without statistics that it equals nothing, where another column of the file has some, and a filter on it would find no row.
     """
@@ -297,7 +298,7 @@ def _known_of(spec: TableSpec, file: Mapping[str, Any]) -> ds.Expression:
     for column in spec.partition_by:
         value = file[f"partition.{column}"]
         known &= ds.field(column).is_null() if value is None else ds.field(column) == value
-    for column in spec.columns:
+    for column in asked:
         lowest, highest = file.get(f"min.{column}"), file.get(f"max.{column}")
         if lowest is not None and highest is not None and isinstance(lowest, str | int | datetime):
             if isinstance(highest, datetime):

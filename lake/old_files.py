@@ -47,7 +47,7 @@ def remove_all_drafts(lake: LakeConfig, spec: TableSpec) -> None:
 
 def old_files(lake: LakeConfig, spec: TableSpec) -> list[FileInfo]:
     """Files below a table, drafts included, that are no part of it; its log, and Hadoop's checksums, which hold no words, aside."""
-    live = {file["path"] for file in arrow_tables.live_files(arrow_tables.open_table(lake, spec))}
+    live = {unquote(file["path"]) for file in arrow_tables.live_files(arrow_tables.open_table(lake, spec))}
     return [file for file in files_below(table_folder(lake, spec)) if file.path not in live and file.extension != "crc" and LOG not in file.path.split("/")]
 
 
@@ -66,7 +66,7 @@ def files_below(system: FileSystem, folder: str = "") -> Iterator[FileInfo]:
 def forget_statistics(lake: LakeConfig, spec: TableSpec, names_somebody: Callable[[str], bool]) -> int:
     """Take what the log says of the values in old files out of it, and parameters of operations that name somebody. How many files of the log were written anew."""
     system = table_folder(lake, spec)
-    live = {file["path"] for file in arrow_tables.live_files(arrow_tables.open_table(lake, spec))}
+    live = {unquote(file["path"]) for file in arrow_tables.live_files(arrow_tables.open_table(lake, spec))}
     changed = 0
     for file in files_below(system, LOG):
         if file.extension == "json" and not file.base_name.startswith("."):
