@@ -6,7 +6,7 @@ goes on to say so when the file is gone. Its lines and checkpoints are written a
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -80,22 +80,23 @@ def forget_statistics(lake: LakeConfig, spec: TableSpec, names_somebody: Callabl
 
 def _rewrite_lines(system: FileSystem, path: str, live: Collection[str], names_somebody: Callable[[str], bool]) -> bool:
     with system.open_input_stream(path, compression=None) as stream:
-        lines = stream.read().decode("utf-8").splitlines()
+        lines = stream.read().decode("utf-8").split("\n")  # not splitlines: JSON leaves other line separators in values as they are
     forgotten = [_forgotten(line, live, names_somebody) for line in lines]
     if forgotten == lines:
         return False
-    _replace(system, path, lambda draft: _write(system, draft, "\n".join(forgotten).encode() + b"\n"))
+    _replace(system, path, lambda draft: _write(system, draft, "\n".join(forgotten).encode()))
     return True
 
 
 def _forgotten(line: str, live: Collection[str], names_somebody: Callable[[str], bool]) -> str:
     """A line of the log without statistics of a file that is old."""
-    if '"add"' not in line and '"commitInfo"' not in line:
+    if not any(f'"{name}"' in line for name in ("add", "remove", "commitInfo")):
         return line
     action = json.loads(line)
-    added, info = action.get("add"), action.get("commitInfo")
-    if added and unquote(added["path"]) not in live:
-        added["stats"] = counts_alone(added.get("stats"))
+    info = action.get("commitInfo")
+    file = action.get("add") or action.get("remove")
+    if file and file.get("stats") and unquote(file["path"]) not in live:
+        file["stats"] = counts_alone(file["stats"])
     elif info and names_somebody(json.dumps(info, ensure_ascii=False)):
         info["operationParameters"] = {}
     else:
@@ -111,23 +112,21 @@ def counts_alone(stats: str | None) -> str | None:
 
 
 def _rewrite_checkpoint(system: FileSystem, path: str, live: Collection[str]) -> bool:
-    table = pq.read_table(path, filesystem=system)
-    if "add" not in table.column_names:
-        return False
-    added = table["add"].combine_chunks()
-    rows = added.to_pylist()
-    is_old = [row is not None and unquote(row["path"]) not in live for row in rows]
-    if not any(is_old):
-        return False
-    kept = [
-        row if not old else row | {"stats": counts_alone(row.get("stats"))} | ({"stats_parsed": None} if "stats_parsed" in row else {})
-        for row, old in zip(rows, is_old, strict=True)
-    ]
-    changed = table.set_column(table.schema.get_field_index("add"), table.schema.field("add"), pa.array(kept, added.type))
+    table = changed = pq.read_table(path, filesystem=system)
+    for name in {"add", "remove"} & {*table.column_names}:
+        column = table[name].combine_chunks()
+        rows = [row if row is None or unquote(row["path"]) in live else _without_values(row) for row in column.to_pylist()]
+        changed = changed.set_column(table.schema.get_field_index(name), table.schema.field(name), pa.array(rows, column.type))
     if changed.equals(table):
         return False
     _replace(system, path, lambda draft: pq.write_table(changed, draft, filesystem=system))
     return True
+
+
+def _without_values(file: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A file of a checkpoint without statistics of its columns, as text or as Spark keeps them besides."""
+    told: dict[str, Any] = {"stats": counts_alone(file.get("stats")), "stats_parsed": None}
+    return {**file, **{name: value for name, value in told.items() if name in file}}
 
 
 def _write(system: FileSystem, path: str, content: bytes) -> None:

@@ -176,7 +176,7 @@ def log_of(lake: LakeConfig, spec: TableSpec) -> str:
 
 
 def test_the_log_and_its_checkpoints_forget_what_was_in_files_that_are_gone_and_no_version_is_lost(lake: LakeConfig) -> None:
-    arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="gone-person", person_id="gone-person-too")])
+    arrow_tables.overwrite(lake, IDENTITIES, [Identity(user_id="gone-person", person_id="gone-person-too\u2028\x85")])
     arrow_tables.open_table(lake, IDENTITIES).create_checkpoint()
     arrow_tables.append(lake, IDENTITIES, [Identity(user_id="x", person_id="y")])
     version = arrow_tables.table_version(lake, IDENTITIES)
