@@ -43,3 +43,7 @@ class UnreadableHistoryError(EncoderError):
 
 class VectorStoreError(KindredError):
     """Milvus refuses, is not reachable, or holds another encoder's vectors."""
+
+
+class ErasureError(KindredError):
+    """Something of what was to be forgotten is left, or cannot be looked for."""

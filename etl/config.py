@@ -61,6 +61,11 @@ class EtlConfig(StageConfig):
         "one that gives rejects and no act is refused anyhow, unless this is 1.",
     )  # fmt: skip
     reject_chars: int = Field(2000, gt=0, description="Characters of a rejected line that are kept.")
+    reject_days: float | None = Field(
+        90,
+        gt=0,
+        description="Days for which a rejected line is kept; the next ingest removes older ones, and Delta's VACUUM or an erasure their bytes. None keeps them for good.",
+    )
     honour_deletions: bool = Field(True, description="Drop words that the archive kept but marks as deleted or removed later.")
     decoder_memory_gb: float | None = Field(
         None, gt=0,

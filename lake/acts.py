@@ -17,6 +17,11 @@ UNKNOWN_TIME = datetime(1990, 1, 1, tzinfo=UTC)
 """`created_at` of an object whose source tells no time: older than whatever people did with it. No person is shown it: `known_time`."""
 
 
+def profile_place(user_id: str) -> str:
+    """What a place is called that is the profile of an account."""
+    return f"u_{user_id}"
+
+
 def known_time(at: datetime | None) -> datetime | None:
     """A time as people are shown it: None where the source told none."""
     return None if at == UNKNOWN_TIME else at
@@ -80,8 +85,8 @@ class IngestedFile(Row):
     key_id: str = Field(description="Id of the pseudonym key that made its user ids.")
     ingested_at: datetime = Field(description="UTC.")
     left_out_by_kind: dict[str, int] | None = Field(
-        description="Count of each kind of what stands in the file and is no act by itself: headings, votes, tag wikis. Null where an older Kindred read "
-        "the file, which counted it among the casts."
+        description="Count of each kind of what stands in the file and is no act by itself: headings, votes, tag wikis; and of lines of people and acts that were "
+        "forgotten ('erased'). Null where an older Kindred read the file, which counted it among the casts."
     )
 
 
@@ -92,11 +97,14 @@ ACTS = TableSpec(
         "user_id", "action", "community", "title", "state", "thread_id", "session_id", "url", "language", "source_file",
         "attributes.key_value.key", "attributes.key_value.value",
     ),
+    subjects={"user_id": "person", "unit_id": "act", "source_file": "path", "community": "place"},
 )  # fmt: skip
 REJECTS = TableSpec(
     name="rejects", row=Reject, key=("source_file", "line"), write_mode="append", written_by=("etl ingest",),
     stats_columns=("source_file", "line", "reason", "rejected_at"), repeating_columns=("platform", "source_file", "reason"),
+    subjects={"user_id": "person", "source_file": "path", "raw": "raw"},
 )  # fmt: skip
 INGESTED_FILES = TableSpec(
-    name="ingested_files", row=IngestedFile, key=("source_file",), write_mode="append", written_by=("etl ingest",), later_columns=("left_out_by_kind",)
-)
+    name="ingested_files", row=IngestedFile, key=("source_file",), write_mode="append", written_by=("etl ingest",), later_columns=("left_out_by_kind",),
+    subjects={"source_file": "path"},
+)  # fmt: skip

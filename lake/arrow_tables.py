@@ -8,8 +8,9 @@ import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -77,12 +78,12 @@ def table_version(lake: LakeConfig, spec: TableSpec) -> int | None:
 
 def read(lake: LakeConfig, spec: TableSpec, columns: Sequence[str] | None = None, where: ds.Expression | None = None, version: int | None = None) -> pa.Table:
     """Rows of a table as Arrow. Raises ContractError where it is absent or does not fit."""
-    return _scanner(_dataset(lake, spec, version), list(columns or spec.columns), where, BATCH_ROWS).to_table()
+    return _scanner(_dataset(lake, spec, version, where), list(columns or spec.columns), where, BATCH_ROWS).to_table()
 
 
 def count_rows(lake: LakeConfig, spec: TableSpec, where: ds.Expression | None = None, version: int | None = None) -> int:
     """How many rows a table has, or a filter lets through. Raises ContractError where the table is absent or does not fit."""
-    return int(_scanner(_dataset(lake, spec, version), [], where, BATCH_ROWS).count_rows())
+    return int(_scanner(_dataset(lake, spec, version, where), [], where, BATCH_ROWS).count_rows())
 
 
 def read_batches(
@@ -90,7 +91,7 @@ def read_batches(
     version: int | None = None, batch_rows: int = BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     """Rows of a table as a stream of batches, so that no table need fit in memory."""
-    yield from _scanner(_dataset(lake, spec, version), list(columns or spec.columns), where, batch_rows).to_batches()
+    yield from _scanner(_dataset(lake, spec, version, where), list(columns or spec.columns), where, batch_rows).to_batches()
 
 
 def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], transaction: tuple[str, int] | None = None) -> int:
@@ -204,19 +205,22 @@ def delete_where(lake: LakeConfig, spec: TableSpec, column: str, value: str) -> 
 
 
 def commit_files(
-    lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int] | None = None, removed: Collection[str] | None = ()
+    lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int] | None = None, removed: Collection[str] | None = (),
+    marks: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
     """Make files that stand in the table's folder part of it, and take others (paths as in the log; None is all that it holds) out, in one commit.
 
     With a transaction (application id, version) it happens once: where that is in and nothing is left to take out, nothing is written. All that the table holds is
-    replaced by a commit in any case, even of nothing by nothing: a run that wrote no rows has written.
+    replaced by a commit in any case, even of nothing by nothing: a run that wrote no rows has written. `marks` are what the log says of the commit besides.
     """
     table = open_table(lake, spec)
     leaving = [file for file in live_files(table) if removed is None or file["path"] in removed] if removed is None or removed else []
     if removed is not None and not leaving and (not added or (transaction and is_committed(table, transaction))):
         return
     _add_later_columns(table, spec)
-    replacing = _replacing(table) if removed is None else None
+    properties = _replacing(table) if removed is None else None
+    if transaction or marks:
+        properties = CommitProperties(dict(marks or {}), app_transactions=[Transaction(*transaction)] if transaction else None)
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [
         AddAction(quote(file.path, safe="/=-_.~"), file.size, file.partition_values, now, True, file.stats) for file in added
@@ -225,8 +229,7 @@ def commit_files(
         values: dict[str, str | None] = {column: str(file[f"partition.{column}"]) for column in spec.partition_by}
         actions.append(RemoveAction(file["path"], True, now, file["size_bytes"], values))
     table.create_write_transaction(
-        actions, mode="append", schema=table.schema(), partition_by=list(spec.partition_by),
-        commit_properties=CommitProperties(app_transactions=[Transaction(*transaction)]) if transaction else replacing,
+        actions, mode="append", schema=table.schema(), partition_by=list(spec.partition_by), commit_properties=properties,
     )  # fmt: skip
 
 
@@ -275,14 +278,33 @@ def _as_table(spec: TableSpec, rows: pa.Table | Sequence[Row]) -> pa.Table:
     return checked_table(spec, rows if isinstance(rows, pa.Table) else rows_table(spec, list(rows)))
 
 
-def _dataset(lake: LakeConfig, spec: TableSpec, version: int | None) -> ds.FileSystemDataset:
+def _dataset(lake: LakeConfig, spec: TableSpec, version: int | None, where: ds.Expression | None = None) -> ds.FileSystemDataset:
     """The table as a dataset, with all columns of the spec. A local table's files are opened by Arrow itself."""
     uri, table = table_uri(lake.path, spec), open_table(lake, spec, version)
     files = table_file_system(table, lake.storage_options) if "://" in uri else fs.SubTreeFileSystem(uri, fs.LocalFileSystem())
     dataset = table.to_pyarrow_dataset(filesystem=files)
-    schema = modelled_schema(spec, dataset.schema)
-    # replace_schema would refuse a field inside a column; whatever a file lacks is null.
-    return dataset if schema.equals(dataset.schema) else ds.FileSystemDataset(list(dataset.get_fragments()), schema, dataset.format, dataset.filesystem)
+    asked = [column for column in spec.columns if where is not None and column in str(where)]
+    known = {unquote(file["path"]): _known_of(spec, asked, file) for file in live_files(table)}
+    fragments = [dataset.format.make_fragment(file.path, dataset.filesystem, known[file.path]) for file in dataset.get_fragments()]
+    return ds.FileSystemDataset(fragments, modelled_schema(spec, dataset.schema), dataset.format, dataset.filesystem)
+
+
+def _known_of(spec: TableSpec, asked: Sequence[str], file: Mapping[str, Any]) -> ds.Expression:
+    """What is true of the partition and of some columns in all rows of a file (`live_files`), by which a filter passes it over.
+
+    delta-rs would say of a column without statistics that it equals nothing, where another column of the file has some, and a filter on it would find no row.
+    """
+    known = ds.scalar(True)
+    for column in spec.partition_by:
+        value = file[f"partition.{column}"]
+        known &= ds.field(column).is_null() if value is None else ds.field(column) == value
+    for column in asked:
+        lowest, highest = file.get(f"min.{column}"), file.get(f"max.{column}")
+        if lowest is not None and highest is not None and isinstance(lowest, str | int | datetime):
+            if isinstance(highest, datetime):
+                highest += timedelta(milliseconds=1)  # statistics hold times in milliseconds, cut
+            known &= (ds.field(column) >= lowest) & (ds.field(column) <= highest) | ds.field(column).is_null()
+    return known
 
 
 def _scanner(dataset: ds.FileSystemDataset, columns: list[str], where: ds.Expression | None, batch_rows: int) -> ds.Scanner:

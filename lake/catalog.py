@@ -1,6 +1,7 @@
 """Every table of the lake by name."""
 
 from lake.acts import ACTS, INGESTED_FILES, REJECTS
+from lake.erasures import ERASURES
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import JOB_RUNS
 from lake.judgements import JUDGEMENTS
@@ -13,6 +14,6 @@ TABLES: dict[str, TableSpec] = {
     spec.name: spec
     for spec in (
         ACTS, REJECTS, INGESTED_FILES, UNITS, UNIT_SIGNATURES, IDENTITIES, SEQUENCES, SHORT_SEQUENCES, LABEL_SAMPLE, LABELS, ITEMS, ITEM_REJECTS,
-        JUDGEMENTS, PERSON_LABELS, EXAMPLES, USER_VECTORS, ITEM_VECTORS, JOB_RUNS,
+        JUDGEMENTS, PERSON_LABELS, EXAMPLES, USER_VECTORS, ITEM_VECTORS, JOB_RUNS, ERASURES,
     )
 }  # fmt: skip

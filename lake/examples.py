@@ -193,12 +193,17 @@ class Example(Row):
 
 PERSON_LABELS = TableSpec(
     name="person_labels", row=PersonLabel, key=("bucket", "person_id", "unit_id"), partition_by=("bucket",), write_mode="overwrite",
-    written_by=("trainer examples",), stats_columns=("person_id",),
+    written_by=("trainer examples",), stats_columns=("person_id",), subjects={"person_id": "person", "unit_id": "act"},
 )  # fmt: skip
 EXAMPLES = TableSpec(
     name="examples", row=Example, key=("person_id",), partition_by=("split",), write_mode="overwrite", written_by=("trainer examples",),
     stats_columns=("person_id",), repeating_columns=(), later_columns=(
         "acted_on", "candidates", "platforms", "held_out_acts", "held_out_topics", "trained_units", "cuts.labelled", "cuts.acted_on", "cuts.part", "cuts.positives.grade", "history.source_text",
     ),
+    subjects={
+        "person_id": "person", "history.unit_id": "act", "history.community": "place", "history.context.speaker_id": "person", "history.context.unit_id": "act",
+        "communities": "place", "cuts.community": "place", "cuts.hard_negatives": "item", "candidates.item_id": "item",
+    },
+    indivisible=("history",),
 )  # fmt: skip
 """Without dictionaries the size of a row group, by which training plans what it holds, is what it takes in memory; compressed files are hardly larger."""

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END", "ADD COLUMN")
 """Operations of Delta that leave a table's rows as they are."""
+ERASURE = "kindred.erasure"
+"""Mark of a commit that took out what must be forgotten, and nothing else: whoever goes on from a table as it was goes on all the same."""
 ERROR_CHARS = 2000
 
 
@@ -133,9 +135,9 @@ def inputs_now(
 
 
 def rows_changed_since(table: "DeltaTable", version: int) -> bool:
-    """Whether any commit after a version was more than upkeep."""
+    """Whether any commit after a version was more than upkeep or an erasure."""
     newer = table.history(limit=table.version() - version) if table.version() > version else []
-    return any(commit["operation"] not in UPKEEP for commit in newer)
+    return any(commit["operation"] not in UPKEEP and ERASURE not in commit for commit in newer)
 
 
 def last_run_of(lake: LakeConfig, job: str, inputs: Inputs, writes: Sequence[TableSpec], same_versions: bool = True) -> JobRun | None:

@@ -23,7 +23,10 @@ class Judgement(Row):
     judged_at: datetime | None = Field(description="UTC; null where imported.")
 
 
-JUDGEMENTS = TableSpec(name="judgements", row=Judgement, key=("query_id", "item_id"), write_mode="merge", written_by=())
+JUDGEMENTS = TableSpec(
+    name="judgements", row=Judgement, key=("query_id", "item_id"), write_mode="merge", written_by=(),
+    subjects={"person_id": "person", "query_id": "judged", "item_id": "item"},
+)  # fmt: skip
 
 
 def history_query_id(unit_id: str) -> str:

@@ -82,12 +82,17 @@ class ItemReject(Row):
     raw: str = Field(description="The row as it stood, capped.")
 
 
-LABEL_SAMPLE = TableSpec(name="label_sample", row=SampledContent, key=("unit_hash",), write_mode="overwrite", written_by=("teacher sample",))
+LABEL_SAMPLE = TableSpec(
+    name="label_sample", row=SampledContent, key=("unit_hash",), write_mode="overwrite", written_by=("teacher sample",),
+    subjects={"unit_hash": "content", "unit_id": "act", "person_id": "person"},
+)  # fmt: skip
 LABELS = TableSpec(
     name="labels", row=Label, key=("unit_hash", "teacher_version"), write_mode="append", written_by=("teacher label", "teacher import-labels"),
-    later_columns=("reason", "raw"),
+    later_columns=("reason", "raw"), subjects={"unit_hash": "content"},
 )  # fmt: skip
-ITEMS = TableSpec(name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by=("teacher items", "teacher import-items"))
+ITEMS = TableSpec(
+    name="items", row=Item, key=("item_id",), write_mode="overwrite", written_by=("teacher items", "teacher import-items"), subjects={"item_id": "item"},
+)  # fmt: skip
 ITEM_REJECTS = TableSpec(name="item_rejects", row=ItemReject, key=("source", "line"), write_mode="overwrite", written_by=("teacher import-items",))
 UNKNOWN_UNIT = "unknown unit"
 """Reason of an imported label that no unit of the lake has."""

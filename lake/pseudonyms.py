@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -16,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 KEY_VARIABLE = "KINDRED_PSEUDONYM_KEY"
 KEY_ID_PROPERTY = "kindred.pseudonym_key_id"
+PATH_CHARS = 16
+"""Of a pseudonym that stands in a path."""
+_OF_PATH = re.compile(rf"(?<![^\W_])[0-9a-f]{{{PATH_CHARS}}}(?![^\W_])")
 
 
 def load_key(key_file: str) -> bytes:
@@ -73,6 +77,16 @@ def key_id(key: bytes) -> str:
 def pseudonym(key: bytes, platform: str, name: str) -> str:
     """The `user_id` of an account, 64 hex digits."""
     return hmac.digest(key, f"{platform}:{name.lower()}".encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def path_pseudonym(user_id: str) -> str:
+    """What of a pseudonym stands in a path in the place of an account: its first PATH_CHARS digits."""
+    return user_id[:PATH_CHARS]
+
+
+def words_of_path(path: str) -> list[str]:
+    """What in a path may be a pseudonym."""
+    return _OF_PATH.findall(path)
 
 
 def check_key_id(found: str | None, key: bytes, where: str) -> None:

@@ -6,8 +6,9 @@ https://github.com/delta-io/delta/blob/master/PROTOCOL.md, "Add File and Remove 
 
 import json
 import os
+import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,10 @@ from lake.store_files import store_file_system
 from lake.tables import TableSpec, table_uri
 
 ROWS_PER_FILE = 2_000_000
+_NEVER_FULL = 2**62
+EDITED_BYTES, ROWS_AT_ONCE = 2**24, 65_536
+"""Of a file that is written anew, at once: a row may be a chunk of a history. Values that repeat take less in the file than in memory."""
+_OF_ERASURE = re.compile(r"\.erased-[0-9a-f]+-0000(?=\.parquet$)")
 # Longer values are cut in statistics, as Delta's own writers do.
 STATS_CHARS = 64
 _AFTER_ANY_CHARACTER = "\U0010ffff"
@@ -74,7 +79,7 @@ class TableFiles:
         self._uri = table_uri(lake.path, spec)
         self._attempt = None if name_is_unique else uuid.uuid4().hex
         # An object store shows whole objects only; in a folder a file is a hidden draft until it is whole.
-        self._system = _file_system(lake, spec) if "://" in self._uri else None
+        self._system = table_folder(lake, spec) if "://" in self._uri else None
         self._stats_columns = list(spec.stats_columns)
         self._dictionaries = True if spec.repeating_columns is None else list(spec.repeating_columns)
         self._buffer_bytes, self._rows_per_file = lake.write_buffer_mb * 2**20, rows_per_file
@@ -96,6 +101,18 @@ class TableFiles:
             self._flush(partition, state)
             self._close(partition, state)
         return self._written
+
+    def flush(self) -> None:
+        """Write what waits now: what comes later is read by itself."""
+        for partition, state in self._partitions.items():
+            self._flush(partition, state)
+
+    def write_nothing(self, partition: Sequence[str]) -> None:
+        """Begin the file of a partition, that there be one although no row comes."""
+        partition = tuple(partition)
+        fields = [field for field in arrow_schema(self._spec) if field.name not in self._spec.partition_by]
+        state = self._partitions.setdefault(partition, _PartitionState())
+        state.open_file = self._open(partition, state, pa.schema(fields))
 
     def discard(self) -> None:
         """Give up: remove the drafts of files that are not finished."""
@@ -164,8 +181,13 @@ class TableParquet(pq.ParquetFile):
     """One file of a table. Its columns are read as the row model has them, whoever wrote it: delta-rs writes strings as `string_view`, Spark times as INT96."""
 
     def __init__(self, lake: LakeConfig, spec: TableSpec, path: str) -> None:
-        super().__init__(path, filesystem=_file_system(lake, spec))
+        super().__init__(path, filesystem=table_folder(lake, spec))
         self._modelled = arrow_schema(spec)
+
+    def leaves(self, columns: Collection[str]) -> list[str]:
+        """Paths in the file of columns, and of fields inside columns, that are called as in the row model: 'context.speaker_id'. Absent ones have none."""
+        paths = [self.schema.column(number).path for number in range(len(self.schema))]
+        return [path for path in paths if any(f"{_modelled_name(path)}.".startswith(f"{column}.") for column in columns)]
 
     def iter_batches(self, *arguments: Any, **settings: Any) -> Iterator[pa.RecordBatch]:
         """As of any Parquet file."""
@@ -199,20 +221,78 @@ def _read_part(modelled: pa.DataType, read: pa.DataType) -> pa.DataType:
     return modelled
 
 
+def _modelled_name(path: str) -> str:
+    """What the row model calls what stands at a path of a Parquet file, whose lists have levels of their own."""
+    return re.sub(r"\.list\.(?:element|item)(?=\.|$)", "", path)
+
+
 def open_parquet(lake: LakeConfig, spec: TableSpec, path: str) -> TableParquet:
     """One file of a table, for reading in parts; its path is as `arrow_tables.live_files` tells it. Partition columns are not in it."""
     return TableParquet(lake, spec, path)
 
 
+def edited_file(
+    lake: LakeConfig, spec: TableSpec, path: str, partition: Sequence[str], edit: Callable[[pa.RecordBatch], pa.RecordBatch], needs: Collection[str],
+    name: str, is_one_for_one: bool = False,
+) -> list[WrittenFile] | None:  # fmt: skip
+    """Write a file of a table anew under another name, with its rows as `edit` changes them; None where it changes none. Nothing is committed.
+
+    `is_one_for_one`: in one file however many rows there are, and be there none. `edit` is given batches of rows without the partition's columns: those columns that it `needs` first, to see whether it changes any.
+    """
+    parquet = open_parquet(lake, spec, path)
+    if all(edit(batch).equals(batch) for batch in parquet.iter_batches(columns=parquet.leaves(needs))):
+        return None
+    has_rows, rows_at_once = False, _rows_of(parquet.metadata, EDITED_BYTES)
+    edited = TableFiles(lake, spec, name, _NEVER_FULL if is_one_for_one else ROWS_PER_FILE, name_is_unique=True)
+    try:
+        for group in range(parquet.num_row_groups):
+            for batch in parquet.iter_batches(rows_at_once, row_groups=[group]):
+                rows = _as_specified(spec, pa.Table.from_batches([edit(batch)]), partition)
+                has_rows |= rows.num_rows > 0
+                edited.write(rows)
+            edited.flush()  # what was read together still is: training plans its memory by that
+        if is_one_for_one and not has_rows:
+            edited.write_nothing(partition)
+    except BaseException:
+        edited.discard()
+        raise
+    return edited.finish()
+
+
+def _rows_of(metadata: pq.FileMetaData, size: int) -> int:
+    """About how many rows of a file take so many bytes in it."""
+    encoded = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    return max(1, min(ROWS_AT_ONCE, size * metadata.num_rows // max(1, encoded)))
+
+
+def erased_name(path: str) -> str:
+    """What a file of a table is called without its folder and suffix, once rows of it were erased."""
+    return f"{before_erasures(path).rpartition('/')[2].removesuffix('.parquet')}.erased-{uuid.uuid4().hex[:16]}"
+
+
+def before_erasures(path: str) -> str:
+    """The path of the file that a file was before rows of it were erased; of any other its own. Jobs that go on from the files that they know know it by this."""
+    return _OF_ERASURE.sub("", path)
+
+
+def _as_specified(spec: TableSpec, rows: pa.Table, partition: Sequence[str]) -> pa.Table:
+    """Rows of a file with the partition's columns, and nulls in later ones that the file lacks."""
+    for column, value in zip(spec.partition_by, partition, strict=True):
+        rows = rows.append_column(column, pa.repeat(pa.scalar(value), rows.num_rows))
+    for column in set(spec.columns) & {*spec.later_columns} - {*rows.column_names}:
+        rows = rows.append_column(column, pa.nulls(rows.num_rows))
+    return rows
+
+
 def remove_files(lake: LakeConfig, spec: TableSpec, files: Sequence[WrittenFile]) -> None:
     """Remove finished files that will not become part of the table."""
-    system = _file_system(lake, spec)
+    system = table_folder(lake, spec)
     for file in files:
         system.delete_file(file.path)
 
 
-def _file_system(lake: LakeConfig, spec: TableSpec) -> FileSystem:
-    """The table's folder, by Arrow itself where it is a local one."""
+def table_folder(lake: LakeConfig, spec: TableSpec) -> FileSystem:
+    """A table's folder, by Arrow itself where it is a local one."""
     uri = table_uri(lake.path, spec)
     return store_file_system(uri, lake.storage_options) if "://" in uri else SubTreeFileSystem(uri, LocalFileSystem())
 

@@ -1,7 +1,8 @@
 """What a table is: the base of every row model, and the spec that names key, partition and write mode."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,9 @@ from pydantic.dataclasses import dataclass
 from conf.errors import ConfigError
 
 WriteMode = Literal["append", "merge", "overwrite"]
+SubjectKind = Literal["person", "act", "judged", "content", "item", "place", "path", "raw"]
+"""What a column names of those who can be forgotten: an account or a person; an act; an act or history that was judged; the content of acts; an item; a person's
+profile among communities; a file that is called after somebody, whose rows go where they are of no other account; a line of an archive, with names in it."""
 _MISREAD = re.compile(r"[\x00-\x1f\x7f\[\\\]^|]|%[0-9A-Fa-f]{2}")
 """What delta-rs takes for part of a URI in a path: it panics, or looks for 'a%20b' in 'a b'."""
 
@@ -30,6 +34,10 @@ class TableSpec:
     Of files that tasks write (`lake.table_files`): `stats_columns` are those whose minima and maxima stand in the log, none that tells words or people.
     Values of `repeating_columns` alone are looked up in a dictionary (None: of all columns): one of what hardly repeats would be built and thrown
     away. Below a map a column is called by its Parquet path, e.g. 'attributes.key_value.key'.
+
+    `subjects` says which columns name who or what can be forgotten (`lake.erasure`), fields inside columns by all their names. A row goes with what one of its own columns
+    names; in a list the entry alone goes, save in a column that is `indivisible`, since others point at its entries by place, and where it was the last entry of the
+    column that the row `consists_of`. The name of a place goes and leaves its row.
     """
 
     name: str
@@ -41,6 +49,9 @@ class TableSpec:
     later_columns: tuple[str, ...] = ()
     stats_columns: tuple[str, ...] = ()
     repeating_columns: tuple[str, ...] | None = None
+    subjects: Mapping[str, SubjectKind] = field(default_factory=dict, hash=False)
+    indivisible: tuple[str, ...] = ()
+    consists_of: str | None = None
 
     @property
     def columns(self) -> Sequence[str]:

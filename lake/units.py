@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lake.labels import normalised
-from lake.tables import Row, TableSpec
+from lake.tables import Row, SubjectKind, TableSpec
 
 Role = Literal["root", "parent", "earlier", "object"]
 RootState = Literal["present", "missing", "deleted", "none"]
@@ -115,13 +115,16 @@ UNITS = TableSpec(
         "context.list.element.text", "context.list.element.unit_id", "attributes.key_value.key", "attributes.key_value.value",
     ),
     later_columns=("context.title",),
+    subjects={"user_id": "person", "unit_id": "act", "community": "place", "context.speaker_id": "person", "context.unit_id": "act"},
 )  # fmt: skip
 UNIT_SIGNATURES = TableSpec(
     name="unit_signatures", row=UnitSignature, key=("unit_id",), partition_by=("platform", "thread_group"), write_mode="merge", written_by=("etl units",),
-    repeating_columns=(),
+    repeating_columns=(), subjects={"unit_id": "act"},
 )  # fmt: skip
 SIGNATURE_BYTES = 64
-IDENTITIES = TableSpec(name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by=())
+IDENTITIES = TableSpec(
+    name="identities", row=Identity, key=("user_id",), write_mode="overwrite", written_by=(), subjects={"user_id": "person", "person_id": "person"},
+)  # fmt: skip
 _REPEATING_IN_CHUNKS = (
     "units.list.element.platform", "units.list.element.action", "units.list.element.community", "units.list.element.title",
     "units.list.element.thread_id", "units.list.element.duplicate_group", "units.list.element.context.list.element.role",
@@ -129,13 +132,19 @@ _REPEATING_IN_CHUNKS = (
     "units.list.element.context.list.element.unit_id", "units.list.element.context.list.element.title", "units.list.element.context.list.element.text",
 )  # fmt: skip
 _LATER_IN_CHUNKS = ("units.context.title", "units.source_text")
+_SUBJECTS_IN_CHUNKS: dict[str, SubjectKind] = {
+    "person_id": "person", "user_ids": "person", "units.unit_id": "act", "units.community": "place", "units.context.speaker_id": "person",
+    "units.context.unit_id": "act",
+}  # fmt: skip
 SEQUENCES = TableSpec(
     name="sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by=("etl sequences",),
     stats_columns=("person_id", "chunk", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS, later_columns=_LATER_IN_CHUNKS,
+    subjects=_SUBJECTS_IN_CHUNKS, consists_of="units",
 )  # fmt: skip
 SHORT_SEQUENCES = TableSpec(
     name="short_sequences", row=SequenceChunk, key=("person_id", "chunk"), partition_by=("bucket",), write_mode="merge", written_by=("etl sequences",),
     stats_columns=("person_id", "first_at", "last_at"), repeating_columns=_REPEATING_IN_CHUNKS, later_columns=_LATER_IN_CHUNKS,
+    subjects=_SUBJECTS_IN_CHUNKS, consists_of="units",
 )  # fmt: skip
 """People with too few units for a sequence, until they have enough; read by `etl sequences` alone."""
 

@@ -35,5 +35,10 @@ class ItemVector(Row):
     label_count: int | None = Field(description="As in `items`.")
 
 
-USER_VECTORS = TableSpec(name="user_vectors", row=UserVector, key=("person_id", "encoder_version"), write_mode="merge", written_by=("serving embed",))
-ITEM_VECTORS = TableSpec(name="item_vectors", row=ItemVector, key=("item_id", "encoder_version"), write_mode="merge", written_by=("serving embed",))
+USER_VECTORS = TableSpec(
+    name="user_vectors", row=UserVector, key=("person_id", "encoder_version"), write_mode="merge", written_by=("serving embed",),
+    subjects={"person_id": "person", "user_ids": "person", "communities": "place"},
+)  # fmt: skip
+ITEM_VECTORS = TableSpec(
+    name="item_vectors", row=ItemVector, key=("item_id", "encoder_version"), write_mode="merge", written_by=("serving embed",), subjects={"item_id": "item"},
+)  # fmt: skip

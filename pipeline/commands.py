@@ -62,6 +62,7 @@ COMMANDS = tuple(
         ("serving recommend", "serving.jobs.recommend", "items nearest to a person, at a level", "serving"),
         ("serving audience", "serving.jobs.audience", "people nearest to a text", "serving"),
         ("serving serve", "pipeline.serve", "an HTTP service that answers these questions", "serving"),
+        ("erase", "pipeline.erase", "forget people and acts, everywhere", "etl,trainer,serving"),
         ("user-id", "pipeline.user_id", "the pseudonym of a name (needs the key)", "etl"),
         ("check-config", "pipeline.check_config", "check a configuration file", "etl"),
     )

@@ -104,10 +104,14 @@ class LoadName:
         return f"{collection.alias}_{lake}{self.encoder_version}_{self.started_at.strftime(_TIME)}x{self.made_from}"
 
 
+def lake_digits(lake: str) -> str:
+    """What in a collection's name tells its lake; `lake` is anything that tells it for as long as it is there."""
+    return hashlib.sha256(lake.encode()).hexdigest()[:LAKE_DIGITS]
+
+
 def load_name(lake: str, encoder_version: str, started_at: datetime, fingerprint: str) -> LoadName:
-    """The name of a load, as the users' collection has it. `lake` is anything that tells the lake for as long as it is there."""
-    digits = hashlib.sha256(lake.encode()).hexdigest()[:LAKE_DIGITS]
-    return LoadName(USERS.alias, digits, encoder_version, started_at, fingerprint[:FINGERPRINT_DIGITS])
+    """The name of a load, as the users' collection has it. `lake` as in `lake_digits`."""
+    return LoadName(USERS.alias, lake_digits(lake), encoder_version, started_at, fingerprint[:FINGERPRINT_DIGITS])
 
 
 def parse_name(name: str) -> LoadName | None:

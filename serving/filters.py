@@ -28,6 +28,11 @@ def one_of(field: str, values: Iterable[str]) -> str:
     return f"{field} in [{', '.join(quoted(value) for value in values)}]"
 
 
+def contains_one_of(field: str, values: Iterable[str]) -> str:
+    """Rows whose array holds one of the values."""
+    return f"array_contains_any({field}, [{', '.join(quoted(value) for value in values)}])"
+
+
 def contains(field: str, value: str) -> str:
     """Rows whose array holds the value."""
     return f"array_contains({field}, {quoted(value)})"

@@ -63,6 +63,12 @@ class VectorStore:
         with self._naming(f"insert into {name}"):
             self._client.insert(name, list(entities), timeout=self._timeout)
 
+    def delete(self, name: str, where: str) -> None:
+        """Remove the rows that a filter lets through, seen by all who ask from now on."""
+        with self._naming(f"delete from {name}"):
+            self._client.delete(name, filter=where, timeout=self._timeout)
+            self._client.flush(name, timeout=self._timeout)
+
     def seal(self, name: str) -> None:
         """Make all rows durable and searchable."""
         with self._naming(f"flush {name}"):

@@ -14,6 +14,11 @@ def lite_file(lake: LakeConfig) -> Path:
     return lake.local_dir() / "milvus.db"
 
 
+def has_index(lake: LakeConfig, config: ServingConfig) -> bool:
+    """Whether there is an index to ask; a server is taken to be there."""
+    return config.milvus_uri is not None or ("://" not in lake.path and lite_file(lake).exists())
+
+
 def require_index(lake: LakeConfig, config: ServingConfig) -> None:
     """Raise VectorStoreError where Milvus Lite is asked and has nothing yet; what a server has, it alone can tell."""
     if config.milvus_uri is None and not lite_file(lake).exists():

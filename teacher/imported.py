@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lake.forgotten import Erased
 from lake.labels import UNKNOWN_UNIT, Label
 from lake.rendering import RENDERING_VERSION, plain
 from teacher.answers import ANSWERS_VERSION, LabelTexts, Refused, judge
@@ -59,6 +60,11 @@ def parse_line(line: str, native_ids: Sequence[str]) -> ImportedLine:
     if isinstance(native_id, str) and native_id:
         return _with_labels(ImportedLine(line, native_id, tuple(pattern.replace("{id}", native_id) for pattern in native_ids)), values)
     return ImportedLine(line, "", fault="no id")
+
+
+def without_erased(lines: Sequence[ImportedLine], erased: Erased) -> list[ImportedLine]:
+    """The lines that are of no act that was forgotten."""
+    return [line for line in lines if not any(erased.has("act", unit_id) for unit_id in line.unit_ids)]
 
 
 def import_labels(lines: Iterable[ImportedLine], contents: Mapping[str, Collection[str]], teacher_model: str, teacher_version: str) -> Imported:

@@ -6,6 +6,7 @@ committed already is recognised by the names of its files and the transaction of
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from conf.errors import ArchiveError
 from conf.logs import NOTICE, Pace
 from etl.config import EtlConfig
+from etl.ingest.erased import FILES_OF_ERASED
 from etl.ingest.file_results import file_results
 from etl.ingest.inputs import DumpFiles, failure_with_path, not_taken
 from etl.ingest.parsed_files import FileResult, FileTask, file_prefix
@@ -20,6 +22,7 @@ from etl.platforms import InputFile, ParseSettings, load_platform
 from lake import arrow_tables
 from lake.acts import ACTS, INGESTED_FILES, REJECTS, IngestedFile
 from lake.config import LakeConfig
+from lake.forgotten import erased_of_lake
 from lake.job_runs import RunRecord
 from lake.pseudonyms import KEY_ID_PROPERTY, key_id
 from lake.table_files import remove_drafts, remove_files
@@ -31,7 +34,8 @@ logger = logging.getLogger(__name__)
 def ingest_files(lake: LakeConfig, config: EtlConfig, found: DumpFiles, run: RunRecord) -> None:
     """Bring every new or changed file of a dump into the lake. Raises ArchiveError, naming each file that could not be taken."""
     _make_tables(lake, found.key)
-    tasks = plan_tasks(lake, config, found.reference, key_id(found.key), found.files, found.listed, found.settings)
+    files = _files_of_nobody_erased(lake, found.files, run)
+    tasks = plan_tasks(lake, config, found.reference, key_id(found.key), files, found.listed, found.settings)
     failures: list[ArchiveError] = []
     pace = Pace()
     for number, result in enumerate(file_results(lake, config, tasks), start=1):
@@ -46,10 +50,30 @@ def ingest_files(lake: LakeConfig, config: EtlConfig, found: DumpFiles, run: Run
         else:
             _take_in(lake, result, run)
             logger.log(NOTICE if pace.is_due() else logging.INFO, "%s: %s", place, _what_became(result.record))
+    if config.reject_days is not None:
+        run.rows.update(expired_rejects(lake, datetime.now(UTC) - timedelta(days=config.reject_days)))
     for spec in (REJECTS, ACTS, INGESTED_FILES):
         run.wrote(spec, arrow_tables.table_version(lake, spec))
     if failures:
         raise not_taken(failures, len(found.files))
+
+
+def _files_of_nobody_erased(lake: LakeConfig, files: Sequence[InputFile], run: RunRecord) -> list[InputFile]:
+    """The files that are not called after somebody who was forgotten: names of files stand in tables and in their logs."""
+    erased = erased_of_lake(lake)
+    kept = [file for file in files if not erased.names_path(file.source_file)]
+    if len(kept) < len(files):
+        run.dropped[FILES_OF_ERASED] += len(files) - len(kept)
+        logger.info("%d of %d files are of people who were forgotten, and are not read", len(files) - len(kept), len(files))
+    return kept
+
+
+def expired_rejects(lake: LakeConfig, before: datetime) -> dict[str, int]:
+    """Take the files out of `rejects` all of whose lines were set aside before a time, in one commit; what was counted."""
+    live = arrow_tables.live_files(arrow_tables.open_table(lake, REJECTS))
+    expired = {file["path"]: file["num_records"] for file in live if (newest := file.get("max.rejected_at")) is not None and newest < before}
+    arrow_tables.commit_files(lake, REJECTS, [], removed=expired.keys())
+    return {"expired rejects": sum(expired.values())} if expired else {}
 
 
 def plan_tasks(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conf.errors import ArchiveError, ContractError
+from etl.ingest.erased import ERASED
 from etl.platforms import InputFile, ParsedBatch
 from lake.acts import UNKNOWN_TIME
 
@@ -32,11 +33,12 @@ class FileCounts:
     runs: list[tuple[int, int]] = field(default_factory=list)
     """(first line, line after the last) of each batch."""
 
-    def add(self, batch: ParsedBatch, file: InputFile) -> None:
-        """Count a batch. Raises ContractError where a line is lost or is there twice."""
+    def add(self, batch: ParsedBatch, file: InputFile, kept: ParsedBatch | None = None) -> None:
+        """Count a batch, of which only what is `kept` (None: all) comes to the tables. Raises ContractError where a line is lost or is there twice."""
+        kept = kept or batch
         self.json_bytes += batch.json_bytes
         self.casts.update(batch.casts)
-        self.left_out.update(batch.left_out)
+        self.left_out.update(kept.left_out)
         if not batch.lines:
             return
         numbers = pc.min_max(pa.chunked_array([*batch.acts["line"].chunks, *batch.rejects["line"].chunks])).as_py()
@@ -44,11 +46,11 @@ class FileCounts:
             found = f"{batch.lines} lines gave {batch.acts.num_rows} acts and {batch.rejects.num_rows} rejects, of lines {numbers['min']} to {numbers['max']}"
             raise ContractError(f"{file.source_file}: {found}; every line must be one or the other")
         self.runs.append((numbers["min"], numbers["max"] + 1))
-        self.lines += batch.lines
-        self.acts += batch.acts.num_rows
-        self.rejects += batch.rejects.num_rows
-        self.reasons.update(batch.rejects["reason"].to_pylist())
-        self.times = list(_extremes([*self.times, *_known_extremes(batch.acts["created_at"])]))
+        self.lines += kept.lines
+        self.acts += kept.acts.num_rows
+        self.rejects += kept.rejects.num_rows
+        self.reasons.update(kept.rejects["reason"].to_pylist())
+        self.times = list(_extremes([*self.times, *_known_extremes(kept.acts["created_at"])]))
 
     def include(self, other: "FileCounts") -> None:
         """Count what another slice of the file counted."""
@@ -72,7 +74,7 @@ class FileCounts:
 
     def check_rejects(self, file: InputFile, max_reject_share: float) -> None:
         """Raise ArchiveError where too many lines were rejected."""
-        nothing_else = self.rejects > 0 and self.acts == 0 and max_reject_share < 1
+        nothing_else = self.rejects > 0 and self.acts == 0 and not self.left_out[ERASED] and max_reject_share < 1
         if self.rejects <= max_reject_share * max(self.lines, FEWEST_LINES) and not nothing_else:
             return
         reasons = ", ".join(f"{reason} ({count:,})" for reason, count in self.reasons.most_common(REASONS_TOLD))

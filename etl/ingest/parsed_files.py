@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from conf.errors import ArchiveError, KindredError
+from etl.ingest.erased import without_erased
 from etl.ingest.file_counts import FileCounts
 from etl.platforms import InputFile, ParseSettings, load_platform
 from etl.platforms.streams import WHOLE_FILE, FileSlice, file_digest
 from lake.acts import ACTS, REJECTS, IngestedFile
 from lake.config import LakeConfig
+from lake.forgotten import erased_of_lake
 from lake.pseudonyms import check_key_id, load_key
 from lake.table_files import TableFiles, WrittenFile
 
@@ -178,9 +180,11 @@ def _write_tables(task: FileTask, settings: ParseSettings) -> SliceResult:
 
 def _write_rows(task: FileTask, settings: ParseSettings, counts: FileCounts, outputs: Mapping[str, TableFiles]) -> None:
     """Parse the task's slice into the outputs, by table name, and count it. Raises ArchiveError where the file cannot be read."""
+    erased = erased_of_lake(task.lake)
     for batch in load_platform(task.platform).parse(task.file, settings, task.slice):
-        counts.add(batch, task.file)
-        for spec, rows in ((ACTS, batch.acts), (REJECTS, batch.rejects)):
+        kept = without_erased(batch, erased)
+        counts.add(batch, task.file, kept)
+        for spec, rows in ((ACTS, kept.acts), (REJECTS, kept.rejects)):
             if spec.name in outputs and rows.num_rows:
                 outputs[spec.name].write(rows)
 

@@ -19,7 +19,7 @@ from etl.tasks.files import Rewritten, TaskReport, rows_of_tasks, without_keys, 
 from etl.units.bots import listed_bots_of_lake
 from lake import arrow_tables, spark_tables
 from lake.config import LakeConfig
-from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of
+from lake.job_runs import Inputs, RunRecord, inputs_now, job_run, last_run_of, rows_changed_since
 from lake.schema import arrow_schema
 from lake.units import IDENTITIES, SEQUENCES, SHORT_SEQUENCES, UNITS
 
@@ -53,9 +53,16 @@ def build_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, run: Ru
 def files_since_last_run(lake: LakeConfig, inputs: Inputs) -> list[str] | None:
     """Files of units that were added since the last run; None where more has changed than that, or there was none."""
     last = last_run_of(lake, JOB, inputs, writes=TABLES, same_versions=False)
-    if last is None or last.versions_read.get(IDENTITIES.name) != inputs.versions.get(IDENTITIES.name):
+    if last is None or not are_identities_as(lake, last.versions_read.get(IDENTITIES.name), inputs.versions.get(IDENTITIES.name)):
         return None
     return added_files(lake, UNITS, last.versions_read[UNITS.name], inputs.version(UNITS))
+
+
+def are_identities_as(lake: LakeConfig, version: int | None, now: int | None) -> bool:
+    """Whether people are joined as at a version of `identities`, those who were forgotten since aside; None is no table."""
+    if version is None or now is None:
+        return version == now
+    return version <= now and not rows_changed_since(arrow_tables.open_table(lake, IDENTITIES, now), version)
 
 
 def write_sequences(lake: LakeConfig, config: EtlConfig, inputs: Inputs, new_files: list[str] | None, run: RunRecord) -> None:

@@ -3,13 +3,10 @@
 import re
 from functools import lru_cache
 
-from lake.pseudonyms import pseudonym
+from lake.pseudonyms import path_pseudonym, pseudonym
 
 PSEUDONYMS_KEPT = 2**18
 """Of accounts met since there were as many, in each worker: some 60 MB."""
-
-PATH_CHARS = 16
-"""Of a pseudonym that stands in a path."""
 
 
 class UserIds(dict[str | None, str | None]):
@@ -35,8 +32,8 @@ def user_ids(platform: str, key: bytes) -> UserIds:
 
 
 def short_pseudonym(account: str, platform: str, key: bytes) -> str:
-    """The first PATH_CHARS digits of an account's pseudonym: what stands in its place in paths and names."""
-    return (user_ids(platform, key)[account] or "")[:PATH_CHARS]
+    """What stands in the place of an account in paths and names."""
+    return path_pseudonym(user_ids(platform, key)[account] or "")
 
 
 def without_account(path: str, account: str, platform: str, key: bytes) -> str:

@@ -11,10 +11,12 @@ from conf.errors import ContractError
 from lake import arrow_tables
 from lake.acts import ACTS
 from lake.config import LakeConfig
+from lake.table_files import before_erasures
 from lake.tables import TableSpec
 
 Partition = tuple[str, ...]
 File = Mapping[str, Any]
+FilesByPartition = dict[Partition, dict[str, File]]
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,12 @@ def all_acts(lake: LakeConfig, version: int) -> ChangedActs:
 def changed_acts(lake: LakeConfig, old_version: int, version: int) -> ChangedActs:
     """What has changed between two versions of acts; everything, where the old version cannot be read any more.
 
-    A partition has grown where it lost no file, and where what is new came out of input files of which it had nothing.
+    An erasure changes nothing: what went with it went from what the job made as well. A partition has grown where it lost no file, and where what is new came out of input files of which it had nothing.
     """
     old = _table_at(lake, ACTS, old_version)
     if old is None:
         return all_acts(lake, version)
-    before, after = _files_by_partition(old, ACTS), _files_by_partition(arrow_tables.open_table(lake, ACTS, version), ACTS)
+    before, after = _without_erased(_files_by_partition(old, ACTS), _files_by_partition(arrow_tables.open_table(lake, ACTS, version), ACTS))
     whole, grown, new_sources = {}, {}, set()
     for partition in before.keys() | after.keys():
         old_files, files = before.get(partition, {}), after.get(partition, {})
@@ -72,8 +74,11 @@ def added_files(lake: LakeConfig, spec: TableSpec, old_version: int, version: in
     old = _table_at(lake, spec, old_version)
     if old is None:
         return None
-    before, after = ({file["path"] for file in arrow_tables.live_files(table)} for table in (old, arrow_tables.open_table(lake, spec, version)))
-    return sorted(after - before) if before <= after else None
+    before, after = (
+        {before_erasures(file["path"]): file["path"] for file in arrow_tables.live_files(table)}
+        for table in (old, arrow_tables.open_table(lake, spec, version))
+    )
+    return sorted(after[known_as] for known_as in after.keys() - before.keys()) if before.keys() <= after.keys() else None
 
 
 def partition_of(file: File, spec: TableSpec) -> Partition:
@@ -89,11 +94,26 @@ def _table_at(lake: LakeConfig, spec: TableSpec, version: int) -> DeltaTable | N
         return None
 
 
-def _files_by_partition(table: DeltaTable, spec: TableSpec) -> dict[Partition, dict[str, File]]:
-    files: dict[Partition, dict[str, File]] = {}
+def _files_by_partition(table: DeltaTable, spec: TableSpec) -> FilesByPartition:
+    files: FilesByPartition = {}
     for file in arrow_tables.live_files(table):
         files.setdefault(partition_of(file, spec), {})[file["path"]] = file
     return files
+
+
+def _without_erased(before: FilesByPartition, after: FilesByPartition) -> tuple[FilesByPartition, FilesByPartition]:
+    """Files of a table as it was and as it is, each under the name that it had before rows of it were erased; one of which no row is left in neither."""
+    now = {partition: {before_erasures(path): file for path, file in files.items()} for partition, files in after.items()}
+    then = {partition: {before_erasures(path): file for path, file in files.items()} for partition, files in before.items()}
+    for partition, files in then.items():
+        files.update({known_as: now[partition][known_as] for known_as in files.keys() & now.get(partition, {}).keys()})
+    return _filled(then), _filled(now)
+
+
+def _filled(files: FilesByPartition) -> FilesByPartition:
+    """The partitions and files that have rows, or do not tell."""
+    filled = {partition: {path: file for path, file in of_partition.items() if file.get("num_records") != 0} for partition, of_partition in files.items()}
+    return {partition: of_partition for partition, of_partition in filled.items() if of_partition}
 
 
 def _sources(files: Mapping[str, File]) -> set[str]:

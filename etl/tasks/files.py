@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from etl.tasks.changes import Partition, partition_of
 from lake.config import LakeConfig
-from lake.table_files import TableFiles, WrittenFile, open_parquet
+from lake.table_files import TableFiles, WrittenFile, edited_file
 from lake.tables import TableSpec
 
 TASKS_PER_CORE = 4
@@ -189,16 +189,8 @@ def edited_files(spark: SparkSession, lake: LakeConfig, spec: TableSpec, files: 
 
     def rewrite(numbered: tuple[int, TableFile]) -> tuple[str, list[WrittenFile]] | None:
         number, file = numbered
-        parquet = open_parquet(lake, spec, file.path)
-        if all(edit(file.partition, batch).equals(batch) for batch in parquet.iter_batches(columns=list(needs))):
-            return None
-        edited = TableFiles(lake, spec, f"{_name(run)}-{number}", name_is_unique=True)
-        for batch in parquet.iter_batches():
-            rows = pa.Table.from_batches([edit(file.partition, batch)])
-            for column, value in zip(spec.partition_by, file.partition, strict=True):
-                rows = rows.append_column(column, pa.repeat(pa.scalar(value), rows.num_rows))
-            edited.write(rows)
-        return file.path, edited.finish()
+        written = edited_file(lake, spec, file.path, file.partition, lambda batch: edit(file.partition, batch), needs, f"{_name(run)}-{number}")
+        return None if written is None else (file.path, written)
 
     rewritten = [result for result in in_tasks(spark, list(enumerate(files))).map(rewrite).collect() if result]
     return Rewritten([file for _, written in rewritten for file in written], {path for path, _ in rewritten})

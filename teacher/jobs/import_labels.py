@@ -13,13 +13,14 @@ from conf.arguments import JobArguments
 from conf.errors import ContractError, TeacherError
 from lake import arrow_tables
 from lake.config import LakeConfig
+from lake.forgotten import erased_of_lake
 from lake.job_runs import job_run
 from lake.labels import LABELS, Label
 from lake.units import UNITS
 from teacher import arguments as teacher_arguments
 from teacher.answers import ANSWERS_VERSION
 from teacher.config import TeacherConfig
-from teacher.imported import ImportedLine, import_labels, parse_line
+from teacher.imported import ImportedLine, import_labels, parse_line, without_erased
 from teacher.selection import contents_of
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def import_file(lake: LakeConfig, config: TeacherConfig, file: Path) -> None:
     with job_run(lake, JOB, {"teacher": config}) as record:
         units, labels = arrow_tables.open_table(lake, UNITS), arrow_tables.create_table(lake, LABELS)
         transaction = (commit, (labels.transaction_version(commit) or 0) + 1)
+        given, lines = len(lines), without_erased(lines, erased_of_lake(lake))
         imported = import_labels(lines, _contents(lake, lines, units.version()), config.imported_model or file.name, teacher_version)
         if len(lines) != len(imported.rows) + imported.duplicates.total():
             raise ContractError(
@@ -57,8 +59,9 @@ def import_file(lake: LakeConfig, config: TeacherConfig, file: Path) -> None:
         known = _known(lake, teacher_version, labels.version())
         rows = [row for row in imported.rows if row.unit_hash not in known]
         record.read(UNITS, units.version())
-        record.rows.update({"lines": len(lines), "labels": sum(row.reason is None for row in rows)})
+        record.rows.update({"lines": given, "labels": sum(row.reason is None for row in rows)})
         record.dropped.update(imported.duplicates)
+        record.dropped.update({"lines of erased acts": given - len(lines)} if given > len(lines) else {})
         record.dropped.update(Counter(f"reject: {row.reason}" for row in rows if row.reason is not None))
         record.dropped.update({"lines imported before": len(imported.rows) - len(rows)} if known else {})
         if not rows:

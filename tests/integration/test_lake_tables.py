@@ -369,3 +369,22 @@ def test_files_of_a_local_table_are_opened_without_python(lake: LakeConfig) -> N
     """Python code that Arrow's threads call when the interpreter ends aborts a process whose work is done."""
     arrow_tables.append(lake, SEQUENCES, rows_table(SEQUENCES, [chunk("p", 0)]))
     assert not isinstance(arrow_tables._dataset(lake, SEQUENCES, None).filesystem, fs.PyFileSystem)
+
+
+def test_a_filter_finds_rows_by_a_column_that_has_statistics_in_some_files_and_in_some_has_none(lake: LakeConfig) -> None:
+    arrow_tables.create_table(lake, ACTS)
+    written = TableFiles(lake, ACTS, "of-a-task")  # with statistics of a few columns
+    written.write(rows_table(ACTS, [act("a", user_id="x", thread_group="1"), act("b", user_id=None, line=2, thread_group="2", created_at=NOW)]))
+    arrow_tables.commit_files(lake, ACTS, written.finish())
+    arrow_tables.append(lake, ACTS, rows_table(ACTS, [act("c", user_id="x", source_file="RD", thread_group="c d/ü%20")]))  # delta-rs knows of all
+
+    def found(where: ds.Expression) -> list[str]:
+        return sorted(arrow_tables.read(lake, ACTS, ["unit_id"], where)["unit_id"].to_pylist())
+
+    assert found(ds.field("user_id") == "x") == ["a", "c"]
+    assert found(ds.field("user_id").isin(["x"]) & (ds.field("thread_group") != "2")) == ["a", "c"]
+    assert found(ds.field("user_id").is_null()) == ["b"]
+    assert found(ds.field("created_at") == NOW) == ["b"]  # microseconds, of which statistics know the millisecond
+    assert found(ds.field("unit_id") == "c") == ["c"]
+    assert found(ds.field("thread_group") == "2") == ["b"]
+    assert found(ds.field("thread_group") == "c d/ü%20") == ["c"]

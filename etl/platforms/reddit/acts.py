@@ -18,7 +18,7 @@ from etl.platforms.reddit.ids import COMMENT, SUBMISSION, are_ids, as_ids, count
 from etl.platforms.reddit.records import Submission
 from etl.platforms.reddit.values import edits, flags, times, whole_numbers
 from etl.platforms.reddit.words import cleaned, marks_of, taken_away
-from lake.acts import DELETED_LATER, USER_NAME
+from lake.acts import DELETED_LATER, USER_NAME, profile_place
 from lake.pseudonyms import pseudonym
 
 PLATFORM_NAME = "reddit"
@@ -42,7 +42,7 @@ def community(name: str | None, kind: str | None, key: bytes) -> str | None:
     if not name:
         return None
     has_prefix = name[:2].lower() in ("u_", "u/")
-    return f"u_{pseudonym(key, PLATFORM_NAME, name[2:] if has_prefix else name)}" if has_prefix or kind == "user" else name
+    return profile_place(pseudonym(key, PLATFORM_NAME, name[2:] if has_prefix else name)) if has_prefix or kind == "user" else name
 
 
 def account(name: str | None) -> str | None:

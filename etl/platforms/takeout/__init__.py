@@ -17,13 +17,14 @@ from pydantic import Field
 from conf.errors import ConfigError
 from conf.settings import StageConfig
 from etl.platforms import InputFile, ParsedBatch, ParseSettings
-from etl.platforms.accounts import PATH_CHARS, short_pseudonym, user_ids, without_account
+from etl.platforms.accounts import short_pseudonym, user_ids, without_account
 from etl.platforms.archives import is_archive, members
 from etl.platforms.records import LeftOut, Parsed, parsed_batches
 from etl.platforms.sessions import in_sessions
 from etl.platforms.streams import WHOLE_FILE, FileSlice, list_files, open_file
 from etl.platforms.takeout.acts import EMAIL, Person
 from etl.platforms.takeout.histories import HEAD_BYTES, history_records, holds_history, may_hold_history, plain_name
+from lake.pseudonyms import PATH_CHARS
 
 logger = logging.getLogger(__name__)
 

@@ -31,6 +31,7 @@ REQUIRED = {
     "serving similar-users": ["--user", "somebody"],
     "serving recommend": ["--user", "somebody"],
     "serving audience": ["words"],
+    "erase": ["--user", "somebody"],
     "user-id": ["reddit", "somebody"],
 }
 WORDS = [command.words for command in COMMANDS]
