@@ -2,8 +2,8 @@
 
 import pytest
 
-from etl.platforms.accounts import PATH_CHARS, without_account
-from lake.pseudonyms import pseudonym
+from etl.platforms.accounts import without_account
+from lake.pseudonyms import PATH_CHARS, pseudonym
 
 KEY = bytes(range(32))
 
