@@ -165,10 +165,10 @@ def open_store(lake: LakeConfig, config: ServingConfig, make: bool = False) -> I
 
 
 @contextmanager
-def open_lite(path: Path, config: ServingConfig) -> Iterator[VectorStore]:
-    """A Milvus Lite by its path, closed at the end. Raises VectorStoreError where another process holds it."""
+def open_lite(path: Path, config: ServingConfig, copy_of: Path | None = None) -> Iterator[VectorStore]:
+    """A Milvus Lite by its path, closed at the end; a copy is called after what it is a copy of. Raises VectorStoreError where another process holds it."""
     with _milvus_lite(str(path), config) as client:
-        yield VectorStore(client, str(path), True, config)
+        yield VectorStore(client, str(copy_of or path), True, config)
 
 
 @contextmanager
