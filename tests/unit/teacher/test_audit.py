@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from conf.errors import ConfigError
 from lake.labels import Label
-from teacher.audit.audited import contents_of_all
 from teacher.audit.measures import Audited, Vectors, nearer_to_own, pair_figures, share, teacher_figures
 from teacher.audit.page import render_page, shown_contents
 from teacher.audit.table import audit_text, ticks_text
@@ -117,13 +115,6 @@ def test_the_interval_of_ticks_is_wilsons() -> None:
     assert wilson(0, 0) == (pytest.approx(math.nan, nan_ok=True),) * 2
     assert wilson(8, 10) == pytest.approx((0.541, 0.931), abs=2e-3)
     assert wilson(10, 10)[1] == pytest.approx(1.0)
-
-
-def test_contents_are_those_that_all_were_asked_about_the_first_by_hash() -> None:
-    asked = pa.table({"unit_hash": ["b", "a", "c", "a", "b", "a", "d"], "teacher_version": ["1", "1", "1", "2", "2", "2", "2"]})
-    assert contents_of_all(asked, ["1", "2"], 10).to_pylist() == ["a", "b"]
-    assert contents_of_all(asked, ["1", "2"], 1).to_pylist() == ["a"]
-    assert contents_of_all(asked.filter(pa.compute.equal(asked["teacher_version"], "1")), ["1"], 10).to_pylist() == ["a", "b", "c"]
 
 
 def test_the_page_shows_each_answer_and_tells_no_teacher(tmp_path: Path) -> None:
