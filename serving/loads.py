@@ -1,5 +1,6 @@
 """Loads of a lake in Milvus: which is served, which stay beside it, and what may go."""
 
+import json
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -49,9 +50,13 @@ def point_aliases(store: VectorStore, load: LoadName) -> None:
             store.point(alias, load.of(collection))
 
 
-def whole_loads(store: VectorStore, lake: LakeConfig, one: LoadName) -> list[LoadName]:
-    """The loads of the lake that `one` is of which a run has finished and whose collections are both there, oldest first. Of a killed load both may be there, too, half filled."""
-    names, runs = set(store.names()), list(done_runs(lake, LOAD_JOB))
+def whole_loads(store: VectorStore, lake: LakeConfig, one: LoadName, alias_prefix: str | None = None) -> list[LoadName]:
+    """The loads of the lake that `one` is of which a run has finished and whose collections are both there, oldest first; those made under an `alias_prefix`, or all.
+
+    Of a killed load both collections may be there, too, half filled.
+    """
+    names = set(store.names())
+    runs = [run for run in done_runs(lake, LOAD_JOB) if alias_prefix in (None, json.loads(run.config)["serving"]["alias_prefix"])]
     loads = sorted(_loads_of(store, names, one), key=lambda load: load.started_at)
     next_began = [*(load.started_at for load in loads[1:]), datetime.max.replace(tzinfo=UTC)]
     return [

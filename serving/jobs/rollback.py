@@ -51,8 +51,9 @@ def load_to_serve(store: VectorStore, lake: LakeConfig, to: str | None) -> LoadN
     """The load to go back to. Raises VectorStoreError where there is none."""
     ours = load_name(lake_id(lake), "", datetime.now(UTC), "")
     served, whole = served_here(store, ours), whole_loads(store, lake, ours)
+    before = whole_loads(store, lake, ours, store.alias_prefix)  # under another prefix somebody else tries another encoder
     if to is None:
-        loads = [load for load in whole if served is not None and load.started_at < served.started_at]
+        loads = [load for load in before if served is not None and load.started_at < served.started_at]
     else:
         loads = [load for load in whole if load.of(USERS) == to]
     if not loads:

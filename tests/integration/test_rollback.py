@@ -113,6 +113,17 @@ def test_what_a_killed_load_left_is_not_gone_back_to(own: LakeConfig, monkeypatc
     assert served(own) == first
 
 
+def test_a_load_under_other_aliases_is_gone_back_to_by_its_name_alone(own: LakeConfig) -> None:
+    first = served(own)
+    load.load(own, CONFIG.model_copy(update={"alias_prefix": "trial_"}))
+    third = load_one_more_person(own)
+    with open_store(own, CONFIG) as store:
+        (trial,) = {parse_name(name).of(USERS) for name in store.names()} - {first[0].of(USERS), third.of(USERS)}  # type: ignore[union-attr]
+    rollback.rollback(own, CONFIG)
+    assert served(own) == first
+    assert rollback.rollback(own, CONFIG, to=trial).of(USERS) == trial
+
+
 def test_what_was_served_stays_from_the_load_on_that_took_its_place(lake: LakeConfig) -> None:
     """Weekly loads: the one before is seven days old when it is replaced, and may be gone back to all the same."""
     days = [21, 14, 0.5]
