@@ -45,5 +45,9 @@ class VectorStoreError(KindredError):
     """Milvus refuses, is not reachable, or holds another encoder's vectors."""
 
 
+class NothingLoadedError(VectorStoreError):
+    """A Milvus that answers, and has no load to serve."""
+
+
 class ErasureError(KindredError):
     """Something of what was to be forgotten is left, or cannot be looked for."""

@@ -7,6 +7,7 @@ exception", https://github.com/apache/arrow/issues/34314). So every open file is
 
 import atexit
 import gc
+import os
 import time
 import weakref
 from typing import Any
@@ -64,3 +65,6 @@ def _let_go() -> None:
     until = time.monotonic() + LAST_WAIT
     while _held and time.monotonic() < until:
         time.sleep(0.001)
+
+
+os.register_at_fork(after_in_child=_held.clear)  # Arrow's threads stay with the parent: nobody in the child will let go

@@ -11,7 +11,7 @@ from conf.errors import ContractError, EncoderError
 from lake.config import LakeConfig
 from lake.presence import has_registry
 from serving import filters
-from serving.collections import ITEMS, USERS, CollectionSpec, lake_digits, parse_name
+from serving.collections import COLLECTIONS, ITEMS, USERS, CollectionSpec, lake_digits, parse_name
 from serving.config import ServingConfig
 from serving.jobs import load
 from serving.loads import lake_id
@@ -43,12 +43,20 @@ def erase_from_index(lake: LakeConfig, config: ServingConfig, people: Collection
 
 
 def left_in_index(lake: LakeConfig, config: ServingConfig, people: Collection[str], items: Collection[str]) -> list[str]:
-    """Names of the lake's collections that still have any of them."""
+    """The lake's collections that still have any of them, each in words."""
     if not has_index(lake, config):
         return []
     leaving = {USERS.alias: people, ITEMS.alias: items}
     with open_store(lake, config) as store:
-        return [name for name, collection in _collections(lake, store) if next(_keys_of(store, name, collection, leaving[collection.alias]), None)]
+        return [
+            _told(store, name) for name, collection in _collections(lake, store) if next(_keys_of(store, name, collection, leaving[collection.alias]), None)
+        ]
+
+
+def _told(store: VectorStore, name: str) -> str:
+    """A collection's name; and what to do where it is served under other aliases than those of the settings, which an erasure from Milvus Lite leaves alone."""
+    others = sorted(set(store.aliases(name)) - {store.alias(collection) for collection in COLLECTIONS})
+    return f"{name} (served as {', '.join(others)}: run the command with its serving.alias_prefix, too)" if others else name
 
 
 def _build_anew(lake: LakeConfig, config: ServingConfig) -> None:

@@ -1,5 +1,6 @@
 """Loads of a lake in Milvus: which is served, which stay beside it, and what may go."""
 
+import json
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -9,9 +10,11 @@ from itertools import pairwise
 from conf.errors import VectorStoreError
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.job_runs import JOB_RUNS
+from lake.job_runs import JOB_RUNS, JobRun, done_runs
 from serving.collections import COLLECTIONS, ITEMS, USERS, LoadName, parse_name
 from serving.milvus import VectorStore
+
+LOAD_JOB = "serving load"
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +50,25 @@ def point_aliases(store: VectorStore, load: LoadName) -> None:
             store.point(alias, load.of(collection))
 
 
-def whole_loads(store: VectorStore, one: LoadName) -> list[LoadName]:
-    """The loads of the lake that `one` is of whose collections are both there, oldest first."""
+def whole_loads(store: VectorStore, lake: LakeConfig, one: LoadName, alias_prefix: str | None = None) -> list[LoadName]:
+    """The loads of the lake that `one` is of which a run has finished and whose collections are both there, oldest first; those made under an `alias_prefix`, or all.
+
+    Of a killed load both collections may be there, too, half filled.
+    """
     names = set(store.names())
-    whole = [load for load in _loads_of(store, names, one) if all(load.of(collection) in names for collection in COLLECTIONS)]
-    return sorted(whole, key=lambda load: load.started_at)
+    runs = [run for run in done_runs(lake, LOAD_JOB) if alias_prefix in (None, json.loads(run.config)["serving"]["alias_prefix"])]
+    loads = sorted(_loads_of(store, names, one), key=lambda load: load.started_at)
+    next_began = [*(load.started_at for load in loads[1:]), datetime.max.replace(tzinfo=UTC)]
+    return [
+        load
+        for load, until in zip(loads, next_began, strict=True)
+        if all(load.of(collection) in names for collection in COLLECTIONS) and any(_is_run_of(run, load, until) for run in runs)
+    ]
+
+
+def _is_run_of(run: JobRun, load: LoadName, until: datetime) -> bool:
+    """Whether a run made a load, the next of which began at a time: it begins right after its load is named, and says of what that is made."""
+    return run.inputs is not None and load.is_made_from(run.inputs.fingerprint) and load.started_at <= run.started_at < until
 
 
 def drop_unused(store: VectorStore, served: LoadName | None, new: LoadName, keep_hours: float) -> None:

@@ -31,14 +31,14 @@ class VectorStore:
 
     def __init__(self, client: MilvusClient, place: str, is_lite: bool, config: ServingConfig) -> None:
         self._client, self.place, self.is_lite = client, place, is_lite
-        self._timeout, self._search_ef, self._alias_prefix = config.timeout_seconds, config.search_ef, config.alias_prefix
+        self._timeout, self._search_ef, self.alias_prefix = config.timeout_seconds, config.search_ef, config.alias_prefix
         self.index_type = config.index_type or ("FLAT" if is_lite else "HNSW")
         if is_lite and self.index_type != "FLAT":
             raise ConfigError(f"serving.index_type: Milvus Lite has FLAT alone, found {self.index_type!r}; use a server (serving.milvus_uri)")
 
     def alias(self, collection: CollectionSpec) -> str:
         """The alias by which apps know a collection here."""
-        return self._alias_prefix + collection.alias
+        return self.alias_prefix + collection.alias
 
     def names(self) -> list[str]:
         """Names of all collections, also of other people's."""
@@ -165,10 +165,10 @@ def open_store(lake: LakeConfig, config: ServingConfig, make: bool = False) -> I
 
 
 @contextmanager
-def open_lite(path: Path, config: ServingConfig) -> Iterator[VectorStore]:
-    """A Milvus Lite by its path, closed at the end. Raises VectorStoreError where another process holds it."""
+def open_lite(path: Path, config: ServingConfig, copy_of: Path | None = None) -> Iterator[VectorStore]:
+    """A Milvus Lite by its path, closed at the end; a copy is called after what it is a copy of. Raises VectorStoreError where another process holds it."""
     with _milvus_lite(str(path), config) as client:
-        yield VectorStore(client, str(path), True, config)
+        yield VectorStore(client, str(copy_of or path), True, config)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from conf.errors import UnknownIdError, VectorStoreError
+from conf.errors import NothingLoadedError, UnknownIdError, VectorStoreError
 from serving import filters
 from serving.collections import ITEMS, LIKELY, USERS, VECTOR, CollectionSpec, LoadName, likely_query, parse_name
 from serving.hits import ItemHit, PersonHit, Ranking, Recommendation, SimilarPerson, Topic
@@ -41,7 +41,7 @@ class Index:
     """Users and items of one load, as the users' alias stands when it is opened: it alone decides, and the name of the items follows from what it stands for."""
 
     def __init__(self, store: VectorStore) -> None:
-        """Raises VectorStoreError where nothing is loaded."""
+        """Raises NothingLoadedError where nothing is loaded, VectorStoreError where a part is."""
         self._store, self.place = store, store.place
         self.load = served_load(store)
         self.users, self.items, self.encoder_version = self.load.of(USERS), self.load.of(ITEMS), self.load.encoder_version
@@ -125,12 +125,12 @@ def shared_topics(near_one: Sequence[Entity], near_other: Sequence[Entity], coun
 
 
 def served_load(store: VectorStore) -> LoadName:
-    """The load that is served. Raises VectorStoreError where there is none."""
+    """The load that is served. Raises NothingLoadedError where there is none."""
     alias = store.alias(USERS)
     target = store.target(alias)
     name = parse_name(target) if target else None
     if name is None:
-        raise VectorStoreError(f"{store.place}: alias {alias!r} stands for {target or 'nothing'}; load vectors with 'kindred serving load'")
+        raise NothingLoadedError(f"{store.place}: alias {alias!r} stands for {target or 'nothing'}; load vectors with 'kindred serving load'")
     return name
 
 

@@ -4,8 +4,9 @@ A partition's ids and hashes are, and of its texts those of one batch of rows; b
 count for each person.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
+from operator import and_
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -22,6 +23,10 @@ from teacher.selection import contents_of, one_unit_a_content, units_of_people, 
 
 ID_COLUMNS = ("unit_id", "user_id", "unit_hash", "duplicate_group")
 SHOWN_COLUMNS = ("unit_id", "unit_hash", "duplicate_group", "platform", "action", "community", "title", "text", "context")
+ABOUT_UNITS = ds.field("reason").is_null() | (ds.field("reason") != UNKNOWN_UNIT)
+"""The rows of `labels` that are about a unit of the lake."""
+LOOKED_AT = 20
+"""So many times as many contents of the teacher who was asked least are looked at first as are wanted."""
 
 
 class SelectedPart(NamedTuple):
@@ -66,13 +71,37 @@ def chosen_units(lake: LakeConfig, config: TeacherConfig, version: int, sample_v
 
 def contents_asked_of(lake: LakeConfig, teacher_version: str, most: int) -> pa.Array:
     """Contents that a teacher was asked about, the first by their hashes. Raises ContractError where there are none."""
-    where = (ds.field("teacher_version") == teacher_version) & (ds.field("reason").is_null() | (ds.field("reason") != UNKNOWN_UNIT))
-    asked = arrow_tables.read(lake, LABELS, ("unit_hash",), where)["unit_hash"].unique()
+    asked = contents_asked_of_all(lake, [teacher_version], most, arrow_tables.table_version(lake, LABELS))
     if not len(asked):
         raise ContractError(
             f"labels: nothing was asked of teacher {teacher_version!r}, which teacher.asked_by names; 'kindred teacher audit' names those that there are"
         )
-    return asked.sort().slice(0, most)
+    return asked
+
+
+def contents_asked_of_all(lake: LakeConfig, teachers: Sequence[str], most: int, version: int | None) -> pa.Array:
+    """Contents that all these teachers were asked about, the first by their hashes; of so many labels as there may be only those are held whose hashes begin low enough."""
+    counts = {teacher: arrow_tables.count_rows(lake, LABELS, _asked_of(teacher), version) for teacher in teachers}
+    share = LOOKED_AT * most / max(1, min(counts.values()))
+    while True:
+        first = None if share >= 1 else ds.field("unit_hash") < f"{int(share * 16**8):08x}"
+        common = _common_contents(lake, sorted(teachers, key=lambda teacher: counts[teacher]), first, version)
+        if first is None or len(common) >= most:
+            return common.sort().slice(0, most)
+        share *= 16
+
+
+def _common_contents(lake: LakeConfig, teachers: Sequence[str], first: ds.Expression | None, version: int | None) -> pa.Array:
+    """Contents, all or the `first`, that all these teachers were asked about; each is looked for among those of the one before."""
+    common = pa.array([], pa.string())
+    for place, teacher in enumerate(teachers):
+        among = [*([] if first is None else [first]), *([ds.field("unit_hash").isin(common)] if place else [])]
+        common = arrow_tables.read(lake, LABELS, ("unit_hash",), reduce(and_, among, _asked_of(teacher)), version)["unit_hash"].unique()
+    return common
+
+
+def _asked_of(teacher_version: str) -> ds.Expression:
+    return ABOUT_UNITS & (ds.field("teacher_version") == teacher_version)
 
 
 def selected_parts(lake: LakeConfig, chosen: Chosen, version: int) -> Iterator[SelectedPart]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from conf.errors import EncoderError, KindredError, VectorStoreError
+from conf.errors import EncoderError, KindredError, NothingLoadedError, VectorStoreError
 from lake import registry
 from lake.config import LakeConfig
 from lake.encoder import encoder_version, load_encoder, registered_folder
@@ -119,7 +119,7 @@ class Lite:
         if copied is None:
             return None
         self._copied = copied
-        return opened.enter_context(open_lite(place / self._folder.name, self._config))
+        return opened.enter_context(open_lite(place / self._folder.name, self._config, copy_of=self._folder))
 
     def close(self) -> None:
         """Remove the copies, also one that is being made."""
@@ -185,7 +185,7 @@ class Keeper:
         self._source.close()
 
     def refresh(self) -> None:
-        """Take up another load where there is one, with its encoder; what is served stays where that fails, and is given to nobody while Milvus does not answer."""
+        """Take up another load where there is one, with its encoder; what is served stays where that fails, is given to nobody while Milvus does not answer, and ends where nothing is loaded any more."""
         try:
             if self._current is None or self._is_away or self._failures or self._source.has_changed(self._current):
                 self._take_up_what_is_there()
@@ -193,6 +193,8 @@ class Keeper:
             self._note("")
         except Exception as error:
             self._failures += 1
+            if isinstance(error, NothingLoadedError):
+                self._let_go()
             self._is_away = self._current is None or not _answers(self._current.store)
             self._note(error.public if isinstance(error, KindredError) else in_public(error))
         self._metrics.index_up.set(self.is_serving)
@@ -221,6 +223,12 @@ class Keeper:
             self._current = Served(store, index, encoder, searcher, opened.pop_all())
         self._metrics.switched(self._current.load)
         logger.info("serving %s (encoder %s)", index.users, index.encoder_version)
+        if before is not None:
+            before.retire()
+
+    def _let_go(self) -> None:
+        """Serve nothing any more: whoever dropped the lake's load, as an erasure may, does not want a copy of it asked."""
+        before, self._current = self._current, None
         if before is not None:
             before.retire()
 

@@ -34,11 +34,11 @@ from serving.collections import (
 from serving.config import ServingConfig
 from serving.filters import equals
 from serving.jobs import embed
-from serving.loads import drop_unused, lake_id, serve, served_here
+from serving.loads import LOAD_JOB, drop_unused, lake_id, serve, served_here
 from serving.milvus import VectorStore, open_store
 from serving.recall import BEST, ExactNearest, Row
 
-JOB = "serving load"
+JOB = LOAD_JOB
 UNIT_COUNT_SHARES = (0.5, 0.95)
 """Of the users, below whose unit_count the filters lie that a fresh load is tried with."""
 

@@ -50,13 +50,14 @@ def rollback(lake: LakeConfig, config: ServingConfig, to: str | None = None) -> 
 def load_to_serve(store: VectorStore, lake: LakeConfig, to: str | None) -> LoadName:
     """The load to go back to. Raises VectorStoreError where there is none."""
     ours = load_name(lake_id(lake), "", datetime.now(UTC), "")
-    served, loads = served_here(store, ours), whole_loads(store, ours)
+    served, whole = served_here(store, ours), whole_loads(store, lake, ours)
+    before = whole_loads(store, lake, ours, store.alias_prefix)  # under another prefix somebody else tries another encoder
     if to is None:
-        loads = [load for load in loads if served is not None and load.started_at < served.started_at]
+        loads = [load for load in before if served is not None and load.started_at < served.started_at]
     else:
-        loads = [load for load in loads if load.of(USERS) == to]
+        loads = [load for load in whole if load.of(USERS) == to]
     if not loads:
-        kept = ", ".join(load.of(USERS) for load in whole_loads(store, ours)) or "none"
+        kept = ", ".join(load.of(USERS) for load in whole) or "none"
         raise VectorStoreError(
             f"{store.place}: {'no earlier load' if to is None else f'no load {to}'} is there to go back to; there are: {kept}. What was served stays for serving.keep_hours"
         )

@@ -1,21 +1,21 @@
 """The contents of an audit, out of the tables (edge)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from conf.errors import ContractError
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import Inputs
-from lake.labels import LABELS, UNKNOWN_UNIT, Label
+from lake.labels import LABELS, Label
 from lake.rendering import render_unit
 from lake.units import UNITS
 from teacher.audit.measures import Audited
-from teacher.selected_units import ChosenContents, pending_units, selected_parts
+from teacher.selected_units import ABOUT_UNITS, ChosenContents, contents_asked_of_all, pending_units, selected_parts
 
 SPARE = 2
 """So many times as many contents are looked for as are wanted, since an erased unit is not there any more."""
@@ -23,20 +23,24 @@ SPARE = 2
 
 def find_teachers(lake: LakeConfig, tables: Inputs, wanted: Sequence[str]) -> list[str]:
     """The versions of all teachers of `labels`, the one that was asked most first; or those wanted, each given by its beginning. Raises ContractError where one is not there or not told."""
-    counts = _asked(lake, tables, None)["teacher_version"].value_counts().to_pylist()
-    known = [each["values"] for each in sorted(counts, key=lambda each: (-each["counts"], each["values"]))]
+    counts = Counter[str]()
+    for batch in arrow_tables.read_batches(lake, LABELS, ("teacher_version",), ABOUT_UNITS, tables.version(LABELS)):
+        counts.update({each["values"]: each["counts"] for each in batch["teacher_version"].value_counts().to_pylist()})
+    known = sorted(counts, key=lambda version: (-counts[version], version))
     found = []
     for prefix in wanted:
         fits = [version for version in known if version == prefix] or [version for version in known if version.startswith(prefix)]
         if len(fits) != 1:
             raise ContractError(f"labels: {len(fits)} teachers begin with {prefix!r}; there are {', '.join(known) or 'none'}")
         found += [version for version in fits if version not in found]
+    if not known:
+        raise ContractError("labels: no teacher was asked about a unit of this lake; run 'kindred teacher label', or import labels of its units")
     return found if wanted else known
 
 
 def read_audited(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], contents: int) -> tuple[Audited, dict[str, Mapping[str, Any]]]:
     """So many contents at most that all these teachers were asked about, drawn by their hashes, and the units that they are shown by. Raises ContractError where there are none."""
-    common = contents_of_all(_asked(lake, tables, teachers), teachers, SPARE * contents)
+    common = contents_asked_of_all(lake, teachers, SPARE * contents, tables.version(LABELS))
     parts = selected_parts(lake, ChosenContents(common), tables.version(UNITS))
     units = dict(pending_units(lake, parts, (), tables.version(UNITS)))
     chosen = [content for content in common.to_pylist() if content in units][:contents]
@@ -51,17 +55,3 @@ def read_audited(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], cont
     shown = {content: units[content] for content in chosen}
     texts = [render_unit(unit) for unit in shown.values()]
     return Audited(chosen, texts, [unit["community"] for unit in shown.values()], answers), shown
-
-
-def contents_of_all(asked: pa.Table, teachers: Sequence[str], most: int) -> pa.Array:
-    """The contents (unit_hash, teacher_version) that all these teachers were asked about, the first by their hashes."""
-    pairs = asked.group_by(["unit_hash", "teacher_version"], use_threads=False).aggregate([])
-    counts = pairs.group_by("unit_hash", use_threads=False).aggregate([([], "count_all")])
-    common = counts.filter(pc.equal(counts["count_all"], len(teachers)))["unit_hash"]
-    return common.combine_chunks().sort().slice(0, most)
-
-
-def _asked(lake: LakeConfig, tables: Inputs, teachers: Sequence[str] | None) -> pa.Table:
-    known = (ds.field("reason").is_null()) | (ds.field("reason") != UNKNOWN_UNIT)
-    where = known if teachers is None else known & ds.field("teacher_version").isin(pa.array(teachers, pa.string()))
-    return arrow_tables.read(lake, LABELS, ("unit_hash", "teacher_version"), where, tables.version(LABELS))

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from lake.labels import LEVELS
+from lake.rendering import plain
 from teacher.audit.measures import MOST, PairFigures, Share, TeacherFigures
 from teacher.audit.ticks import Judged
 
+MODEL_CHARS = 72
 Row = tuple[str, Sequence[str]]
 
 
@@ -33,7 +35,7 @@ def ticks_text(found: Sequence[Judged], unknown: int) -> str:
 def _of_teachers(teachers: Sequence[TeacherFigures]) -> list[Row]:
     rows: list[Row] = [
         ("", [each.teacher_version for each in teachers]),
-        ("model", [each.model for each in teachers]),
+        ("model", [plain(each.model, MODEL_CHARS) for each in teachers]),
         ("prompt", [each.prompt_version for each in teachers]),
         ("rejected", [_rejected(each) for each in teachers]),
     ]

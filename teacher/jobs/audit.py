@@ -4,8 +4,10 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from conf.arguments import JobArguments
 from lake.config import LakeConfig
@@ -52,11 +54,7 @@ def print_figures(audited: Audited, config: AuditConfig, as_json: bool) -> None:
     encode = frozen_encoder(config)
     teachers, pairs = teacher_figures(audited, encode), pair_figures(audited, encode, config.same_meaning_cosine)
     if as_json:
-        print(
-            json.dumps(
-                {"contents": len(audited.contents), "teachers": [each.model_dump() for each in teachers], "pairs": [each.model_dump() for each in pairs]}
-            )
-        )
+        print(json.dumps({"contents": len(audited.contents), "teachers": as_json_objects(teachers), "pairs": as_json_objects(pairs)}))
     else:
         print(audit_text(teachers, pairs, len(audited.contents), INTERVAL))
 
@@ -66,7 +64,12 @@ def print_ticks(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], confi
     audited, _ = read_audited(lake, tables, teachers, config.contents)
     codes = {answer_code(content, version): version for version in teachers for content in audited.contents}
     found, unknown = judged(read_ticks(file), codes)
-    print(json.dumps({"judged": [each.model_dump() for each in found], "unknown": unknown}) if as_json else ticks_text(found, unknown))
+    print(json.dumps({"judged": as_json_objects(found), "unknown": unknown}) if as_json else ticks_text(found, unknown))
+
+
+def as_json_objects(figures: Sequence[BaseModel]) -> list[Any]:
+    """Figures as JSON has them: it knows no NaN, and null stands for one."""
+    return [json.loads(each.model_dump_json()) for each in figures]
 
 
 def frozen_encoder(config: AuditConfig) -> Encode:

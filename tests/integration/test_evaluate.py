@@ -12,7 +12,7 @@ from markupsafe import escape
 from conf.errors import ContractError, EncoderError
 from lake import arrow_tables, registry
 from lake.config import LakeConfig
-from lake.encoder import encoder_version, registered_folder
+from lake.encoder import Encoder, encoder_version, load_registered, registered_folder
 from lake.examples import EXAMPLES
 from lake.job_runs import JOB_RUNS
 from lake.labels import ITEMS, LABELS
@@ -158,6 +158,10 @@ def test_a_second_evaluation_repeats_what_was_found_until_something_changes(
     Path(run.info.artifact_uri.removeprefix("file://"), "evaluation.json").unlink()
     assert result("evaluation.interval=0.5")["interval"] == 0.5
     assert len(mlflow.search_runs(experiment_names=[registry.EXPERIMENT], filter_string="params.interval = '0.5'", output_format="list")) == 2
+    encoder, weights = load_registered(judged, "cpu"), {"specific": 0.02, "broad": 0.32}
+    register(judged, Encoder(encoder.model, encoder.card.model_copy(update={"popularity_weights": weights}), encoder.version))
+    again = result()
+    assert (again["encoder_version"], again["popularity_weights"], first["popularity_weights"]) == (first["encoder_version"], weights, {})
 
 
 def test_the_page_shows_what_was_found_and_a_second_run_replaces_it(judged: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:

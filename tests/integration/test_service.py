@@ -25,8 +25,12 @@ from lake.labels import label_item_id
 from lake.vectors import USER_VECTORS
 from pipeline import cli
 from serving.announcement import Announcement, announce, announced, settings_digest
+from serving.api.keeper import Keeper
+from serving.api.metrics import Metrics
+from serving.api.problems import NotServing
 from serving.client import TOKEN_VARIABLE
 from serving.config import ServingConfig
+from serving.erasing import erase_from_index
 from serving.jobs import embed, load
 
 ROOT = Path(__file__).parents[2]
@@ -413,6 +417,26 @@ def test_loads_and_encoders_are_taken_up_while_apps_ask_and_the_command_line_ask
             asking.join()
         assert (failures, len(loads), len({encoder for encoder, _, _ in loads})) == ([], 3, 2)
     assert announced(own) is None
+
+
+def test_a_copy_ends_when_the_lake_has_nothing_loaded_any_more(own: LakeConfig, caplog: pytest.LogCaptureFixture) -> None:
+    """As when a person is erased and the index cannot be built anew: the copy has them still."""
+    keeper, gone = Keeper(own, ServingConfig(), Metrics()), person_id("baker")
+    keeper.refresh()
+    with keeper.served() as now:
+        assert now.index.person(gone)["person_id"] == gone
+        arrow_tables.overwrite(own, USER_VECTORS, arrow_tables.read(own, USER_VECTORS))  # not what 'serving embed' left
+        assert erase_from_index(own, ServingConfig(), [gone], []) == 1
+        for _ in range(3):
+            keeper.refresh()
+        assert now.index.person(gone)["person_id"] == gone, "a request that is under way ends with it"
+    assert not keeper.is_serving
+    with pytest.raises(NotServing), keeper.served():
+        pass
+    keeper.stop()
+    assert [line for line in caplog.messages if line.startswith("not all is well")] == [
+        f"not all is well: {own.path}/_local/milvus.db: alias 'users' stands for nothing; load vectors with 'kindred serving load'"
+    ]
 
 
 def test_what_a_killed_service_leaves_does_not_mislead_the_command_line(own: LakeConfig, capfd: pytest.CaptureFixture[str]) -> None:

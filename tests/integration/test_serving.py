@@ -36,17 +36,20 @@ from lake import arrow_tables, pseudonyms
 from lake.acts import ACTS
 from lake.config import LakeConfig
 from lake.encoder import Encoder, EncoderCard, load_model
+from lake.erasure import erase_rows
 from lake.examples import PERSON_LABELS
 from lake.job_runs import JOB_RUNS, JobRun, inputs_now, last_done_run
 from lake.labels import ITEMS, LEVELS
 from lake.models import model_path
 from lake.rendering import RENDERING_VERSION, QueryFormat, render_history_unit
 from lake.schema import rows_table
+from lake.subjects import Subjects
 from lake.units import SEQUENCES
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving import loads
 from serving.collections import COLLECTIONS, USERS, load_name, parse_name
 from serving.config import ServingConfig
+from serving.erasing import erase_from_index, left_in_index
 from serving.jobs import audience, embed, load, recommend, similar_users
 from serving.milvus import VectorStore, open_store
 from serving.search import Index
@@ -442,6 +445,17 @@ def test_aliases_may_have_names_of_their_own(own: LakeConfig) -> None:
         assert store.target("reddit_users") == Index(store).users
         assert store.target("reddit_items") == Index(store).items
     assert len(set(targets(own)) - {None}) == len(COLLECTIONS)  # what stands under other names is asked as before
+
+
+def test_what_other_aliases_serve_is_erased_under_their_prefix(own: LakeConfig) -> None:
+    trial, gone = CONFIG.model_copy(update={"alias_prefix": "trial_"}), [person_id("baker")]
+    load.load(own, trial)
+    erase_rows(own, USER_VECTORS, Subjects(frozenset(gone)))
+    erase_from_index(own, CONFIG, gone, [])
+    (told,) = left_in_index(own, CONFIG, gone, [])
+    assert told.endswith(" (served as trial_users: run the command with its serving.alias_prefix, too)")
+    erase_from_index(own, trial, gone, [])
+    assert left_in_index(own, trial, gone, []) == []
 
 
 def test_vectors_that_were_served_until_now_stay_however_old_they_are(own: LakeConfig, tmp_path: Path) -> None:

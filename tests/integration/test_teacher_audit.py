@@ -1,9 +1,12 @@
 """`kindred teacher audit` on a lake that two teachers labelled: figures by the real frozen encoder, the page, and its ticks."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from teacher_lake import FakeEngine, unit_row, write_units
 
@@ -15,6 +18,7 @@ from lake.schema import rows_table
 from pipeline import cli
 from teacher.config import AuditConfig, TeacherConfig
 from teacher.jobs.label import label_units
+from teacher.selected_units import contents_asked_of_all
 
 THINGS = [
     "a bridge over the river",
@@ -84,6 +88,36 @@ def test_who_is_not_there_is_one_sentence(labelled: LakeConfig, capsys: pytest.C
     assert "0 teachers begin with 'nobody'; there are import-of-a-strong-one" in capsys.readouterr().err
     with pytest.raises(ContractError, match=r"teacher\.asked_by names"):
         label_units(labelled, TeacherConfig(asked_by="nobody"), lambda *_: FakeEngine())
+
+
+def test_contents_are_the_first_by_hash_of_those_that_all_were_asked_about(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = sorted(hashlib.sha256(str(number).encode()).hexdigest() for number in range(800))
+    asked = {"all": contents, "some": contents[::10], "last": contents[-40:]}
+    rows = [_label(content, "bread").model_dump() | {"teacher_version": teacher} for teacher, of_teacher in asked.items() for content in reversed(of_teacher)]
+    arrow_tables.append(lake, LABELS, rows_table(LABELS, rows))
+    read = arrow_tables.read
+    held: list[pa.Table] = []
+
+    def held_read(*given: Any) -> pa.Table:
+        held.append(read(*given))
+        return held[-1]
+
+    monkeypatch.setattr(arrow_tables, "read", held_read)
+    for most in (1, 3, 1000):
+        assert contents_asked_of_all(lake, ["all"], most, None).to_pylist() == contents[:most]
+        assert contents_asked_of_all(lake, ["all", "some"], most, None).to_pylist() == contents[::10][:most]
+        assert contents_asked_of_all(lake, ["last", "some", "all"], most, None).to_pylist() == contents[-40::10][:most]
+        assert contents_asked_of_all(lake, ["all", "nobody"], most, None).to_pylist() == []
+    held.clear()
+    contents_asked_of_all(lake, ["all"], 1, None)
+    assert sum(table.num_rows for table in held) < 60
+
+
+def test_labels_of_no_unit_are_nobodys(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    write_units(lake)
+    arrow_tables.append(lake, LABELS, rows_table(LABELS, [_label("nowhere", None).model_dump()]))
+    assert cli.main(["teacher", "audit", "--lake", lake.path]) == 1
+    assert "no teacher was asked about a unit of this lake" in capsys.readouterr().err
 
 
 def test_as_many_contents_are_asked_as_are_looked_at(labelled: LakeConfig) -> None:

@@ -85,9 +85,11 @@ def evaluate(lake: LakeConfig, config: TrainerConfig, encoder: str | None = None
     """
     folder = registered_folder(lake) if encoder is None else encoder_folder(lake, encoder)
     registry.connect(lake)  # the encoder may be of another one
-    topics = asked_topics(read_card(folder), config.evaluation)
+    card = read_card(folder)
+    topics = asked_topics(card, config.evaluation)
     reads = (EXAMPLES, *(spec for spec in (ITEMS, *((PERSON_LABELS,) if topics else ())) if has_table(lake, spec)))
     settings = config.evaluation.model_dump() | {
+        "popularity_weights": [card.popularity_weights, card.popularity_weights_of_base],  # no part of the encoder's version
         "rankings": ranking_hashes(config.evaluation.rankings),
         "attributes": attributes_hash(config.evaluation.attributes),
     }

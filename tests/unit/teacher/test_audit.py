@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from conf.errors import ConfigError
 from lake.labels import Label
-from teacher.audit.audited import contents_of_all
 from teacher.audit.measures import Audited, Vectors, nearer_to_own, pair_figures, share, teacher_figures
 from teacher.audit.page import render_page, shown_contents
 from teacher.audit.table import audit_text, ticks_text
 from teacher.audit.ticks import Ticks, answer_code, judged, read_ticks, wilson
+from teacher.jobs.audit import as_json_objects
 from tests.integration.teacher_lake import unit_row
 
 TOPICS = ("bridges", "telescopes", "sourdough bread", "bicycle brakes")
@@ -78,6 +77,14 @@ def test_a_teacher_of_rejects_alone_has_no_figures() -> None:
     pairs = pair_figures(none, encode, 0.9)
     assert {pair.contents for pair in pairs} == {0}
     assert "nan" in audit_text(teacher_figures(none, encode), pairs, 4, 0.9)
+    (told, *_) = json.loads(json.dumps(as_json_objects([figures])), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert told["levels"]["specific"]["of_its_text"] == {"mean": None, "low": None, "high": None}
+
+
+def test_no_name_of_a_model_steers_a_terminal_or_breaks_the_table() -> None:
+    (figures,) = teacher_figures(audited(one=TOPICS), encode)
+    table = audit_text([figures.model_copy(update={"model": "my\x1b[2J\nmodel"})], [], 4, 0.9)
+    assert "my [2J model" in table.splitlines()[3]
 
 
 def test_two_who_agree_are_told_from_two_who_repeat_themselves() -> None:
@@ -108,13 +115,6 @@ def test_the_interval_of_ticks_is_wilsons() -> None:
     assert wilson(0, 0) == (pytest.approx(math.nan, nan_ok=True),) * 2
     assert wilson(8, 10) == pytest.approx((0.541, 0.931), abs=2e-3)
     assert wilson(10, 10)[1] == pytest.approx(1.0)
-
-
-def test_contents_are_those_that_all_were_asked_about_the_first_by_hash() -> None:
-    asked = pa.table({"unit_hash": ["b", "a", "c", "a", "b", "a", "d"], "teacher_version": ["1", "1", "1", "2", "2", "2", "2"]})
-    assert contents_of_all(asked, ["1", "2"], 10).to_pylist() == ["a", "b"]
-    assert contents_of_all(asked, ["1", "2"], 1).to_pylist() == ["a"]
-    assert contents_of_all(asked.filter(pa.compute.equal(asked["teacher_version"], "1")), ["1"], 10).to_pylist() == ["a", "b", "c"]
 
 
 def test_the_page_shows_each_answer_and_tells_no_teacher(tmp_path: Path) -> None:
