@@ -1,6 +1,7 @@
 """A tiny lake for the tests of serving: hand-made histories, labels and items, and the untouched MiniLM as registered encoder."""
 
 import hashlib
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,6 +101,11 @@ def write_lake(lake: LakeConfig) -> None:
     write_person_labels(lake)
 
 
+def all_chunks() -> list[dict[str, Any]]:
+    """Everybody's histories, as rows of `sequences`."""
+    return [row for name in PEOPLE for row in chunks(name, history(name))]
+
+
 def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128, query_format: QueryFormat = "units", **of_card: Any) -> str:
     """Register the untouched MiniLM as champion, as training does; returns its version."""
     from sentence_transformers import SentenceTransformer
@@ -129,3 +135,16 @@ def embedded_and_loaded(lake: LakeConfig, folder: Path) -> str:
     embed(lake, ServingConfig())
     load(lake, ServingConfig())
     return version
+
+
+def loaded_lake(folder: Path, key_file: str) -> LakeConfig:
+    """The tiny lake below a folder, its vectors loaded."""
+    lake = LakeConfig(path=str(folder / "lake"), pseudonym_key_file=key_file)
+    embedded_and_loaded(lake, folder / "encoder")
+    return lake
+
+
+def copied_lake(lake: LakeConfig, folder: Path) -> LakeConfig:
+    """A copy of a lake below a folder, which a test may change."""
+    shutil.copytree(lake.path, folder / "lake")
+    return lake.model_copy(update={"path": str(folder / "lake")})

@@ -1,11 +1,10 @@
 """`kindred serving rollback`: back to the load before, with the encoder that it was made with, and what stays to go back to."""
 
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from serving_lake import PEOPLE, chunks, embedded_and_loaded, history, register_base_encoder, unit, write_sequences
+from serving_lake import PEOPLE, all_chunks, chunks, copied_lake, loaded_lake, register_base_encoder, unit, write_sequences
 
 from conf.errors import EncoderError, VectorStoreError
 from lake.config import LakeConfig
@@ -24,17 +23,13 @@ NOW = datetime.now(UTC)
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory, key_file: str) -> LakeConfig:
     """A loaded lake that nobody changes."""
-    folder = tmp_path_factory.mktemp("loaded")
-    lake = LakeConfig(path=str(folder / "lake"), pseudonym_key_file=key_file)
-    embedded_and_loaded(lake, folder / "encoder")
-    return lake
+    return loaded_lake(tmp_path_factory.mktemp("loaded"), key_file)
 
 
 @pytest.fixture
 def own(loaded: LakeConfig, tmp_path: Path) -> LakeConfig:
     """A copy of it."""
-    shutil.copytree(loaded.path, tmp_path / "lake")
-    return loaded.model_copy(update={"path": str(tmp_path / "lake")})
+    return copied_lake(loaded, tmp_path)
 
 
 def served(lake: LakeConfig) -> tuple[LoadName, int]:
@@ -46,7 +41,7 @@ def served(lake: LakeConfig) -> tuple[LoadName, int]:
 
 
 def load_one_more_person(lake: LakeConfig) -> LoadName:
-    write_sequences(lake, [*(row for name in PEOPLE for row in chunks(name, history(name))), *chunks("new", [unit("new", 1, "chess")])])
+    write_sequences(lake, [*all_chunks(), *chunks("new", [unit("new", 1, "chess")])])
     embed.embed(lake, CONFIG)
     load.load(lake, CONFIG)
     return served(lake)[0]

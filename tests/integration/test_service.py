@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving_lake import PEOPLE, TOPICS, chunks, embedded_and_loaded, history, person_id, register_base_encoder, unit, write_sequences
+from serving_lake import PEOPLE, TOPICS, all_chunks, chunks, copied_lake, history, loaded_lake, person_id, register_base_encoder, unit, write_sequences
 
 from lake import arrow_tables
 from lake.config import LakeConfig
@@ -117,10 +116,7 @@ def serving(lake: LakeConfig, log: Path, *settings: str) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, key_file: str) -> LakeConfig:
     """A loaded lake."""
-    folder = tmp_path_factory.mktemp("made")
-    lake = LakeConfig(path=str(folder / "lake"), pseudonym_key_file=key_file)
-    embedded_and_loaded(lake, folder / "encoder")
-    return lake
+    return loaded_lake(tmp_path_factory.mktemp("made"), key_file)
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +125,6 @@ def service(made: LakeConfig, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with serving(made, tmp_path_factory.mktemp("service") / "log") as running:
         running.until("/ready", 200)
         yield running
-
-
-def all_chunks() -> list[dict[str, Any]]:
-    return [row for name in PEOPLE for row in chunks(name, history(name))]
 
 
 def acts_of(name: str) -> list[dict[str, Any]]:
@@ -363,8 +355,7 @@ def test_the_description_names_every_route(service: Running) -> None:
 @pytest.fixture
 def own(made: LakeConfig, tmp_path: Path) -> LakeConfig:
     """A copy of the lake that a test may change."""
-    shutil.copytree(made.path, tmp_path / "lake")
-    return made.model_copy(update={"path": str(tmp_path / "lake")})
+    return copied_lake(made, tmp_path)
 
 
 def on_command_line(lake: LakeConfig, capfd: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +18,11 @@ import pytest
 from serving_lake import (
     PEOPLE,
     TOPICS,
+    all_chunks,
     chunks,
-    embedded_and_loaded,
+    copied_lake,
     history,
+    loaded_lake,
     person_id,
     register_base_encoder,
     unit,
@@ -60,17 +61,13 @@ CONFIG = ServingConfig()
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, key_file: str) -> LakeConfig:
     """A loaded lake that tests read alone."""
-    folder = tmp_path_factory.mktemp("served")
-    lake = LakeConfig(path=str(folder / "lake"), pseudonym_key_file=key_file)
-    embedded_and_loaded(lake, folder / "encoder")
-    return lake
+    return loaded_lake(tmp_path_factory.mktemp("served"), key_file)
 
 
 @pytest.fixture
 def own(served: LakeConfig, tmp_path: Path) -> LakeConfig:
     """A copy of it that a test may change."""
-    shutil.copytree(served.path, tmp_path / "lake")
-    return served.model_copy(update={"path": str(tmp_path / "lake")})
+    return copied_lake(served, tmp_path)
 
 
 def user_rows(lake: LakeConfig) -> dict[str, dict[str, Any]]:
@@ -80,10 +77,6 @@ def user_rows(lake: LakeConfig) -> dict[str, dict[str, Any]]:
 def targets(lake: LakeConfig) -> list[str | None]:
     with open_store(lake, CONFIG) as store:
         return [store.target(collection.alias) for collection in COLLECTIONS]
-
-
-def all_chunks() -> list[dict[str, Any]]:
-    return [row for name in PEOPLE for row in chunks(name, history(name))]
 
 
 # capfd, not capsys: a library that writes to the descriptor would spoil the JSON as well
