@@ -14,6 +14,7 @@ from serving.api.bodies import BoundedBodies
 from serving.api.gate import OPEN_PATHS, Gate
 from serving.api.keeper import Keeper
 from serving.api.metrics import Metrics
+from serving.api.pages import PAGES, page_routes
 from serving.api.problems import NotServing, Problem
 from serving.api.rates import Rates
 from serving.api.request_log import RequestLog
@@ -60,13 +61,14 @@ def create_app(keeper: Keeper, config: ServingConfig, metrics: Metrics, tokens: 
     app = FastAPI(title="Kindred", description=DESCRIPTION, version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(_of_operators(keeper, metrics, instance))
     app.include_router(_of_apps(keeper))
+    app.include_router(page_routes())
     for kind in (RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _passed_on)
     scopes: dict[str, tuple[Scope, ...]] = {answer.question.path: answer.question.scopes for answer in ANSWERS} | {METRICS_PATH: ("metrics",)}
     # The last one is asked first.
     app.add_middleware(BoundedBodies, max_bytes=config.max_body_kb * 1024, seconds=config.request_seconds)
-    app.add_middleware(Gate, scopes=scopes, tokens=tokens, own_names=own_names, rates=Rates(config.requests_per_minute))
-    app.add_middleware(RequestLog, metrics=metrics, routes={*scopes, *OPEN_PATHS}, retry_seconds=keeper.retry_seconds)
+    app.add_middleware(Gate, scopes=scopes, open_paths=OPEN_PATHS | PAGES.keys(), tokens=tokens, own_names=own_names, rates=Rates(config.requests_per_minute))
+    app.add_middleware(RequestLog, metrics=metrics, routes={*scopes, *OPEN_PATHS, *PAGES}, retry_seconds=keeper.retry_seconds)
     return app
 
 
