@@ -86,5 +86,5 @@ def serving(lake: LakeConfig, log: Path, *settings: str) -> Iterator[Running]:
         yield running
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, log.read_text()[-3000:]
+        assert process.wait(60) == 0, log.read_text()[-3000:]
         assert list(places.iterdir()) == [], "copies of an index"

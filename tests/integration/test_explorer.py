@@ -3,11 +3,10 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_service import Running, serving
+from running_service import Running
 from serving_lake import TOPICS, copied_lake, history, person_id
 
 from lake.config import LakeConfig
@@ -18,15 +17,6 @@ from serving.api.pages import PAGES
 BROWSER = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 STARGAZER = person_id("stargazer")
 TELLS = {"telescopes": "known", "galaxies": "done later", "chess": "new"}
-
-
-@pytest.fixture(scope="module")
-def service(loaded: LakeConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("explorer")
-    lake = copied_lake(loaded, folder).model_copy(update={"pseudonym_key_file": str(folder / "absent.key")})
-    with serving(lake, folder / "log") as running:
-        running.until("/ready", 200)
-        yield running
 
 
 def test_what_somebody_did_comes_newest_first_with_its_labels_and_pages_fit(service: Running) -> None:
@@ -66,12 +56,12 @@ def test_the_command_line_tells_what_was_done_later(loaded: LakeConfig, tmp_path
     assert "question.as_of" in capfd.readouterr().err
 
 
-def test_a_person_is_found_by_any_account_and_names_need_the_key(service: Running) -> None:
+def test_a_person_is_found_by_any_account_and_a_name_that_nobody_has_is_unknown(service: Running) -> None:
     status, answer, _ = service.request("POST", "/v1/people/find", {"user": person_id("baker's second account")})
     assert (status, answer["result"]["person_id"]) == (200, person_id("baker"))
     assert answer["result"]["user_ids"] == sorted([person_id("baker"), person_id("baker's second account")])
     status, answer, _ = service.request("POST", "/v1/people/find", {"platform": "test", "name": "somebody"})
-    assert (status, answer["code"]) == (422, "no_names")
+    assert (status, answer["code"]) == (404, "unknown_id")
 
 
 def test_the_page_is_open_holds_nothing_and_may_ask_nobody_else(service: Running) -> None:

@@ -51,14 +51,6 @@ def made(loaded: LakeConfig) -> LakeConfig:
     return loaded
 
 
-@pytest.fixture(scope="module")
-def service(made: LakeConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service that tests ask alone."""
-    with serving(made, tmp_path_factory.mktemp("service") / "log") as running:
-        running.until("/ready", 200)
-        yield running
-
-
 def acts_of(name: str) -> list[dict[str, Any]]:
     """A person's history as an app would send it."""
     return [
