@@ -1,6 +1,6 @@
 """Answers to questions, out of one open load and its encoder: the same for the command line and for the service."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -33,11 +33,11 @@ class TextEncoder(Protocol):
     def encode_items(self, texts: Sequence[str], level: Level | None) -> np.ndarray:
         """Vectors (N, D) of items' words."""
 
-    def encode_history(self, units: Sequence[dict[str, Any]]) -> tuple[np.ndarray, int]:
+    def encode_history(self, units: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, int]:
         """Vector (D,) of a history, oldest first, and of how many of its newest units it was made. Raises UnreadableHistoryError where it reads none."""
 
 
-HistoryParser = Callable[[questions.Archive], Sequence[dict[str, Any]]]
+HistoryParser = Callable[[questions.Archive], Sequence[Mapping[str, Any]]]
 """Units of the person whose history a platform's files hold, oldest first. Raises ArchiveError where they cannot be read."""
 
 
