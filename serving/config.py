@@ -16,13 +16,25 @@ def _token() -> SecretStr | None:
     return SecretStr(token) if token else None
 
 
+class EmbedConfig(StageConfig):
+    """`serving.embed`: how vectors are made. Nothing of it says which: those of bf16 differ from others in the third digit, and stand beside them."""
+
+    precision: Literal["auto", "full", "bf16"] = Field("auto", description="Arithmetic of the forward pass; auto: bf16 on a GPU, full on a CPU.")
+    tokens_at_once: int | None = Field(None, gt=0, description="Tokens in one forward pass, padding included; None is 2,048 on a CPU and 65,536 on a GPU.")
+    memory_mb: int = Field(
+        512, gt=0, description="MiB of histories held at once. With them are the vectors that these people have already, and the texts of 4,096 of them."
+    )
+    item_buckets: int = Field(
+        4, gt=0, description="Partitions of `item_vectors`, by a hash of the item; `items` is read once for each. With another number all items are encoded again, as "
+        "all people are with another etl.sequence_buckets.",
+    )  # fmt: skip
+
+
 class ServingConfig(StageConfig):
     """The `serving` section."""
 
     device: str | None = Field(None, description="torch device of the encoder, e.g. 'cuda'; None takes what is there.")
-    user_batch_size: int = Field(16, gt=0, description="Histories in one forward pass.")
-    item_batch_size: int = Field(128, gt=0, description="Items in one forward pass.")
-    rows_per_commit: int = Field(1000, gt=0, description="Vectors in one commit; a kill loses at most that many.")
+    embed: EmbedConfig = Field(EmbedConfig(), description="How vectors are made.")
     milvus_uri: str | None = Field(None, description="URI of a Milvus server; None is Milvus Lite in <lake>/_local/milvus.db.")
     milvus_token: SecretStr | None = Field(default_factory=_token, description=f"Credentials of the server, from the environment: {TOKEN_VARIABLE}.")
     alias_prefix: str = Field(

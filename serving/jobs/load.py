@@ -190,10 +190,16 @@ def _row_count(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec) -> 
 
 
 def _vector_rows(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec, batch_rows: int) -> Iterator[list[dict[str, Any]]]:
+    """Rows of the table, so many at once: a file may have few, and Milvus takes many at once more easily."""
     columns = [VECTOR, *(field.name for field in collection.fields)]
+    waiting: list[dict[str, Any]] = []
     for batch in arrow_tables.read_batches(lake, collection.table, columns, _of(inputs), inputs.version(collection.table), batch_rows):
-        if batch.num_rows:
-            yield batch.to_pylist()
+        waiting += batch.to_pylist()
+        if len(waiting) >= batch_rows:
+            yield waiting[:batch_rows]
+            waiting = waiting[batch_rows:]
+    if waiting:
+        yield waiting
 
 
 def _of(inputs: Inputs) -> ds.Expression:
