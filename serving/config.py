@@ -19,6 +19,9 @@ def _token() -> SecretStr | None:
 class EmbedConfig(StageConfig):
     """`serving.embed`: how vectors are made. Nothing of it says which: those of bf16 differ from others in the third digit, and stand beside them."""
 
+    runner: Literal["local", "spark"] = Field(
+        "local", description="Where: in this process, or in tasks of Spark, a bucket in each and a model in each process of them."
+    )
     precision: Literal["auto", "full", "bf16"] = Field("auto", description="Arithmetic of the forward pass; auto: bf16 on a GPU, full on a CPU.")
     tokens_at_once: int | None = Field(None, gt=0, description="Tokens in one forward pass, padding included; None is 2,048 on a CPU and 65,536 on a GPU.")
     memory_mb: int = Field(

@@ -3,7 +3,8 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from conf.arguments import JobArguments
@@ -23,15 +24,13 @@ from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving import arguments as serving_arguments
 from serving.config import ServingConfig
 from serving.embedding import NO_LABEL, Sources
-from serving.runners import changes_in_this_process
-from serving.vector_tables import BucketChange, commit, remove_buckets, remove_encoders
+from serving.runners import Changes, EncoderAtWork, changes_in_tasks, changes_in_this_process, encoder_at_work
+from serving.vector_tables import commit, remove_buckets, remove_encoders
 
 JOB = "serving embed"
 TABLES_VERSION = "2"
 """Of how the tables of vectors are laid out: those of another program are made anew."""
 NOBODY_READ = f"people: {NO_LABEL} to read"
-Changes = Callable[[TableSpec, Mapping[int, int]], Iterator[BucketChange]]
-"""A table, its buckets and the bytes that each is read from -> what becomes of each, in any order."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +60,22 @@ def embed(lake: LakeConfig, config: ServingConfig) -> None:
     with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
         record.versions_read.update(inputs.versions)
         sources = Sources(lake, inputs, config.embed.memory_mb * 2**20, config.embed.item_buckets)
-        changes = changes_in_this_process(sources, folder, config)
-        for spec, what in ((USER_VECTORS, "users"), (ITEM_VECTORS, "items")):
-            bring_up_to_date(sources, spec, encoders_to_keep(lake, config.keep_hours), changes, record, what)
+        kept = encoders_to_keep(lake, config.keep_hours)
+        with runner(sources, encoder_at_work(lake, folder, config.device, config.embed)) as changes:
+            for spec, what in ((USER_VECTORS, "users"), (ITEM_VECTORS, "items")):
+                bring_up_to_date(sources, spec, kept, changes, record, what)
+
+
+@contextmanager
+def runner(sources: Sources, at_work: EncoderAtWork) -> Iterator[Changes]:
+    """What works on buckets, by the settings; a Spark session of its own is stopped at the end."""
+    if at_work.config.runner == "local":
+        yield changes_in_this_process(sources, at_work.load())
+        return
+    from lake.spark_tables import spark_session
+
+    with spark_session(JOB, sources.lake, jvm_idles=True) as spark:
+        yield changes_in_tasks(spark, sources, at_work)
 
 
 def reads_labels(lake: LakeConfig, card: EncoderCard) -> bool:

@@ -584,3 +584,40 @@ def test_the_index_finds_the_exact_neighbours(served: LakeConfig, monkeypatch: p
         assert list(nearest.measured(store, people, items, 100)) == [
             ("specific items nearest to people", len(TOPICS), 1.0), ("broad items nearest to people", 4, 1.0), ("people nearest to people", len(PEOPLE), 1.0),
         ]  # fmt: skip
+
+
+A_TASK_IS_KILLED_AND_TRIED_AGAIN = """
+import os, signal, sys
+from pathlib import Path
+from serving import runners
+from serving.jobs import embed
+change_in_task, folder = runners.change_in_task, sys.argv[2]
+def first_attempt_is_killed(sources, spec, bucket, size, at_work):
+    found = change_in_task(sources, spec, bucket, size, at_work)
+    killed = Path(folder, "killed")
+    if spec.name == "user_vectors" and bucket == 1 and not killed.exists():
+        killed.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    Path(folder, f"{os.getpid()} {spec.name} {bucket}").touch()
+    return found
+runners.change_in_task = first_attempt_is_killed
+embed.main(["--lake", sys.argv[1], "--set", "serving.embed.runner=spark", "--set", "lake.spark_master=local[2,2]"])
+"""
+
+
+def test_tasks_of_spark_make_the_vectors_of_one_process_also_where_one_of_them_is_killed(own: LakeConfig, tmp_path: Path) -> None:
+    expected = {spec.name: sorted(arrow_tables.read(own, spec).to_pylist(), key=lambda row: row[spec.key[0]]) for spec in (USER_VECTORS, ITEM_VECTORS)}
+    for spec in (USER_VECTORS, ITEM_VECTORS):
+        arrow_tables.overwrite(own, spec, [])
+    command = [sys.executable, "-c", A_TASK_IS_KILLED_AND_TRIED_AGAIN, own.path, str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert (tmp_path / "killed").exists()
+    tasks = [path.name.split(" ", 1) for path in tmp_path.glob("* *_vectors *")]
+    assert sorted(what for _, what in tasks) == sorted(["user_vectors 0", "user_vectors 1", *(f"item_vectors {bucket}" for bucket in range(4))])
+    for spec in (USER_VECTORS, ITEM_VECTORS):
+        found = sorted(arrow_tables.read(own, spec).to_pylist(), key=lambda row: row[spec.key[0]])
+        assert found == [row | {"vector": pytest.approx(row["vector"], abs=1e-5)} for row in expected[spec.name]]
+    run = last_done_run(own, "serving embed")
+    assert run is not None
+    assert run.rows == {"users encoded": len(PEOPLE), "items encoded": 10}
