@@ -65,7 +65,7 @@ def print_encoding(base_model: str, max_tokens: int, count: int, rounds: int, to
     """A row for each skew of lengths and way: people a CPU second, tokens that are padding, and the ratio to the default of the library."""
     model = load_model(model_path(base_model), "cpu")
     card = EncoderCard(base_model=base_model, rendering_version=RENDERING_VERSION, max_tokens=max_tokens)
-    encoders = [Encoder(model, card, "benchmark", tokens) for tokens in tokens_at_once or [None]]
+    encoders = [Encoder(model, card, "benchmark", tokens) for tokens in (tokens_at_once or (None,))]
     print(f"{'lengths':<15}{'tokens':>10}  {'way':<22}{'padding':>9}{'texts/CPU s':>13}{'ratio':>7}")
     for name in skews:
         texts = list(skewed_texts(count, max_tokens, *SKEWS[name], np.random.default_rng(0)))

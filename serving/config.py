@@ -51,6 +51,11 @@ class ServingConfig(StageConfig):
     index_type: Literal["FLAT", "HNSW", "AUTOINDEX"] | None = Field(None, description="None is FLAT on Milvus Lite, which has no other, and HNSW on a server.")
     search_ef: int = Field(512, gt=0, description="Candidates that HNSW keeps in a search; filters need many.")
     insert_rows: int = Field(1000, gt=0, description="Rows in one insert.")
+    import_folder: str | None = Field(
+        None, description="Folder, or URI in the object store, of a Milvus server's own files, into which 'serving load' writes Parquet for the server to import; None inserts rows. "
+        "In a store by the lake's storage_options, and in the server's own bucket.",
+    )  # fmt: skip
+    import_minutes: float = Field(120, gt=0, description="How long one import may take before the load fails.")
     recall_sample: int = Field(
         50, ge=0, description="Vectors of a fresh load whose nearest rows are looked for before the alias moves, and compared with all rows."
     )
@@ -75,7 +80,7 @@ class ServingConfig(StageConfig):
         description="Running service that queries of the command line ask; None asks one that serves this lake from this machine, and without one looks itself.",
     )
 
-    @field_serializer("milvus_uri")
+    @field_serializer("milvus_uri", "import_folder")
     def _without_secrets(self, uri: str | None) -> str | None:
         """The URI as it is logged and kept with a run."""
         return None if uri is None else text_without_secrets(uri)
