@@ -40,12 +40,12 @@ class RandomVectors(Encoder):
         """Length D of a vector."""
         return self.numbers
 
-    def encode_texts(self, texts: Sequence[str], side: Side, batch_size: int = 32, progress: bool = False) -> np.ndarray:
+    def encode_texts(self, texts: Sequence[str], side: Side) -> np.ndarray:
         """Vectors (N, D) of unit length."""
         vectors = self.random.standard_normal((len(texts), self.dimension), np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def encode_history_texts(self, texts: Sequence[str], batch_size: int = 8, progress: bool = False) -> np.ndarray:
+    def encode_history_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors (N, D) of unit length."""
         return self.encode_texts(texts, "query")
 

@@ -13,11 +13,12 @@ import numpy as np
 from accelerate import Accelerator
 
 from lake.encoder import Encoder
+from lake.token_batches import computed_tokens, token_batches
 from trainer.config import TrainingConfig
 from trainer.student import base_encoder
 from trainer.training.loop import make_accelerator
 from trainer.training.packing import is_packing, start_packing
-from trainer.training.towers import computed_tokens, embed, token_batches, token_counts
+from trainer.training.towers import embed, token_counts
 
 WORDS = ["bread", "garden", "telescope", "starter", "qualifying", "roses", "nebula", "worms", "lettuce", "sprint", "dough", "moon"]
 """Of one to three tokens each."""

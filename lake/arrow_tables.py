@@ -33,6 +33,8 @@ APPEND_ATTEMPTS = 10
 """Of one append: each that fails does so because another writer came first, a column or a batch at a time."""
 REPLACED = "kindred.replaced"
 """Application transaction of every commit that replaces all rows: of two that began at one version delta-rs lets one through, and not both of their rows."""
+PART_REPLACED = "kindred.part_replaced"
+"""The same of commits that replace what some partitions hold: of two at once the later one looks again whether it may."""
 
 
 def find_table(lake: LakeConfig, spec: TableSpec, version: int | None = None) -> DeltaTable | None:
@@ -196,14 +198,6 @@ def delete_keys(lake: LakeConfig, spec: TableSpec, keys: pa.Table) -> int:
     return table.version()
 
 
-def delete_where(lake: LakeConfig, spec: TableSpec, column: str, value: str) -> int:
-    """Remove the rows with this string in a column in one commit and return the table's version."""
-    table = open_table(lake, spec)
-    quoted = value.replace("'", "''")
-    table.delete(f"{column} = '{quoted}'")
-    return table.version()
-
-
 def commit_files(
     lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int] | None = None, removed: Collection[str] | None = (),
     marks: Mapping[str, str] | None = None,
@@ -213,7 +207,13 @@ def commit_files(
     With a transaction (application id, version) it happens once: where that is in and nothing is left to take out, nothing is written. All that the table holds is
     replaced by a commit in any case, even of nothing by nothing: a run that wrote no rows has written. `marks` are what the log says of the commit besides.
     """
-    table = open_table(lake, spec)
+    _commit_files(open_table(lake, spec), spec, added, transaction, removed, marks)
+
+
+def _commit_files(
+    table: DeltaTable, spec: TableSpec, added: Sequence[WrittenFile], transaction: tuple[str, int] | None, removed: Collection[str] | None,
+    marks: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
     leaving = [file for file in live_files(table) if removed is None or file["path"] in removed] if removed is None or removed else []
     if removed is not None and not leaving and (not added or (transaction and is_committed(table, transaction))):
         return
@@ -231,6 +231,31 @@ def commit_files(
     table.create_write_transaction(
         actions, mode="append", schema=table.schema(), partition_by=list(spec.partition_by), commit_properties=properties,
     )  # fmt: skip
+
+
+def replace_partitions(
+    lake: LakeConfig, spec: TableSpec, of: Mapping[str, str], seen: Collection[str], added: Sequence[WrittenFile], removed: Collection[str]
+) -> None:  # fmt: skip
+    """Put files that stand in the table's folder in the place of others (paths as in the log), in one commit; `of` says in which partitions, by values of their columns.
+
+    Raises ContractError where those hold other files than were `seen` when this began: another has written there meanwhile, and both would stand in it.
+    """
+    for attempt in range(APPEND_ATTEMPTS):
+        table = open_table(lake, spec)
+        if {file["path"] for file in files_of_partitions(table, of)} != {*seen}:
+            where = ", ".join(f"{column} {value}" for column, value in of.items())
+            raise ContractError(f"{spec.name}: somebody else has written {where} meanwhile, and nothing that this run made of it stands there; run it again")
+        try:
+            _commit_files(table, spec, added, (PART_REPLACED, table.version()), removed)
+            return
+        except CommitFailedError:  # another has written since the table was opened, here or elsewhere
+            if attempt == APPEND_ATTEMPTS - 1:
+                raise
+
+
+def files_of_partitions(table: DeltaTable, of: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The table's files, as `live_files` tells of them, in the partitions with these values of their columns."""
+    return [file for file in live_files(table) if all(str(file[f"partition.{column}"]) == value for column, value in of.items())]
 
 
 def replace_by_files(lake: LakeConfig, spec: TableSpec, added: Sequence[WrittenFile]) -> int:
@@ -251,6 +276,12 @@ def made_anew(lake: LakeConfig, spec: TableSpec) -> DeltaTable:
     """The table, made empty where it is absent or an older program wrote it with other columns or partitions: for tables that are written as a whole."""
     table = create_table(lake, spec)
     return table if _is_as_specified(table, spec) else _created(lake, spec, "overwrite")
+
+
+def is_of_older_program(lake: LakeConfig, spec: TableSpec) -> bool:
+    """Whether the table is there with other columns or partitions than its spec's."""
+    table = find_table(lake, spec)
+    return table is not None and not _is_as_specified(table, spec)
 
 
 def _created(lake: LakeConfig, spec: TableSpec, mode: Literal["ignore", "overwrite"], properties: Mapping[str, str | None] | None = None) -> DeltaTable:

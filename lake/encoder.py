@@ -18,6 +18,7 @@ from lake.config import LakeConfig
 from lake.examples import HeldOut, Kind, Side
 from lake.labels import LEVELS, Level
 from lake.presence import require_encoder
+from lake.token_batches import token_batches
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -32,6 +33,10 @@ Unit = Mapping[str, Any]
 TokenStarts = Callable[[str], np.ndarray]
 """Where in a text each token begins that is encoded for it; -1 for special tokens."""
 LINES_AT_ONCE = 32
+TEXTS_AT_ONCE = 64
+"""Of which tokens are counted together."""
+TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 65_536}
+"""Tokens in one forward pass, by the kind of device (others as a CPU): what a processor's cache holds the numbers of, and what keeps a GPU busy."""
 
 
 class EncoderCard(BaseModel):
@@ -80,15 +85,19 @@ class EncoderCard(BaseModel):
 
 
 class Encoder:
-    """A SentenceTransformer with its card. Vectors are float32 and of unit length."""
+    """A SentenceTransformer with its card. Vectors are float32 and of unit length.
 
-    def __init__(self, model: "SentenceTransformer", card: EncoderCard, version: str) -> None:
+    `tokens_at_once` are those of one forward pass, padding included; None is what suits the device. `bf16`: arithmetic in bfloat16, the vectors of which differ in the third digit.
+    """
+
+    def __init__(self, model: "SentenceTransformer", card: EncoderCard, version: str, tokens_at_once: int | None = None, bf16: bool = False) -> None:
         if card.rendering_version != rendering.RENDERING_VERSION:
             raise EncoderError(
                 f"encoder {version} was trained on rendering {card.rendering_version}, this program renders {rendering.RENDERING_VERSION}; "
                 "train again, or run the program's version that made it"
             )
-        self.model, self.card, self.version = model, card, version
+        self.model, self.card, self.version, self.bf16 = model, card, version, bf16
+        self.tokens_at_once = tokens_at_once or TOKENS_AT_ONCE.get(model.device.type, TOKENS_AT_ONCE["cpu"])
         self.model.max_seq_length = card.max_tokens
         if card.dimensions and self.dimension not in card.dimensions:
             raise EncoderError(
@@ -115,28 +124,45 @@ class Encoder:
         """Tokens that are encoded for a text, special tokens included, before it is cut to `max_tokens`."""
         return len(self.model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
 
-    def encode_texts(self, texts: Sequence[str], side: Side, batch_size: int = 32, progress: bool = False) -> np.ndarray:
-        """Vectors of texts on one side, shape (N, D). Raises EncoderError where one is not finite."""
-        if not texts:
-            return np.zeros((0, self.dimension), np.float32)
-        prompt = self.card.prompt(side)  # given even where it is empty: the model may have a default of its own
-        vectors = self.model.encode(
-            list(texts), prompt=prompt, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=progress
-        )
+    def token_counts(self, texts: Sequence[str]) -> np.ndarray:
+        """The same of many texts, shape (N,)."""
+        parts = (texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE))
+        return np.array([len(ids) for part in parts for ids in self.model.tokenizer(list(part), truncation=False, verbose=False)["input_ids"]], np.int64)
+
+    def encode_texts(self, texts: Sequence[str], side: Side) -> np.ndarray:
+        """Vectors of texts on one side, shape (N, D). Raises EncoderError where one is not finite.
+
+        Texts of alike lengths go through the model together, `tokens_at_once` at most, so that little is padded however skewed lengths are.
+        """
+        prompt = self.card.prompt(side)
+        lengths = np.minimum(self.token_counts(texts) + (self.token_count(prompt) if prompt else 0), self.card.max_tokens)
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        for rows in token_batches(dict(enumerate(lengths.tolist())), self.tokens_at_once):
+            vectors[rows] = self._vectors([texts[row] for row in rows], prompt)
         lost = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(lost):
             raise EncoderError(f"encoder {self.version}: {len(lost)} of {len(texts)} vectors are not finite; train it again, or serve the version before it")
         return vectors
 
-    def encode_histories(self, histories: Iterable[Sequence[Unit]], batch_size: int = 8, progress: bool = False) -> np.ndarray:
-        """Vectors of histories (units oldest first), shape (N, D). Raises EncoderError where labels are read and one has none: a text of nothing is nobody's."""
-        return self.encode_history_texts([self.history_text(history)[0] for history in histories], batch_size, progress)
+    def _vectors(self, texts: Sequence[str], prompt: str) -> np.ndarray:
+        """Vectors of texts that go through the model together."""
+        import torch
 
-    def encode_history_texts(self, texts: Sequence[str], batch_size: int = 8, progress: bool = False) -> np.ndarray:
+        found = self.model.eval().preprocess(list(texts), prompt=prompt or None)
+        features = {name: value.to(self.model.device) if isinstance(value, torch.Tensor) else value for name, value in found.items()}
+        with torch.inference_mode(), torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.bf16):
+            vectors = self.model(features)["sentence_embedding"][:, : self.dimension].float()
+        return torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
+
+    def encode_histories(self, histories: Iterable[Sequence[Unit]]) -> np.ndarray:
+        """Vectors of histories (units oldest first), shape (N, D). Raises EncoderError where labels are read and one has none: a text of nothing is nobody's."""
+        return self.encode_history_texts([self.history_text(history)[0] for history in histories])
+
+    def encode_history_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors (N, D) of texts that `history_text` gave. Raises EncoderError as `encode_histories` does."""
         if self.card.query_format in rendering.NEWEST_FIRST and (empty := texts.count("")):
             raise EncoderError(f"encoder {self.version} reads labels, and {empty} of {len(texts)} histories have none; leave them out, or label their units")
-        return self.encode_texts(texts, "query", batch_size, progress)
+        return self.encode_texts(texts, "query")
 
     def encode_history(self, history: Sequence[Unit]) -> tuple[np.ndarray, int]:
         """Vector (D,) of one history (units oldest first), and of how many of its newest units it was made. Raises UnreadableHistoryError where labels are read and none has one."""
@@ -147,9 +173,9 @@ class Encoder:
             )
         return self.encode_history_texts([text])[0], encoded_units
 
-    def encode_items(self, texts: Sequence[str], level: Level | None, batch_size: int = 128) -> np.ndarray:
+    def encode_items(self, texts: Sequence[str], level: Level | None) -> np.ndarray:
         """Vectors of items' words at a level, shape (N, D); an app's own item has none."""
-        return self.encode_texts(texts, level or "catalogue", batch_size)
+        return self.encode_texts(texts, level or "catalogue")
 
 
 def history_text(history: Sequence[Unit], card: EncoderCard, token_starts: TokenStarts) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """Tables of vectors: the truth from which Milvus can be rebuilt at any time."""
 
 from datetime import datetime
+from zlib import crc32
 
 from pydantic import Field
 
@@ -21,6 +22,7 @@ class UserVector(Row):
     user_ids: list[str] = Field(description="Accounts of the person, sorted.")
     last_at: datetime = Field(description="Time of the newest unit, UTC.")
     history_hash: str = Field(description="Hash of the encoded text: an unchanged history is not embedded again.")
+    bucket: int = Field(ge=0, description="As in `sequences`; with the encoder's version the partition.")
 
 
 class ItemVector(Row):
@@ -33,12 +35,20 @@ class ItemVector(Row):
     level: Level | None = Field(description="As in `items`.")
     text: str = Field(description="The words that were encoded.")
     label_count: int | None = Field(description="As in `items`.")
+    bucket: int = Field(ge=0, description="Hash of the item (`item_bucket`); with the encoder's version the partition.")
 
 
 USER_VECTORS = TableSpec(
-    name="user_vectors", row=UserVector, key=("person_id", "encoder_version"), write_mode="merge", written_by=("serving embed",),
+    name="user_vectors", row=UserVector, key=("person_id", "encoder_version"), partition_by=("encoder_version", "bucket"), write_mode="merge",
+    written_by=("serving embed",), stats_columns=("person_id",), repeating_columns=("platforms.list.element", "communities.list.element"),
     subjects={"person_id": "person", "user_ids": "person", "communities": "place"},
 )  # fmt: skip
 ITEM_VECTORS = TableSpec(
-    name="item_vectors", row=ItemVector, key=("item_id", "encoder_version"), write_mode="merge", written_by=("serving embed",), subjects={"item_id": "item"},
+    name="item_vectors", row=ItemVector, key=("item_id", "encoder_version"), partition_by=("encoder_version", "bucket"), write_mode="merge",
+    written_by=("serving embed",), stats_columns=("item_id",), repeating_columns=("source", "level"), subjects={"item_id": "item"},
 )  # fmt: skip
+
+
+def item_bucket(item_id: str, buckets: int) -> int:
+    """`bucket` of an item in `item_vectors`: the CRC-32 of the id, modulo the number of buckets. `items` has none: an item is looked up by its bucket nowhere else."""
+    return crc32(item_id.encode()) % buckets

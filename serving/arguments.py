@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 EMBED = """Encode people and items with the registered encoder.
 
 Reads `sequences`, `items`, the registered encoder, and `person_labels` where that reads labels; writes `user_vectors` and `item_vectors`.
-Who is unchanged is not encoded again; who vanished is removed. A killed run goes on from what is written."""
+Who is unchanged is not encoded again; who vanished is removed. A killed run goes on from the buckets that are written. With serving.embed.runner=spark each bucket is a task (VECTORS.md)."""
 LOAD = """Load the vectors of the registered encoder into Milvus and let apps see them.
 
 Reads `user_vectors` and `item_vectors`; writes fresh Milvus collections, checks them, and moves the aliases `users` and `items`.

@@ -16,13 +16,28 @@ def _token() -> SecretStr | None:
     return SecretStr(token) if token else None
 
 
+class EmbedConfig(StageConfig):
+    """`serving.embed`: how vectors are made. Nothing of it says which: those of bf16 differ from others in the third digit, and stand beside them."""
+
+    runner: Literal["local", "spark"] = Field(
+        "local", description="Where: in this process, or in tasks of Spark, a bucket in each and a model in each process of them."
+    )
+    precision: Literal["auto", "full", "bf16"] = Field("auto", description="Arithmetic of the forward pass; auto: bf16 on a GPU, full on a CPU.")
+    tokens_at_once: int | None = Field(None, gt=0, description="Tokens in one forward pass, padding included; None is 2,048 on a CPU and 65,536 on a GPU.")
+    memory_mb: int = Field(
+        512, gt=0, description="MiB of histories held at once. With them are the vectors that these people have already, and the texts of 4,096 of them."
+    )
+    item_buckets: int = Field(
+        4, gt=0, description="Partitions of `item_vectors`, by a hash of the item; `items` is read once for each. With another number all items are encoded again, as "
+        "all people are with another etl.sequence_buckets.",
+    )  # fmt: skip
+
+
 class ServingConfig(StageConfig):
     """The `serving` section."""
 
     device: str | None = Field(None, description="torch device of the encoder, e.g. 'cuda'; None takes what is there.")
-    user_batch_size: int = Field(16, gt=0, description="Histories in one forward pass.")
-    item_batch_size: int = Field(128, gt=0, description="Items in one forward pass.")
-    rows_per_commit: int = Field(1000, gt=0, description="Vectors in one commit; a kill loses at most that many.")
+    embed: EmbedConfig = Field(EmbedConfig(), description="How vectors are made.")
     milvus_uri: str | None = Field(None, description="URI of a Milvus server; None is Milvus Lite in <lake>/_local/milvus.db.")
     milvus_token: SecretStr | None = Field(default_factory=_token, description=f"Credentials of the server, from the environment: {TOKEN_VARIABLE}.")
     alias_prefix: str = Field(
@@ -36,6 +51,11 @@ class ServingConfig(StageConfig):
     index_type: Literal["FLAT", "HNSW", "AUTOINDEX"] | None = Field(None, description="None is FLAT on Milvus Lite, which has no other, and HNSW on a server.")
     search_ef: int = Field(512, gt=0, description="Candidates that HNSW keeps in a search; filters need many.")
     insert_rows: int = Field(1000, gt=0, description="Rows in one insert.")
+    import_folder: str | None = Field(
+        None, description="Folder, or URI in the object store, of a Milvus server's own files, into which 'serving load' writes Parquet for the server to import; None inserts rows. "
+        "In a store by the lake's storage_options, and in the server's own bucket.",
+    )  # fmt: skip
+    import_minutes: float = Field(120, gt=0, description="How long one import may take before the load fails.")
     recall_sample: int = Field(
         50, ge=0, description="Vectors of a fresh load whose nearest rows are looked for before the alias moves, and compared with all rows."
     )
@@ -60,7 +80,7 @@ class ServingConfig(StageConfig):
         description="Running service that queries of the command line ask; None asks one that serves this lake from this machine, and without one looks itself.",
     )
 
-    @field_serializer("milvus_uri")
+    @field_serializer("milvus_uri", "import_folder")
     def _without_secrets(self, uri: str | None) -> str | None:
         """The URI as it is logged and kept with a run."""
         return None if uri is None else text_without_secrets(uri)

@@ -13,6 +13,7 @@ from lake.presence import has_registry
 from serving import filters
 from serving.collections import COLLECTIONS, ITEMS, USERS, CollectionSpec, lake_digits, parse_name
 from serving.config import ServingConfig
+from serving.imports import remove_leftovers
 from serving.jobs import load
 from serving.loads import lake_id
 from serving.milvus import VectorStore, open_store
@@ -31,6 +32,8 @@ def erase_from_index(lake: LakeConfig, config: ServingConfig, people: Collection
     if not has_index(lake, config):
         return 0
     leaving = {USERS.alias: people, ITEMS.alias: items}
+    if config.milvus_uri is not None:
+        remove_leftovers(lake, config.import_folder, lake_digits(lake_id(lake)))
     with open_store(lake, config) as store:
         rows = {name: list(_keys_of(store, name, collection, leaving[collection.alias])) for name, collection in _collections(lake, store)}
         for name, collection in _collections(lake, store) if not store.is_lite else ():

@@ -5,13 +5,15 @@ Ids go into filters through `serving.filters` alone, since pymilvus's own `get(i
 """
 
 import logging
+import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import grpc
-from pymilvus import DataType, MilvusClient
+from pymilvus import BulkInsertState, DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from conf.errors import ConfigError, VectorStoreError
@@ -23,6 +25,9 @@ from serving.config import ServingConfig
 from serving.presence import lite_file, require_index
 
 MAX_HITS = 16_384
+SECONDS_BETWEEN_LOOKS = 1.0
+SEVERAL_VECTORS_SINCE = (2, 4)
+"""Version of the server from which on a row may have more than one vector."""
 Entity = dict[str, Any]
 
 
@@ -45,6 +50,16 @@ class VectorStore:
         with self._naming("list collections"):
             return sorted(self._client.list_collections(timeout=self._timeout))
 
+    def check_takes(self, collections: Sequence[CollectionSpec]) -> None:
+        """Raise VectorStoreError where the server is too old for rows of several vectors: told before anything is loaded."""
+        if self.is_lite or all(len(collection.vectors) == 1 for collection in collections):
+            return
+        with self._naming("ask for its version"):
+            version = self._client.get_server_version(timeout=self._timeout)
+        found = re.match(r"v?(\d+)\.(\d+)", version)
+        if found is not None and tuple(map(int, found.groups())) < SEVERAL_VECTORS_SINCE:
+            raise VectorStoreError(f"{self.place}: this Milvus is {version}, and items have two vectors, which it takes from 2.4 on; use a newer server")
+
     def create(self, collection: CollectionSpec, name: str, dimension: int) -> None:
         """A new, empty collection with its index. Once filled it never changes: whoever asks it need not wait for anybody's writes."""
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -62,6 +77,25 @@ class VectorStore:
         """Add rows; their keys must be new."""
         with self._naming(f"insert into {name}"):
             self._client.insert(name, list(entities), timeout=self._timeout)
+
+    def bulk_import(self, name: str, files: Sequence[str], rows: int, minutes: float) -> None:
+        """Let the server take rows out of Parquet files, by its own names of them, and wait until it has made all of them its own. Raises VectorStoreError where it does not."""
+        until = time.monotonic() + 60 * minutes
+        with self._naming(f"import into {name}"):
+            server = self._client._get_connection()  # the client has no call for it
+            tasks = [server.do_bulk_insert(name, "", [file], timeout=self._timeout) for file in files]
+            for task in tasks:
+                while (state := server.get_bulk_insert_state(task, self._timeout)).state != BulkInsertState.ImportCompleted:
+                    if state.state in (BulkInsertState.ImportFailed, BulkInsertState.ImportFailedAndCleaned):
+                        raise VectorStoreError(f"{self.place}: cannot import {state.files} into {name}: {state.failed_reason}")
+                    self._wait(name, until)
+        while self.count(name) < rows:  # what is imported is seen a while after it is written
+            self._wait(name, until)
+
+    def _wait(self, name: str, until: float) -> None:
+        if time.monotonic() > until:
+            raise VectorStoreError(f"{self.place}: the import into {name} takes longer than serving.import_minutes; raise it, or look what the server is at")
+        time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def delete(self, name: str, where: str) -> None:
         """Remove the rows that a filter lets through, seen by all who ask from now on."""

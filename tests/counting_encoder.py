@@ -28,7 +28,7 @@ class CountingEncoder(Encoder):
         """Words are tokens; one special token stands before them."""
         return np.array([-1, *(found.start() for found in re.finditer(r"\S+", text))], np.int64)
 
-    def encode_texts(self, texts: Sequence[str], side: Side, batch_size: int = 32, progress: bool = False) -> np.ndarray:
+    def encode_texts(self, texts: Sequence[str], side: Side) -> np.ndarray:
         """Vectors (N, D)."""
         self.texts += texts
         vectors = np.zeros((len(texts), self.size), np.float32)

@@ -1,32 +1,36 @@
 """`kindred serving embed`: vectors of people and items under the registered encoder."""
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-
-import numpy as np
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from conf.arguments import JobArguments
 from conf.errors import ContractError
+from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
-from lake.encoder import Encoder, EncoderCard, encoder_version, load_encoder, read_card, registered_folder
+from lake.encoder import EncoderCard, encoder_version, read_card, registered_folder
 from lake.examples import PERSON_LABELS
-from lake.job_runs import Inputs, RunRecord, done_runs, inputs_now, job_run, last_run_of
-from lake.labels import ITEMS, LEVELS
+from lake.job_runs import RunRecord, done_runs, inputs_now, job_run, last_run_of
+from lake.labels import ITEMS
 from lake.presence import has_table
 from lake.rendering import READS_LABELS
+from lake.tables import TableSpec
 from lake.units import SEQUENCES
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
 from serving import arguments as serving_arguments
 from serving.config import ServingConfig
-from serving.vector_tables import Row, VectorTable
-from serving.vectors import Person, describe_person, labels_by_person, persons
+from serving.embedding import NO_LABEL, Sources
+from serving.runners import Changes, EncoderAtWork, changes_in_tasks, changes_in_this_process, encoder_at_work
+from serving.vector_tables import commit, remove_buckets, remove_encoders
 
 JOB = "serving embed"
-NO_LABEL = "people: no label to read"
+TABLES_VERSION = "2"
+"""Of how the tables of vectors are laid out: those of another program are made anew."""
+NOBODY_READ = f"people: {NO_LABEL} to read"
 
 logger = logging.getLogger(__name__)
 
@@ -44,22 +48,34 @@ def run_job(arguments: JobArguments) -> None:
 def embed(lake: LakeConfig, config: ServingConfig) -> None:
     """Write the vectors of all people and items. Does nothing, and loads no model, where the last run had the same inputs.
 
-    Settings are none of them: those of serving change how fast vectors are made, not the vectors.
+    Settings are none of them: those of serving change how fast vectors are made, not the vectors. Each bucket of a table is replaced in one commit of its own: a kill loses
+    what was made of one, and the next run goes on. Raises ContractError where another run has replaced a bucket meanwhile.
     """
     folder = registered_folder(lake)
     reads = (SEQUENCES, ITEMS, PERSON_LABELS) if reads_labels(lake, read_card(folder)) else (SEQUENCES, ITEMS)
-    inputs = inputs_now(lake, reads=reads, encoder_version=encoder_version(folder))
+    inputs = inputs_now(lake, reads=reads, encoder_version=encoder_version(folder), code=TABLES_VERSION)
     if last_run_of(lake, JOB, inputs, writes=(USER_VECTORS, ITEM_VECTORS)):
         logger.info("%s: nothing changed since the last run (encoder %s)", JOB, inputs.encoder_version)
         return
     with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
-        encoder = load_encoder(folder, config.device)
         record.versions_read.update(inputs.versions)
+        sources = Sources(lake, inputs, config.embed.memory_mb * 2**20, config.embed.item_buckets)
         kept = encoders_to_keep(lake, config.keep_hours)
-        embed_users(lake, config, encoder, inputs, record, kept)
-        embed_items(lake, config, encoder, inputs, record, kept)
-        for spec in (USER_VECTORS, ITEM_VECTORS):
-            record.wrote(spec, arrow_tables.table_version(lake, spec))
+        with runner(sources, encoder_at_work(lake, folder, config.device, config.embed)) as changes:
+            for spec, what in ((USER_VECTORS, "users"), (ITEM_VECTORS, "items")):
+                bring_up_to_date(sources, spec, kept, changes, record, what)
+
+
+@contextmanager
+def runner(sources: Sources, at_work: EncoderAtWork) -> Iterator[Changes]:
+    """What works on buckets, by the settings; a Spark session of its own is stopped at the end."""
+    if at_work.config.runner == "local":
+        yield changes_in_this_process(sources, at_work.load())
+        return
+    from lake.spark_tables import spark_session
+
+    with spark_session(JOB, sources.lake, jvm_idles=True) as spark:
+        yield changes_in_tasks(spark, sources, at_work)
 
 
 def reads_labels(lake: LakeConfig, card: EncoderCard) -> bool:
@@ -86,61 +102,33 @@ def encoders_to_keep(lake: LakeConfig, keep_hours: float) -> set[str]:
     return kept
 
 
-def embed_users(lake: LakeConfig, config: ServingConfig, encoder: Encoder, inputs: Inputs, record: RunRecord, kept: Collection[str] = ()) -> None:
-    """Bring `user_vectors` up to date: each person's newest history that fits the encoder. Who has nothing that it reads has no vector, and is counted."""
-
-    def encode(_: Sequence[Row], texts: Sequence[str]) -> np.ndarray:
-        return encoder.encode_texts(texts, "query", config.user_batch_size)
-
-    table = VectorTable(lake, USER_VECTORS, encoder.version, encode, ("history_hash",), config.rows_per_commit)
-    unread = 0
-    for person in _people(lake, inputs):
-        text, encoded_units = encoder.history_text(person.history)
-        if encoded_units:
-            table.put(describe_person(person, text, encoded_units, encoder.card.query_format), text)
-        else:
-            table.pass_over(person.person_id)
-            unread += 1
-    table.finish()
-    table.remove_encoders(kept)
-    record.rows.update({f"users {what}": count for what, count in table.counts.items()})
-    if unread:
-        record.dropped[NO_LABEL] += unread
-        logger.warning("%d people get no vector: none of their units has a label, and encoder %s reads nothing else", unread, encoder.version)
-
-
-def embed_items(lake: LakeConfig, config: ServingConfig, encoder: Encoder, inputs: Inputs, record: RunRecord, kept: Collection[str] = ()) -> None:
-    """Bring `item_vectors` up to date."""
-
-    def encode(rows: Sequence[Row], texts: Sequence[str]) -> np.ndarray:
-        vectors = np.zeros((len(rows), encoder.dimension), np.float32)
-        for level in (*LEVELS, None):
-            places = [place for place, row in enumerate(rows) if row["level"] == level]
-            if places:
-                vectors[places] = encoder.encode_items([texts[place] for place in places], level, config.item_batch_size)
-        return vectors
-
-    table = VectorTable(lake, ITEM_VECTORS, encoder.version, encode, ("text", "level"), config.rows_per_commit)
-    columns = ("item_id", "source", "level", "text", "label_count")
-    for batch in arrow_tables.read_batches(lake, ITEMS, columns, version=inputs.version(ITEMS)):
-        for row in batch.to_pylist():
-            table.put(row, row["text"])
-    table.finish()
-    table.remove_encoders(kept)
-    record.rows.update({f"items {what}": count for what, count in table.counts.items()})
+def bring_up_to_date(sources: Sources, spec: TableSpec, kept: Collection[str], changes: Changes, record: RunRecord, what: str) -> None:
+    """Commit what becomes of each bucket of a table; then rows of encoders that nobody keeps, and of buckets that are no more, go with their files."""
+    lake, version, sizes = sources.lake, sources.inputs.encoder_version or "", sources.buckets(spec)
+    prepare(lake, spec)
+    counts: Counter[str] = Counter()
+    clock, pace = time.monotonic(), Pace()
+    for done, change in enumerate(changes(spec, sizes), start=1):
+        commit(lake, spec, change)
+        counts.update(change.counts)
+        if pace.is_due():
+            rate = counts["encoded"] / (time.monotonic() - clock)
+            logger.log(NOTICE, "%s: %d of %d buckets, %d encoded, %.1f encoded/s", spec.name, done, len(sizes), counts["encoded"], rate)
+    counts["removed"] += remove_buckets(lake, spec, sizes.keys(), version)
+    for old in remove_encoders(lake, spec, {version, *kept}):
+        logger.info("%s: the vectors of encoder %s are removed, which was embedded too long ago", spec.name, old)
+    if unread := counts.pop(NO_LABEL, 0):
+        record.dropped[NOBODY_READ] += unread
+        logger.warning("%d people get no vector: none of their units has a label, and encoder %s reads nothing else", unread, version)
+    record.rows.update({f"{what} {how}": count for how, count in counts.items() if count})
+    record.wrote(spec, arrow_tables.table_version(lake, spec))
 
 
-def _people(lake: LakeConfig, inputs: Inputs) -> Iterator[Person]:
-    """All people of `sequences`, with their labels where those are among the inputs, one bucket in memory at a time."""
-    version = inputs.version(SEQUENCES)
-    buckets = {bucket for batch in arrow_tables.read_batches(lake, SEQUENCES, ["bucket"], version=version) for bucket in pc.unique(batch["bucket"]).to_pylist()}
-    columns = ("person_id", "chunk", "units", "user_ids", "last_at")
-    for bucket in sorted(buckets):
-        where, labels = ds.field("bucket") == bucket, {}
-        if PERSON_LABELS.name in inputs.tables:
-            of_units = ("person_id", "unit_id", "specific", "broad")
-            labels = labels_by_person(arrow_tables.read(lake, PERSON_LABELS, of_units, where, inputs.version(PERSON_LABELS)))
-        yield from persons(arrow_tables.read(lake, SEQUENCES, columns, where, version), labels)
+def prepare(lake: LakeConfig, spec: TableSpec) -> None:
+    """Make the table where it is absent, and anew where an older program laid it out."""
+    if arrow_tables.is_of_older_program(lake, spec):
+        logger.warning("%s was written by an older program, in partitions of its own: it is made anew, and everything in it encoded again", spec.name)
+    arrow_tables.made_anew(lake, spec)
 
 
 if __name__ == "__main__":

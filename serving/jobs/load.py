@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -29,10 +30,12 @@ from serving.collections import (
     LoadName,
     PopularityWeights,
     as_entity,
+    lake_digits,
     load_name,
 )
 from serving.config import ServingConfig
 from serving.filters import equals
+from serving.imports import import_files, remove_leftovers
 from serving.jobs import embed
 from serving.loads import LOAD_JOB, drop_unused, lake_id, serve, served_here
 from serving.milvus import VectorStore, open_store
@@ -70,6 +73,7 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
             encoder_version=version,
             code=CONTRACT_VERSION,
         )
+        store.check_takes(COLLECTIONS)
         new = load_name(lake_id(lake), version, datetime.now(UTC), inputs.fingerprint)
         served = served_here(store, new)
         if served is not None and is_loaded(store, lake, inputs, served):
@@ -80,6 +84,7 @@ def load(lake: LakeConfig, config: ServingConfig) -> None:
         with job_run(lake, JOB, {"lake": lake, "serving": config, "inputs": inputs}) as record:
             record.versions_read.update(inputs.versions)
             drop_unused(store, served, new, config.keep_hours)
+            remove_leftovers(lake, _import_folder(store, config), lake_digits(lake_id(lake)))
             for collection in COLLECTIONS:
                 fill(store, lake, config, inputs, collection, new.of(collection), weights, record)
             serve(store, new, config.keep_hours)
@@ -121,19 +126,40 @@ def fill(
     sample = _sample(lake, inputs, collection, rows, config.recall_sample)
     checks = [ExactNearest(sample, *each) for each in _filters(lake, inputs, collection)] if len(sample) else []
     done, pace = 0, Pace()
-    for batch in _vector_rows(lake, inputs, collection, config.insert_rows):
-        if not done:
-            store.create(collection, name, len(batch[0][VECTOR]))
-        store.insert(name, [as_entity(collection, row, weights) for row in batch])
-        vectors = np.array([row[VECTOR] for row in batch], np.float32)
-        for check in checks:
-            check.add(batch, vectors)
-        done += len(batch)
-        if pace.is_due():
-            logger.log(NOTICE, "%s: %d of %d rows", name, done, rows)
+    with _taking_rows(store, lake, config, collection, name, rows) as take:
+        for batch in _vector_rows(lake, inputs, collection, config.insert_rows):
+            if not done:
+                store.create(collection, name, len(batch[0][VECTOR]))
+            take([as_entity(collection, row, weights) for row in batch])
+            vectors = np.array([row[VECTOR] for row in batch], np.float32)
+            for check in checks:
+                check.add(batch, vectors)
+            done += len(batch)
+            if pace.is_due():
+                logger.log(NOTICE, "%s: %d of %d rows", name, done, rows)
     store.seal(name)
     check_collection(store, collection, name, rows, sample, checks, config.min_recall)
     record.rows[collection.alias] = rows
+
+
+@contextmanager
+def _taking_rows(
+    store: VectorStore, lake: LakeConfig, config: ServingConfig, collection: CollectionSpec, name: str, rows: int
+) -> Iterator[Callable[[list[dict[str, Any]]], None]]:  # fmt: skip
+    """What takes the rows of a new collection; at the end all of them are in it: sent, or written where the server imports them from."""
+    folder = _import_folder(store, config)
+    if folder is None:
+        yield partial(store.insert, name)
+        return
+    with import_files(lake, folder, collection, name) as files:
+        yield files.write
+        files.close()
+        store.bulk_import(name, files.names, rows, config.import_minutes)
+
+
+def _import_folder(store: VectorStore, config: ServingConfig) -> str | None:
+    """Where a server imports from; None where rows are sent."""
+    return None if store.is_lite else config.import_folder
 
 
 def check_collection(
@@ -190,10 +216,16 @@ def _row_count(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec) -> 
 
 
 def _vector_rows(lake: LakeConfig, inputs: Inputs, collection: CollectionSpec, batch_rows: int) -> Iterator[list[dict[str, Any]]]:
+    """Rows of the table, so many at once: a file may have few, and Milvus takes many at once more easily."""
     columns = [VECTOR, *(field.name for field in collection.fields)]
+    waiting: list[dict[str, Any]] = []
     for batch in arrow_tables.read_batches(lake, collection.table, columns, _of(inputs), inputs.version(collection.table), batch_rows):
-        if batch.num_rows:
-            yield batch.to_pylist()
+        waiting += batch.to_pylist()
+        if len(waiting) >= batch_rows:
+            yield waiting[:batch_rows]
+            waiting = waiting[batch_rows:]
+    if waiting:
+        yield waiting
 
 
 def _of(inputs: Inputs) -> ds.Expression:

@@ -124,15 +124,23 @@ def register_base_encoder(lake: LakeConfig, folder: Path, max_tokens: int = 128,
     return encoder_version(registered_folder(lake))
 
 
-def embedded_and_loaded(lake: LakeConfig, folder: Path) -> str:
-    """The tiny lake with vectors, loaded into its Milvus Lite; returns the encoder's version."""
+def embedded_lake(lake: LakeConfig, folder: Path) -> str:
+    """The tiny lake with vectors; returns the encoder's version."""
     from serving.config import ServingConfig
     from serving.jobs.embed import embed
-    from serving.jobs.load import load
 
     write_lake(lake)
     version = register_base_encoder(lake, folder)
     embed(lake, ServingConfig())
+    return version
+
+
+def embedded_and_loaded(lake: LakeConfig, folder: Path) -> str:
+    """The tiny lake with vectors, loaded into its Milvus Lite; returns the encoder's version."""
+    from serving.config import ServingConfig
+    from serving.jobs.load import load
+
+    version = embedded_lake(lake, folder)
     load(lake, ServingConfig())
     return version
 

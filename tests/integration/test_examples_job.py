@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from lake import arrow_tables
+from lake import arrow_tables, chunk_parts
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import JOB_RUNS
@@ -82,8 +82,8 @@ def test_texts_of_more_than_an_array_of_strings_holds_give_the_same_examples(lak
 
 def test_one_person_alone_is_read_whole_whatever_the_limit(lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     write_people(lake, 3, repeating=True)
-    monkeypatch.setattr(examples, "LEAF_BYTES", 1000)
-    parts = list(examples.chunks_in_parts(lake, arrow_tables.open_table(lake, SEQUENCES).version(), 3, 1, 2**30))
+    monkeypatch.setattr(chunk_parts, "LEAF_BYTES", 1000)
+    parts = list(chunk_parts.chunks_in_parts(lake, arrow_tables.open_table(lake, SEQUENCES).version(), 3, 1, 2**30))
     assert [chunks["person_id"].to_pylist() for _, chunks in parts] == [["user-0000"], ["user-0001"], ["user-0002"]]
 
 

@@ -9,7 +9,7 @@ import pytest
 from deltalake import write_deltalake
 
 from conf.errors import ConfigError, ContractError
-from lake import arrow_tables
+from lake import arrow_tables, chunk_parts
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS
 from lake.job_runs import JOB_RUNS
@@ -79,7 +79,7 @@ def test_examples_need_no_items_and_no_labels(lake: LakeConfig) -> None:
 
 def test_examples_are_the_same_whatever_is_held_at_once(cut: LakeConfig, lake: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     write_people(lake)
-    monkeypatch.setattr(examples, "MEMORY_OF_BYTES", 2_000)
+    monkeypatch.setattr(chunk_parts, "MEMORY_OF_BYTES", 2_000)
     examples.main(arguments(lake, "examples.memory_mb=1", "examples.labels_at_once=7"))
     assert rows(lake) == rows(cut)
     assert sorted(map(str, arrow_tables.read(lake, PERSON_LABELS).to_pylist())) == sorted(map(str, arrow_tables.read(cut, PERSON_LABELS).to_pylist()))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from serving_lake import (
     PEOPLE,
@@ -44,9 +43,9 @@ from lake.models import model_path
 from lake.rendering import RENDERING_VERSION, QueryFormat, render_history_unit
 from lake.schema import rows_table
 from lake.subjects import Subjects
-from lake.units import SEQUENCES
+from lake.units import SEQUENCES, sequence_bucket
 from lake.vectors import ITEM_VECTORS, USER_VECTORS
-from serving import loads
+from serving import loads, runners
 from serving.collections import COLLECTIONS, USERS, load_name, parse_name
 from serving.config import ServingConfig
 from serving.erasing import erase_from_index, left_in_index
@@ -55,6 +54,8 @@ from serving.milvus import VectorStore, open_store
 from serving.search import Index
 
 CONFIG = ServingConfig()
+IN_BUCKETS = [sum(sequence_bucket(person_id(name), 2) == bucket for name in PEOPLE) for bucket in (0, 1)]
+"""People of each bucket."""
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_every_person_and_item_has_a_unit_vector(served: LakeConfig) -> None:
 def test_second_runs_change_nothing_and_load_no_model(served: LakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {spec.name: arrow_tables.table_version(served, spec) for spec in (USER_VECTORS, ITEM_VECTORS, JOB_RUNS)}
     before = targets(served)
-    monkeypatch.setattr(embed, "load_encoder", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(runners, "load_encoder", lambda *_: pytest.fail("the model was loaded"))
     embed.main(["--lake", served.path])
     load.main(["--lake", served.path])
     assert {spec.name: arrow_tables.table_version(served, spec) for spec in (USER_VECTORS, ITEM_VECTORS, JOB_RUNS)} == versions
@@ -219,39 +220,38 @@ def test_a_failed_embed_goes_on_from_what_is_written(own: LakeConfig, monkeypatc
     undisturbed = user_rows(own)
     for spec in (USER_VECTORS, ITEM_VECTORS):
         arrow_tables.overwrite(own, spec, [])
-    merge, commits = arrow_tables.merge, []
+    committed, commits = embed.commit, []
 
-    def merge_twice(lake: LakeConfig, spec: Any, rows: pa.Table) -> int:
-        if len(commits) == 2:
+    def commit_once(lake: LakeConfig, spec: Any, change: Any) -> None:
+        if commits:
             raise OSError("disk full")
-        commits.append(rows.num_rows)
-        return merge(lake, spec, rows)
+        commits.append(change.counts["encoded"])
+        committed(lake, spec, change)
 
     with monkeypatch.context() as patch:
-        patch.setattr(arrow_tables, "merge", merge_twice)
+        patch.setattr(embed, "commit", commit_once)
         with pytest.raises(OSError, match="disk full"):
-            embed.embed(own, ServingConfig(rows_per_commit=2))
-    assert len(user_rows(own)) == sum(commits) == 4
+            embed.embed(own, CONFIG)
+    assert len(user_rows(own)) == sum(commits) == IN_BUCKETS[0]
     embed.embed(own, CONFIG)
     run = last_done_run(own, "serving embed")
     assert run is not None
-    assert (run.rows["users unchanged"], run.rows["users encoded"]) == (4, 2)
+    assert (run.rows["users unchanged"], run.rows["users encoded"]) == (*IN_BUCKETS,)
     after = user_rows(own)
     assert {key: row["history_hash"] for key, row in after.items()} == {key: row["history_hash"] for key, row in undisturbed.items()}
     for key, row in after.items():
         assert row["vector"] == pytest.approx(undisturbed[key]["vector"], abs=1e-5)
 
 
-KILLED_IN_THE_THIRD_COMMIT = """
+KILLED_IN_THE_SECOND_COMMIT = """
 import os, signal, sys
-from lake import arrow_tables
 from serving.jobs import embed
-merge, commits = arrow_tables.merge, []
-def merge_twice(*arguments):
+commit, commits = embed.commit, []
+def commit_once(*arguments):
     commits.append(None)
-    return os.kill(os.getpid(), signal.SIGKILL) if len(commits) > 2 else merge(*arguments)
-arrow_tables.merge = merge_twice
-embed.main(["--lake", sys.argv[1], "--set", "serving.rows_per_commit=1"])
+    return os.kill(os.getpid(), signal.SIGKILL) if len(commits) > 1 else commit(*arguments)
+embed.commit = commit_once
+embed.main(["--lake", sys.argv[1]])
 """
 
 
@@ -261,9 +261,9 @@ def test_a_killed_embedding_goes_on_from_what_is_committed(own: LakeConfig) -> N
     for spec in (USER_VECTORS, ITEM_VECTORS):
         arrow_tables.overwrite(own, spec, arrow_tables.read(own, spec).slice(0, 0))
     root = Path(__file__).parents[2]
-    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_THIRD_COMMIT, own.path], cwd=root, capture_output=True, text=True, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_SECOND_COMMIT, own.path], cwd=root, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert len(user_rows(own)) == 2
+    assert len(user_rows(own)) == IN_BUCKETS[0]
     embed.embed(own, CONFIG)
     assert {key: row["vector"] for key, row in user_rows(own).items()} == {key: pytest.approx(row["vector"], abs=1e-5) for key, row in people.items()}
     after = {row["item_id"]: row["vector"] for row in arrow_tables.read(own, ITEM_VECTORS).to_pylist()}
@@ -343,9 +343,9 @@ def test_what_an_embedding_that_was_cut_off_left_is_not_loaded(own: LakeConfig) 
     write_sequences(own, [*all_chunks(), *chunks("new", [unit("new", 1, "chess")])])
     arrow_tables.overwrite(own, USER_VECTORS, arrow_tables.read(own, USER_VECTORS).slice(0, 0))
     root = Path(__file__).parents[2]
-    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_THIRD_COMMIT, own.path], cwd=root, capture_output=True, text=True, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_SECOND_COMMIT, own.path], cwd=root, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert len(user_rows(own)) == 2
+    assert len(user_rows(own)) == IN_BUCKETS[0] + 1
     with pytest.raises(ContractError, match=r"not what a finished 'kindred serving embed' .* left there"):
         load.load(own, CONFIG)
     assert targets(own) == before
@@ -583,3 +583,40 @@ def test_the_index_finds_the_exact_neighbours(served: LakeConfig, monkeypatch: p
         assert list(nearest.measured(store, people, items, 100)) == [
             ("specific items nearest to people", len(TOPICS), 1.0), ("broad items nearest to people", 4, 1.0), ("people nearest to people", len(PEOPLE), 1.0),
         ]  # fmt: skip
+
+
+A_TASK_IS_KILLED_AND_TRIED_AGAIN = """
+import os, signal, sys
+from pathlib import Path
+from serving import runners
+from serving.jobs import embed
+change_in_task, folder = runners.change_in_task, sys.argv[2]
+def first_attempt_is_killed(sources, spec, bucket, size, at_work):
+    found = change_in_task(sources, spec, bucket, size, at_work)
+    killed = Path(folder, "killed")
+    if spec.name == "user_vectors" and bucket == 1 and not killed.exists():
+        killed.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    Path(folder, f"{os.getpid()} {spec.name} {bucket}").touch()
+    return found
+runners.change_in_task = first_attempt_is_killed
+embed.main(["--lake", sys.argv[1], "--set", "serving.embed.runner=spark", "--set", "lake.spark_master=local[2,2]"])
+"""
+
+
+def test_tasks_of_spark_make_the_vectors_of_one_process_also_where_one_of_them_is_killed(own: LakeConfig, tmp_path: Path) -> None:
+    expected = {spec.name: sorted(arrow_tables.read(own, spec).to_pylist(), key=lambda row: row[spec.key[0]]) for spec in (USER_VECTORS, ITEM_VECTORS)}
+    for spec in (USER_VECTORS, ITEM_VECTORS):
+        arrow_tables.overwrite(own, spec, [])
+    command = [sys.executable, "-c", A_TASK_IS_KILLED_AND_TRIED_AGAIN, own.path, str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert (tmp_path / "killed").exists()
+    tasks = [path.name.split(" ", 1) for path in tmp_path.glob("* *_vectors *")]
+    assert sorted(what for _, what in tasks) == sorted(["user_vectors 0", "user_vectors 1", *(f"item_vectors {bucket}" for bucket in range(4))])
+    for spec in (USER_VECTORS, ITEM_VECTORS):
+        found = sorted(arrow_tables.read(own, spec).to_pylist(), key=lambda row: row[spec.key[0]])
+        assert found == [row | {"vector": pytest.approx(row["vector"], abs=1e-5)} for row in expected[spec.name]]
+    run = last_done_run(own, "serving embed")
+    assert run is not None
+    assert run.rows == {"users encoded": len(PEOPLE), "items encoded": 10}

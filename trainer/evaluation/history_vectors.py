@@ -23,7 +23,6 @@ Matrix: TypeAlias = np.ndarray | csr_matrix
 Key = TypeVar("Key", bound=Hashable)
 COMMUNITIES, WORDS, UNIT_MEANS = "communities alone", "TF-IDF of the text", "mean of units, base"
 HISTORIES_AT_ONCE = 256
-UNITS_A_FORWARD = 64
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def _blocks(histories: Iterable[tuple[Key, History]]) -> Iterator[list[tuple[Key
 
 def unit_means(encoder: Encoder, histories: Sequence[History]) -> np.ndarray:
     """Mean of the vectors of each history's own words, unit by unit, at unit length; shape (N, D). No history may be empty."""
-    vectors = encoder.encode_texts([unit["text"] for history in histories for unit in history], "query", UNITS_A_FORWARD)
+    vectors = encoder.encode_texts([unit["text"] for history in histories for unit in history], "query")
     starts = np.cumsum([0, *map(len, histories)])[:-1]
     sums = np.add.reduceat(vectors, starts, axis=0)
     return sums / np.linalg.norm(sums, axis=1, keepdims=True)

@@ -13,9 +13,6 @@ import numpy as np
 from lake.encoder import Encoder
 from trainer.evaluation import metrics
 
-BATCH_SIZE = 16
-"""Texts that are encoded at once: short ones of unlike length, of which a larger batch is mostly padding."""
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -66,7 +63,7 @@ def probe_scores(tuned: Encoder, base: Encoder) -> ProbeScores:
 def _vectors(encoder: Encoder, pairs: Sequence[Pair]) -> np.ndarray:
     """Vectors of texts and of titles, (2, P, D)."""
     texts, titles = [pair.text for pair in pairs], [pair.title for pair in pairs]
-    return np.stack([encoder.encode_texts(texts, "query", BATCH_SIZE), encoder.encode_texts(titles, "specific", BATCH_SIZE)])
+    return np.stack([encoder.encode_texts(texts, "query"), encoder.encode_texts(titles, "specific")])
 
 
 def _ranks(vectors: np.ndarray) -> metrics.Ranks:

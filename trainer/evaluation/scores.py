@@ -42,7 +42,6 @@ BLOCK_SCORES = 2**25
 """Scores that are in memory at once: evaluation costs a block of queries at a time, whatever the number of items."""
 NO_ITEM = -1
 ITEMS_AT_ONCE = 8192
-ITEMS_A_FORWARD = 128
 SECONDS_A_DAY = 86_400
 Key = TypeVar("Key")
 
@@ -240,7 +239,7 @@ def level_vectors(encoder: Encoder, level: Kind, answers: LevelAnswers, wanted: 
     vectors = np.zeros((len(answers.texts), encoder.dimension), np.float32)
     for start in range(0, len(indexes), ITEMS_AT_ONCE):  # an encoder holds what it gives twice
         part = indexes[start : start + ITEMS_AT_ONCE]
-        vectors[part] = encoder.encode_texts([answers.texts[index] for index in part], level, ITEMS_A_FORWARD)
+        vectors[part] = encoder.encode_texts([answers.texts[index] for index in part], level)
     return vectors
 
 

@@ -1,16 +1,16 @@
 """Chunks of some people and their labelled units -> rows of `examples`. Histories stay in Arrow; Python sees a person's arrays."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.chunk_parts import LEAF_BYTES
 from lake.examples import EXAMPLES, HeldOut, answer_key, title_answer, topics_as_json
 from lake.labels import LEVELS, normalised
 from lake.schema import arrow_schema
@@ -26,8 +26,6 @@ from trainer.topics import are_of_topics, text_keys
 _TYPES = arrow_schema(EXAMPLES)
 NEVER = int(np.iinfo(np.int64).max)
 """A time (UTC microseconds) that is later than all others."""
-LEAF_BYTES = 2**31 - 2**20
-"""Bytes of all texts of one field that Arrow's `string` can hold in one array, nearly; larger histories are held with large offsets."""
 
 
 @dataclass(frozen=True)
@@ -286,10 +284,3 @@ def _label_of_units(units: pa.StructArray, person_of_unit: np.ndarray, labels: p
 
 def _numbers(encoded: pa.DictionaryArray) -> Numbers:
     return encoded.indices.cast(pa.int64()).fill_null(NONE).to_numpy(zero_copy_only=False)
-
-
-def ranges_of_ids(person_ids: pa.ChunkedArray, parts: int) -> Iterator[tuple[str | None, str | None]]:
-    """Ranges [from, to) that leave no string out, some `parts` with as many chunks each, whatever people are called; `person_ids` (chunks,), None is no bound."""
-    ids = sorted(person_ids.to_pylist()) if parts > 1 else []
-    bounds = sorted({ids[len(ids) * part // parts] for part in range(1, parts)} - set(ids[:1])) if ids else []
-    yield from pairwise([None, *bounds, None])

@@ -19,7 +19,6 @@ from trainer import arguments as trainer_arguments
 from trainer.config import EvaluationConfig, TrainerConfig
 from trainer.evaluation.people import catalogue_items, examples_of, label_items, never_met
 from trainer.evaluation.questions import Example, with_labels
-from trainer.evaluation.scores import ITEMS_A_FORWARD
 from trainer.evaluation.stability import Space, Stability, stability, stability_text
 from trainer.publishing import encoder_folder
 
@@ -90,7 +89,7 @@ def spaces_of(folders: dict[str, Path], people: Sequence[Example], items: dict[K
         if version not in made:
             encoder = load_encoder(folder)
             texts = [encoder.history_text(person["history"])[0] for person in people]
-            vectors = {kind: encoder.encode_texts(words, kind, ITEMS_A_FORWARD) for kind, words in items.items()}
+            vectors = {kind: encoder.encode_texts(words, kind) for kind, words in items.items()}
             made[version] = Space(version, encoder.encode_history_texts(texts), vectors)
     found = {name: made[encoder_version(folder)] for name, folder in folders.items()}
     return {name: Space(name, space.people, space.items) for name, space in found.items()}

@@ -12,6 +12,7 @@ import pyarrow.dataset as ds
 from conf.arguments import JobArguments
 from conf.errors import ConfigError
 from lake import arrow_tables
+from lake.chunk_parts import CHUNKS_A_BATCH, bytes_of_buckets, chunks_in_parts
 from lake.config import LakeConfig
 from lake.examples import EXAMPLES, PERSON_LABELS, topics_of
 from lake.job_runs import RunRecord, inputs_now, job_run, last_run_of
@@ -26,16 +27,13 @@ from trainer.examples.catalogue import NO_CATALOGUE, Catalogue, catalogue_of
 from trainer.examples.cuts import Numbers
 from trainer.examples.held_out_topics import NO_WORDS, TopicTitles, unknown_names
 from trainer.examples.judgements import Judged, judged_by_query
-from trainer.examples.people import LEAF_BYTES, TimeSplit, examples_of, people_of, people_of_place, ranges_of_ids, title_keys, titles_by_role
+from trainer.examples.people import TimeSplit, examples_of, people_of, people_of_place, title_keys, titles_by_role
 from trainer.examples.person_labels import Times, label_index, labelled_units
 from trainer.fingerprint import EXAMPLES_VERSION, examples_settings
 from trainer.topics import topic_labels
 
 logger = logging.getLogger(__name__)
 JOB = "trainer examples"
-CHUNKS_A_BATCH = 256
-MEMORY_OF_BYTES = 6
-"""Bytes in memory of a byte of a file of `sequences`, about: where reading begins. What is really read says whether that was too much at once."""
 _OF_APPS = ds.field("source") != LABELS_SOURCE
 ROW_GROUP_MB = 16
 """Histories that stand together in a file, and are read together when they are trained on."""
@@ -154,12 +152,9 @@ def write_examples(
     held out with some topics.
     """
     version = versions["sequences"]
-    buckets: Counter[int] = Counter()
-    for file in arrow_tables.live_files(arrow_tables.open_table(lake, SEQUENCES, version)):
-        buckets[int(file["partition.bucket"])] += file["size_bytes"]
     files = TableFiles(lake.model_copy(update={"write_buffer_mb": ROW_GROUP_MB}), EXAMPLES, uuid.uuid4().hex, name_is_unique=True)
-    for bucket in sorted(buckets):
-        for where, chunks in chunks_in_parts(lake, version, bucket, buckets[bucket], config.memory_mb * 2**20):
+    for bucket, size in bytes_of_buckets(lake, version).items():
+        for where, chunks in chunks_in_parts(lake, version, bucket, size, config.memory_mb * 2**20):
             people = people_of(chunks, arrow_tables.read(lake, PERSON_LABELS, where=where, version=labelled), catalogue)
             judged = read_judgements(lake, people.person_ids, versions.get("judgements"))
             for rows in row_groups(examples_of(people, split, config, record.rows, record.dropped, judged, of_topics)):
@@ -187,43 +182,10 @@ def read_judgements(lake: LakeConfig, person_ids: Sequence[str], version: int | 
     return judged_by_query(arrow_tables.read(lake, JUDGEMENTS, columns, ds.field("person_id").isin(list(person_ids)), version).to_pylist())
 
 
-def chunks_in_parts(lake: LakeConfig, version: int, bucket: int, file_bytes: int, limit: int) -> Iterator[tuple[ds.Expression, pa.Table]]:
-    """Who, and their chunks, until all of a bucket have come: never more than `limit` bytes at once, and never more than LEAF_BYTES, save of one person alone."""
-    everybody = arrow_tables.read(lake, SEQUENCES, ("person_id", "bucket"), ds.field("bucket") == bucket, version)
-    ranges = list(ranges_of_ids(everybody["person_id"], 1 + file_bytes * MEMORY_OF_BYTES // limit))
-    while ranges:
-        start, end = ranges.pop(0)
-        where = _people(bucket, start, end)
-        halves = [(first or start, last or end) for first, last in ranges_of_ids(everybody.filter(where)["person_id"], 2)]
-        chunks = _read_within(lake, version, where, min(limit, LEAF_BYTES) if len(halves) > 1 else None)
-        if chunks is None:
-            ranges = [*halves, *ranges]
-        else:
-            yield where, chunks
-
-
-def _read_within(lake: LakeConfig, version: int, where: ds.Expression, limit: int | None) -> pa.Table | None:
-    """The chunks; None, and nothing held, where they are more than `limit` bytes."""
-    columns, size, batches = ("person_id", "chunk", "units"), 0, []
-    for batch in arrow_tables.read_batches(lake, SEQUENCES, columns, where, version, CHUNKS_A_BATCH):
-        size += batch.nbytes
-        if limit is not None and size > limit:
-            return None
-        batches.append(batch)
-    return pa.Table.from_batches(batches) if batches else arrow_tables.read(lake, SEQUENCES, columns, where, version)
-
-
 def row_groups(rows: pa.Table) -> Iterator[pa.Table]:
     """The rows in their order, some ROW_GROUP_MB at once: all that a file is given at once becomes one row group, and a window of training holds whole ones."""
     people = max(1, ROW_GROUP_MB * 2**20 * len(rows) // max(1, rows.nbytes))
     yield from (rows.slice(start, people) for start in range(0, len(rows), people))
-
-
-def _people(bucket: int, start: str | None, end: str | None) -> ds.Expression:
-    where = ds.field("bucket") == bucket
-    if start is not None:
-        where &= ds.field("person_id") >= start
-    return where if end is None else where & (ds.field("person_id") < end)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from lake.encoder import Encoder
 from lake.examples import KINDS
+from lake.token_batches import token_batches
 from trainer.training.masks import Numbers, kinds_of
 from trainer.training.packing import is_packing
-from trainer.training.towers import embed, passes_together, token_batches, token_counts
+from trainer.training.towers import embed, passes_together, token_counts
 
 
 class AnswerPool:

@@ -12,11 +12,12 @@ from accelerate.utils import gather_object
 
 from lake.encoder import Encoder, history_text
 from lake.examples import KINDS
+from lake.token_batches import computed_tokens, token_batches
 from trainer.training.batches import TrainingBatch
 from trainer.training.masks import Numbers, Pairs, Relation, kinds_of, relation
 from trainer.training.packing import is_packing
 from trainer.training.shares import Floats, Part, encoders_of_answers
-from trainer.training.towers import computed_tokens, token_batches, token_counts
+from trainer.training.towers import token_counts
 
 
 @dataclass(frozen=True)

@@ -23,28 +23,6 @@ def token_counts(encoder: Encoder, texts: Sequence[str]) -> Numbers:
     return np.array([min(encoder.token_count(text), encoder.card.max_tokens) for text in texts], np.int64)
 
 
-def token_batches(lengths: Mapping[int, int], tokens_per_forward: int, packed: bool = False) -> list[list[int]]:
-    """Keys of texts by their tokens, longest text first, in groups of at most `tokens_per_forward` computed tokens; a longer text stands alone.
-
-    Packed texts count their own tokens, padded ones those of the longest in their group.
-    """
-    groups: list[list[int]] = []
-    room = 0
-    for row in sorted(lengths, key=lambda row: (-lengths[row], row)):
-        cost = lengths[row] if packed or not groups else lengths[groups[-1][0]]
-        if not groups or cost > room:
-            groups.append([])
-            room, cost = tokens_per_forward, lengths[row]
-        groups[-1].append(row)
-        room -= cost
-    return groups
-
-
-def computed_tokens(lengths: Sequence[int], packed: bool = False) -> int:
-    """Tokens that go through the model for a group of texts with these tokens each: of padded texts the padding too."""
-    return sum(lengths) if packed else len(lengths) * max(lengths, default=0)
-
-
 def embed(model: SentenceTransformer, texts: Sequence[str], accelerator: Accelerator, packed: bool | None = None) -> Tensor:
     """Unit-length vectors of texts (T, D) with their prompts, in float32 whatever the arithmetic. `packed`: in one row without padding; None as the model gets them.
 

@@ -37,7 +37,7 @@ def world(temperature: float, seed: int = 3) -> tuple[Questions, np.ndarray, np.
 
 
 def encoder_of(items: np.ndarray) -> Any:
-    return SimpleNamespace(dimension=SIZE, encode_texts=lambda texts, side, batch_size: items[[int(text.split()[1]) for text in texts]])
+    return SimpleNamespace(dimension=SIZE, encode_texts=lambda texts, side: items[[int(text.split()[1]) for text in texts]])
 
 
 @pytest.mark.parametrize("temperature", [0.04, 0.16])
@@ -77,9 +77,7 @@ def test_of_too_many_items_the_popular_some_others_and_all_futures_are_tried() -
     assert (tried == tried_items(targets, counts, 40, seed)).all()
     assert tried_items(targets, counts, ITEMS, seed).all()
     encoded: list[str] = []
-    encoder = SimpleNamespace(
-        dimension=SIZE, encode_texts=lambda texts, side, batch_size: encoded.extend(texts) or items[[int(text.split()[1]) for text in texts]]
-    )
+    encoder = SimpleNamespace(dimension=SIZE, encode_texts=lambda texts, side: encoded.extend(texts) or items[[int(text.split()[1]) for text in texts]])
     found = fitted_weights(encoder, questions, people, {"specific": counts}, EvaluationConfig(max_items_to_fit=40))  # type: ignore[arg-type]
     assert len(encoded) == tried.sum()
     assert 0.05 <= found["specific"] <= 0.2

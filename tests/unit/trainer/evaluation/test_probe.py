@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[4]
 
 def encoder(version: str, vectors: dict[str, list[float]]) -> Encoder:
     """An encoder of known vectors."""
-    return SimpleNamespace(version=version, encode_texts=lambda texts, side, batch_size: np.array([vectors[text] for text in texts]))  # type: ignore[return-value]
+    return SimpleNamespace(version=version, encode_texts=lambda texts, side: np.array([vectors[text] for text in texts]))  # type: ignore[return-value]
 
 
 def test_pairs_are_distinct_and_of_several_languages() -> None:

@@ -14,7 +14,7 @@ from lake.schema import arrow_schema, checked_table, rows_table
 from lake.units import SEQUENCES, thread_title
 from trainer.config import ExamplesConfig
 from trainer.examples.catalogue import NO_CATALOGUE, Catalogue, catalogue_of
-from trainer.examples.people import TimeSplit, examples_of, people_of, ranges_of_ids, titles_by_role
+from trainer.examples.people import TimeSplit, examples_of, people_of, titles_by_role
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CONFIG = ExamplesConfig(cuts_per_person=2, min_past_units=2, min_future_labels=2, min_future_units=2)
@@ -200,13 +200,3 @@ def test_titles_are_those_of_the_one_definition(one: dict[str, Any]) -> None:
 
 def test_nobody_makes_an_empty_table() -> None:
     assert made([], []) == []
-
-
-@pytest.mark.parametrize("parts", [1, 2, 3, 7, 256])
-@pytest.mark.parametrize("there", [[], ["80"], [f"{number:04x}" for number in range(500)], [f"user-{number:04}" for number in range(500)]])
-def test_ranges_of_ids_leave_nobody_out_and_take_nobody_twice(parts: int, there: list[str]) -> None:
-    ranges = list(ranges_of_ids(pa.chunked_array([there], pa.string()), parts))
-    for person_id in ("", "0", "00", "7fffff", "80", "ff", "ffffff", "somebody", "user-0250", "Zoe", "é"):
-        assert sum((start is None or person_id >= start) and (end is None or person_id < end) for start, end in ranges) == 1, person_id
-    held = [sum((start is None or each >= start) and (end is None or each < end) for each in there) for start, end in ranges]
-    assert max(held) <= -(-len(there) // parts) + 1

@@ -3,9 +3,10 @@
 import torch
 from accelerate import Accelerator
 
+from lake.token_batches import computed_tokens, token_batches
 from trainer.config import TrainingConfig
 from trainer.student import base_encoder
-from trainer.training.towers import computed_tokens, embed, token_batches, token_counts
+from trainer.training.towers import embed, token_counts
 
 TEXTS = {7: "rye " * 10, 3: "rye", 5: "rye " * 4, 9: "rye rye"}
 LENGTHS = {7: 12, 3: 3, 5: 6, 9: 4}
