@@ -74,7 +74,7 @@ def judge(
 
     `source` is the text that they are about, `examples` are the prompt's own specific labels and `prompt_texts` what else it says; without them nothing is taken for a copy.
     """
-    cleaned = {"specific": clean("specific", specific), "broad": clean("broad", broad)}
+    cleaned: dict[Level, str] = {"specific": clean("specific", specific), "broad": clean("broad", broad)}
     for level in LEVELS:
         fault = _fault(level, cleaned[level])
         if fault:

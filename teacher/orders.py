@@ -85,7 +85,9 @@ def without_orders(text: str) -> Remains | None:
         if not _gives_orders(" ".join(sentence for sentences in parts for sentence in sentences)):
             return None
         ordering = [[True] * len(sentences) for sentences in parts]
-    rest, near, far = [], [], []
+    rest: list[str] = []
+    near: list[str] = []
+    far: list[str] = []
     for sentences, orders in zip(parts, ordering, strict=True):
         for place, sentence in enumerate(sentences):
             if not orders[place]:
