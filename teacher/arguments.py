@@ -94,6 +94,9 @@ def audit(argv: Sequence[str] | None = None) -> JobArguments:
         "--page", metavar="FILE", type=Path, help="write a page instead, on which a reader ticks what is right; whose labels they are is not told"
     )
     what.add_argument("--ticks", metavar="FILE", type=Path, help="count instead what was ticked on that page")
+    what.add_argument(
+        "--judge", action="store_true", help="ask the teacher's model besides whether labels follow from their texts, and broad ones from specific ones"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return _checked(parse_job_arguments(parser, argv), "labels", "units")
 

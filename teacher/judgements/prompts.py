@@ -18,6 +18,7 @@ from teacher.fence import harmless
 Kind = Literal["likelihood", "relevance"]
 Of = Literal["unit", "history"]
 CUE = "Answer:"
+PROMPTS = ("likelihood", "relevance", "supported", "entailed")
 
 
 class JudgePrompt(StageConfig):
@@ -30,7 +31,7 @@ class JudgePrompt(StageConfig):
     context_chars: int = Field(gt=0, description="Characters of each text around them.")
     instructions: str = Field("", description="Of kind relevance: what stands first, or the message of the system to a chat model.")
     unit: str
-    history: str
+    history: str = ""
     answers: dict[str, float] = Field(
         {}, description="Of kind relevance: the answers that there are, and the grade of each, 0 to 1. No two may begin with the same token."
     )
@@ -43,12 +44,12 @@ class JudgePrompt(StageConfig):
 
 
 def load_judge_prompt(name: str, kind: Kind) -> JudgePrompt:
-    """The prompt of a kind that comes with Kindred, where the name is the kind's, or the prompt file at a path. Raises ConfigError."""
-    file = files("teacher") / "prompt_files" / f"{kind}.yaml" if name == kind else Path(name).expanduser()
+    """A prompt that comes with Kindred, or the prompt file at a path; of a kind. Raises ConfigError."""
+    file = files("teacher") / "prompt_files" / f"{name}.yaml" if name in PROMPTS else Path(name).expanduser()
     try:
         prompt = JudgePrompt(**yaml.safe_load(file.read_text(encoding="utf-8")))
     except OSError:
-        raise ConfigError(f"teacher.judge.{kind}: {name!r} is neither {kind!r} nor a file that can be read") from None
+        raise ConfigError(f"teacher.judge.{kind}: {name!r} is neither one of {', '.join(PROMPTS)} nor a file that can be read") from None
     except (yaml.YAMLError, ValidationError, TypeError) as error:
         raise ConfigError(f"teacher.judge.{kind}: {name!r} is no prompt file of the judge: {error}") from None
     if prompt.kind != kind or (kind == "relevance" and len(prompt.answers) < 2):
