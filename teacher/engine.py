@@ -54,3 +54,7 @@ class Judge(Reader, Protocol):
     def choices(self, prompts: Sequence[Question], answers: Sequence[str]) -> list[list[float] | None]:
         """Of each prompt the log-probability that its answer begins as each of these answers does, in their orders."""
         ...
+
+
+class JudgingEngine(Engine, Judge, Protocol):
+    """One that writes labels and judges."""

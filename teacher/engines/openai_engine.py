@@ -26,7 +26,8 @@ from teacher.engine import Completion, Decoding, Question
 from teacher.engines.tokens import PromptTokens
 
 logger = logging.getLogger(__name__)
-Asked, Answer = TypeVar("Asked"), TypeVar("Answer")
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 TOO_LONG, FILTERED, REFUSED = "prompt: too many tokens", "prompt: refused by a content filter", "prompt: refused by the endpoint"
 _SAYS_TOO_LONG = re.compile(r"context.?(?:length|window)|maximum (?:context|model length)|too many tokens|too long|longer than", re.IGNORECASE)
@@ -107,7 +108,7 @@ class OpenAiEngine:
         if isinstance(prompt, str):
             text = await self._told(client.completions.create(prompt=prompt, logprobs=self._endpoint.top_logprobs, **settings))
             of_text = None if text is None else self._only_choice(text).logprobs
-            found = of_text.top_logprobs[0] if of_text is not None and of_text.top_logprobs else {}
+            found: Mapping[str, float] = of_text.top_logprobs[0] if of_text is not None and of_text.top_logprobs else {}
         else:
             messages: list[Any] = [*prompt]
             text = await self._told(client.chat.completions.create(messages=messages, logprobs=True, top_logprobs=self._endpoint.top_logprobs, **settings))
