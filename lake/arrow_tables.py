@@ -190,6 +190,28 @@ def merge(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> 
     return table.version()
 
 
+def replace_groups(lake: LakeConfig, spec: TableSpec, column: str, rows: pa.Table | Sequence[Row]) -> int:
+    """Let the rows with a value of a column (strings, one of the key) be all that the table has with it, in one commit, and return the table's version."""
+    for attempt in range(APPEND_ATTEMPTS):
+        try:
+            return _replace_groups_once(lake, spec, column, rows)
+        except CommitFailedError:  # another committed meanwhile: nothing of this stands in the table
+            if attempt == APPEND_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _replace_groups_once(lake: LakeConfig, spec: TableSpec, column: str, rows: pa.Table | Sequence[Row]) -> int:
+    table, rows = create_table(lake, spec), _as_table(spec, rows)
+    _add_later_columns(table, spec)
+    on_key = " AND ".join(f"target.{name} = source.{name}" for name in spec.key)
+    values = ", ".join("'" + value.replace("'", "''") + "'" for value in rows[column].unique().to_pylist())
+    if values:
+        merger = table.merge(rows, on_key, source_alias="source", target_alias="target").when_matched_update_all().when_not_matched_insert_all()
+        merger.when_not_matched_by_source_delete(f"target.{column} IN ({values})").execute()
+    return table.version()
+
+
 def delete_keys(lake: LakeConfig, spec: TableSpec, keys: pa.Table) -> int:
     """Remove the rows with these keys (columns: the spec's key) in one commit and return the table's version."""
     table = open_table(lake, spec)

@@ -1,4 +1,4 @@
-"""Table of graded relevance: how much candidate items, found by an encoder, are about a unit or a history, as a teacher judges."""
+"""Table of graded relevance: how much candidate items, found by an encoder, are about a unit or a history, as a teacher judges. Those of 'kindred teacher judge', or your own."""
 
 from datetime import datetime
 
@@ -16,15 +16,19 @@ class Judgement(Row):
     item_id: str = Field(description="The item.")
     level: Level | None = Field(description="Of a label; null for an app's own item.")
     text: str = Field(description="The item's words.")
-    grade: float = Field(ge=0, le=1, description="0: not about it; 1: nothing could be more so.")
-    encoder_version: str | None = Field(description="Who found the item among the neighbours; null where it was given.")
+    grade: float = Field(
+        ge=0,
+        le=1,
+        description="0: not about it; 1: nothing could be more so. Of 'kindred teacher judge' a rank among what was judged for the query at a level: 1 is the first by all prompts, 0 the last.",
+    )
+    encoder_version: str | None = Field(description="Who found the neighbours among the items; null where they were given.")
     teacher_model: str = Field(description="Who judged.")
     prompt_version: str = Field(description="Names and versions of the prompts that were fused.")
     judged_at: datetime | None = Field(description="UTC; null where imported.")
 
 
 JUDGEMENTS = TableSpec(
-    name="judgements", row=Judgement, key=("query_id", "item_id"), write_mode="merge", written_by=(),
+    name="judgements", row=Judgement, key=("query_id", "item_id"), write_mode="merge", written_by=("teacher judge",),
     subjects={"person_id": "person", "query_id": "judged", "item_id": "item"},
 )  # fmt: skip
 

@@ -48,6 +48,7 @@ COMMANDS = tuple(
         ("teacher audit", "teacher.jobs.audit", "labels of several teachers on the same contents, side by side", "teacher"),
         ("teacher items", "teacher.jobs.items", "labels -> items", "teacher"),
         ("teacher import-items", "teacher.jobs.import_items", "an app's own catalogue -> items", "teacher"),
+        ("teacher judge", "teacher.jobs.judge", "items near units and histories -> their grades, by the teacher model", "teacher"),
         ("trainer examples", "trainer.jobs.examples", "sequences (and labels) -> examples", "trainer"),
         ("trainer train", "trainer.jobs.train", "examples -> registered encoder", "trainer"),
         ("trainer merge", "trainer.jobs.merge", "weights of several encoders -> one registered encoder", "trainer"),

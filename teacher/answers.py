@@ -1,22 +1,27 @@
 """What the teacher wrote -> two labels, or the reason why they are none. Pure; labels made elsewhere pass the same rules.
 
 A label is item-like: a topic, an entity, an action, an opinion. It names no account, speaks in nobody's first person, states nothing that a
-person *is*, and repeats neither the prompt's examples nor a long text. A change of these rules is a new ANSWERS_VERSION.
+person *is*, and repeats neither the prompt's examples, nor its words, nor a long text; of a text that gives orders it is about the rest. A change of these rules is a new ANSWERS_VERSION.
 """
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import lru_cache
 from typing import NamedTuple
 
 from lake.labels import LEVELS, Level, normalised
 from lake.rendering import plain
+from teacher.orders import folded, without_orders
 
-ANSWERS_VERSION = "answers-1"
+ANSWERS_VERSION = "answers-2"
 WORD_LIMITS: dict[Level, tuple[int, int]] = {"specific": (2, 12), "broad": (1, 5)}
 CHARACTER_LIMITS: dict[Level, int] = {"specific": 120, "broad": 60}
 COPIED_WORDS = 8
 """A label with as many words in a row out of the text is a quotation, not a label."""
+LEAKED_WORDS, LEAKED_LETTERS = 4, 16
+"""A label with as many words in a row out of the prompt and not out of the text gives the prompt away; so does one that stands in it whole, of as many letters."""
 
 _NUMBERING = re.compile(r"^(?:\d{1,2}[.)]\s+|[-*•–—#>]+\s+)")
 _CUE = re.compile(r"^(?:the\s+)?(?:specific|broad|topic|category|label|about|answer)\s*(?:label|topic|category)?\s*[:=]\s*", re.IGNORECASE)
@@ -44,6 +49,8 @@ _STATE = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _REFUSAL = re.compile(r"\bas an ai\b|\b(?:cannot|can['’]t|unable to) (?:assist|help|label|answer|determine|provide)\b|^(?:i['’]m )?sorry\b", re.IGNORECASE)
+_MIXED_SCRIPTS = re.compile("[a-z][\u0400-\u04ff]|[\u0400-\u04ff][a-z]", re.IGNORECASE)
+_CODE = re.compile(r"(?=[a-fA-F]*\d)[0-9a-fA-F]{16,}|(?=\S*\d)(?=\S*[a-z])(?=\S*[A-Z])[A-Za-z0-9+/_-]{14,}|[A-Za-z0-9+/]{12,}=")
 _NO_CATEGORY = frozenset({"none", "other", "others", "unknown", "uncategorized", "uncategorised", "misc", "miscellaneous", "n a", "na", "general", "null"})
 
 
@@ -60,12 +67,14 @@ class Refused(NamedTuple):
     reason: str
 
 
-def judge(specific: str, broad: str, *, source: str = "", examples: Collection[str] = ()) -> LabelTexts | Refused:
+def judge(
+    specific: str, broad: str, *, source: str = "", examples: Collection[str] = (), prompt_texts: tuple[str, ...] = ()
+) -> LabelTexts | Refused:  # fmt: skip
     """The cleaned labels, or the first rule that they break.
 
-    `source` is the text that they are about and `examples` the prompt's own specific labels; without them nothing is taken for a copy.
+    `source` is the text that they are about, `examples` are the prompt's own specific labels and `prompt_texts` what else it says; without them nothing is taken for a copy.
     """
-    cleaned = {"specific": clean("specific", specific), "broad": clean("broad", broad)}
+    cleaned: dict[Level, str] = {"specific": clean("specific", specific), "broad": clean("broad", broad)}
     for level in LEVELS:
         fault = _fault(level, cleaned[level])
         if fault:
@@ -74,6 +83,11 @@ def judge(specific: str, broad: str, *, source: str = "", examples: Collection[s
         return Refused("specific: quotation of the text")
     if _echoes(cleaned["specific"], examples, source):
         return Refused("specific: example of the prompt")
+    for level in LEVELS:
+        if _leaks(cleaned[level], prompt_texts, source):
+            return Refused(f"{level}: words of the prompt")
+    if dictated := _dictated(cleaned, source):
+        return Refused(f"{dictated}: dictated by the text")
     return LabelTexts(**cleaned)
 
 
@@ -117,6 +131,8 @@ def _fault(level: Level, text: str) -> str | None:
             return fault
     if _STATE.search(text):
         return "what a person is"
+    if _CODE.search(text) or _MIXED_SCRIPTS.search(text):
+        return "code"
     if _FIRST_PERSON.search(_ORDINAL_I.sub("", text)) or _FIRST_PERSON_START.search(text):
         return "first person"
     if level == "broad" and normalised(text) in _NO_CATEGORY:
@@ -145,6 +161,49 @@ def _echoes(label: str, examples: Collection[str], source: str) -> bool:
     """Whether at least half of a label's telling words come from an example of the prompt and not from the text."""
     of_label, of_source = _stems(label), _stems(source)
     return any(2 * len((of_label & _stems(example)) - of_source) >= max(1, len(of_label)) for example in examples)
+
+
+def _leaks(label: str, prompt_texts: tuple[str, ...], source: str) -> bool:
+    """Whether a label, as it stands, in rot13 or backwards, says what the prompt says and the text does not."""
+    runs, letters = _runs_and_letters(prompt_texts)
+    of_source, source_letters = f" {normalised(source)} ", _letters(source)
+    for reading in (label, codecs.encode(label, "rot13"), label[::-1], " ".join(reversed(label.split()))):
+        if any(run in runs and f" {run} " not in of_source for run in _word_runs(reading)):
+            return True
+        said = _letters(reading)
+        if len(said) >= LEAKED_LETTERS and any(said in each for each in letters) and said not in source_letters:
+            return True
+    return False
+
+
+@lru_cache(maxsize=8)
+def _runs_and_letters(texts: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    return frozenset(run for text in texts for run in _word_runs(text)), tuple(_letters(text) for text in texts)
+
+
+def _word_runs(text: str) -> set[str]:
+    words = normalised(text).split()
+    return {" ".join(words[place : place + LEAKED_WORDS]) for place in range(len(words) - LEAKED_WORDS + 1)}
+
+
+def _letters(text: str) -> str:
+    return normalised(text).replace(" ", "")
+
+
+def _dictated(labels: dict[Level, str], source: str) -> Level | None:
+    """The level whose label a text orders, rather than being about it: of a text with orders a specific label has half of its telling words from the rest, and none of both is said near an order alone."""
+    found = without_orders(source)
+    if found is None:
+        return None
+    rest, near, far = (f" {normalised(folded(text))} " for text in found)
+    for level, label in labels.items():
+        words = f" {normalised(folded(label))} "
+        if words in near and words not in far:
+            return level
+    specific, broad, of_rest = _stems(folded(labels["specific"])), _stems(folded(labels["broad"])), _stems(rest)
+    if 2 * len(specific & of_rest) < max(1, len(specific)):
+        return "specific"
+    return "broad" if (broad & _stems(near)) - of_rest else None
 
 
 def _stems(text: str) -> set[str]:

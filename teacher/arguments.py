@@ -24,6 +24,10 @@ Reads `labels`; writes `items`, whole and in one commit, where they changed. Ite
 AUDIT = """Labels of one or several teachers on the same contents, side by side: how often they are rejected, how much they tell apart, how far they agree in meaning.
 
 Reads `labels` and `units`; writes nothing. What a teacher labelled, another one labels too with 'kindred teacher label --set teacher.asked_by=VERSION'."""
+JUDGE = """Graded relevance of items for units and histories of people to train on: an encoder finds the nearest, the teacher ranks them by two prompts.
+
+Reads `examples`, `items`, the vectors of `item_vectors` where they are there, and the registered encoder; writes `judgements`, of which 'kindred trainer examples' makes grades, better positives and hard
+negatives. What this teacher has judged before, with these prompts and this encoder, is not judged again; with nothing left the model is not even loaded."""
 IMPORT_ITEMS = """An app's own items, as `teacher.catalogue` in the settings describes them: a table of ids and words, CSV, JSON lines or Parquet.
 
 Reads FILE; writes `items` and `item_rejects`, of which it replaces those of this catalogue, where they changed. Items of labels and of other catalogues stay."""
@@ -90,8 +94,23 @@ def audit(argv: Sequence[str] | None = None) -> JobArguments:
         "--page", metavar="FILE", type=Path, help="write a page instead, on which a reader ticks what is right; whose labels they are is not told"
     )
     what.add_argument("--ticks", metavar="FILE", type=Path, help="count instead what was ticked on that page")
+    what.add_argument(
+        "--judge", action="store_true", help="ask the teacher's model besides whether labels follow from their texts, and broad ones from specific ones"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return _checked(parse_job_arguments(parser, argv), "labels", "units")
+
+
+def judge(argv: Sequence[str] | None = None) -> JobArguments:
+    """The shared arguments; there must be examples and items, and the encoder that the settings name where it is the registered one. Raises EncoderError without it."""
+    from lake.config import LakeConfig
+    from lake.presence import require_encoder
+    from teacher.config import TeacherConfig
+
+    arguments = _checked(job_arguments(argv, JUDGE), "examples", "items")
+    if arguments.section("teacher", TeacherConfig).judge.encoder is None:
+        require_encoder(arguments.section("lake", LakeConfig))
+    return arguments
 
 
 def items(argv: Sequence[str] | None = None) -> JobArguments:

@@ -113,6 +113,11 @@ class EndpointConfig(StageConfig):
         "schema",
         description="How JSON is asked of a chat model: by its schema, as any JSON object, or in the words of the prompt alone; for endpoints that know no better.",
     )
+    top_logprobs: int = Field(
+        20,
+        gt=1,
+        description="Likeliest tokens of an answer whose log-probabilities are asked for where items are judged; as many as the endpoint gives: 20 of most, 5 of some.",
+    )
     body: dict[str, Any] = Field({}, description="Further fields of every request, e.g. chat_template_kwargs: {enable_thinking: false}.")
 
     @field_serializer("base_url")
@@ -137,6 +142,35 @@ class AuditConfig(StageConfig):
     device: str | None = Field(None, description="Where it runs, e.g. 'cuda:1'; None chooses.")
     same_meaning_cosine: float = Field(0.9, gt=0, le=1, description="Cosine from which two labels say the same; as trainer.evaluation.same_meaning_cosine.")
     page_contents: int = Field(200, gt=0, description="Contents on the page for a reader, at most.")
+
+
+class JudgeConfig(StageConfig):
+    """`teacher.judge`: for what 'kindred teacher judge' judges items, who finds them, and how they are judged."""
+
+    units: int = Field(1000, ge=0, description="Labelled units for which items are judged, at most.")
+    histories: int = Field(1000, ge=0, description="Histories up to a cut for which items are judged, at most.")
+    per_person: int = Field(8, gt=0, description="Of each of these that one person gives, at most.")
+    levels: tuple[Literal["specific", "broad"], ...] = Field(("specific",), min_length=1, description="Levels of the items; each is judged by itself.")
+    neighbours: int = Field(20, gt=1, description="Items that are judged for each, the nearest; the teacher's own label besides.")
+    encoder: str | None = Field(
+        None,
+        description="Who finds the nearest: None is the registered champion; a version number or alias of the registry, an encoder's folder, or the folder or hub name of a frozen "
+        "sentence-transformers model, as 'all-MiniLM-L6-v2' that comes along.",
+    )
+    device: str | None = Field(None, description="Where it runs, e.g. 'cuda:1'; None chooses.")
+    likelihood: str | None = Field(
+        "likelihood",
+        description="Prompt by which the words of a unit or history are scored behind an item: the one that comes with Kindred, or a prompt file; None: none.",
+    )
+    relevance: str | None = Field("relevance", description="Prompt by which an item is put into classes of relevance, likewise.")
+    shown_units: int = Field(6, gt=0, description="Newest units of a history that the teacher reads.")
+    batch_queries: int = Field(16, gt=0, description="Units and histories judged and committed at once; hundreds on GPUs.")
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if self.likelihood is None and self.relevance is None:
+            raise ValueError("likelihood and relevance are both null; one of them must judge")
+        return self
 
 
 class TeacherConfig(StageConfig):
@@ -164,6 +198,7 @@ class TeacherConfig(StageConfig):
     )
     audit: AuditConfig = Field(AuditConfig(), description="What 'kindred teacher audit' looks at.")
     sample: SampleConfig = Field(SampleConfig(), description="What 'kindred teacher sample' picks.")
+    judge: JudgeConfig = Field(JudgeConfig(), description="What 'kindred teacher judge' judges.")
     batch_units: int = Field(64, gt=0, description="Contents labelled and committed at once, after which what prompts share is read anew; thousands on GPUs.")
     max_model_tokens: int = Field(2048, gt=0, description="Context length of the model in tokens, prompt and completion together.")
     dtype: str | None = Field(None, description="Number type of the weights in vLLM's words; None is float32 on a CPU and the model's own elsewhere.")

@@ -42,3 +42,19 @@ class Engine(Reader, Protocol):
     def complete(self, prompts: Sequence[Question], decoding: Decoding) -> list[Completion]:
         """One completion a prompt, in the order of the prompts, which all fit."""
         ...
+
+
+class Judge(Reader, Protocol):
+    """What a model is asked that judges: how likely it finds words, and which of some answers. None where it would not read one of them. Natural logarithms."""
+
+    def likelihoods(self, texts: Sequence[tuple[str, str]]) -> list[float | None]:
+        """Of each pair the mean log-probability of a token of the second text, read right behind the first, in their order."""
+        ...
+
+    def choices(self, prompts: Sequence[Question], answers: Sequence[str]) -> list[list[float] | None]:
+        """Of each prompt the log-probability that its answer begins as each of these answers does, in their orders."""
+        ...
+
+
+class JudgingEngine(Engine, Judge, Protocol):
+    """One that writes labels and judges."""

@@ -10,7 +10,7 @@ from lake.rendering import RENDERING_VERSION
 from teacher.answers import CHARACTER_LIMITS, LabelTexts, Refused, judge
 from teacher.engine import Completion, Decoding, Engine, Question, Reader
 from teacher.identity import Teacher
-from teacher.prompts import Prompt, broad_question, chat_question, own_labels, shortened, source_text, specific_question
+from teacher.prompts import Prompt, broad_question, chat_question, own_labels, own_texts, shortened, source_text, specific_question
 
 RAW_CHARS = 500
 SHARES = (1.0, 0.5, 0.25, 0.125)
@@ -64,7 +64,7 @@ def said(judged: LabelTexts | Refused, raw: str) -> dict[str, Any]:
 def _judged(prompt: Prompt, unit: Mapping[str, Any], reply: Reply) -> LabelTexts | Refused:
     if reply.fault:
         return Refused(reply.fault)
-    return judge(reply.specific, reply.broad, source=source_text(prompt, unit), examples=own_labels(prompt))
+    return judge(reply.specific, reply.broad, source=source_text(prompt, unit), examples=own_labels(prompt), prompt_texts=own_texts(prompt))
 
 
 def first_decoding(prompt: Prompt) -> Decoding:

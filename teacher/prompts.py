@@ -4,7 +4,7 @@ Two styles: `completion` for small models continues a list of examples and asks 
 the specific one's words; `chat` gives instructions and asks for JSON with both. What is the same for all units stands first, so that vLLM
 reads it once.
 
-User text is hostile: it stands on one line between quotation marks that it cannot close, and holds no token that a chat template knows.
+User text is hostile: it stands on one line between quotation marks that it cannot close, and holds no token that a chat template knows (`teacher/fence.py`).
 """
 
 import hashlib
@@ -21,11 +21,11 @@ from pydantic import Field, ValidationError
 from conf.errors import ConfigError
 from conf.settings import StageConfig
 from lake.rendering import nearest_context, own_words, plain, render_unit
+from teacher.fence import harmless
 
 PROMPTS = ("small", "chat")
 
-_TEMPLATE_TOKEN = re.compile(r"<\s*([|｜/]?[^\s<>]{0,40}?[|｜]?)\s*>|\[(/?[A-Z_]{3,20})\]")
-_CUE = re.compile(r"\b(post|thread|topic|category|specific|broad|self|parent)(\s*)[:：]", re.IGNORECASE)
+_QUOTED = re.compile('"[^"]*"')
 
 
 class Example(StageConfig):
@@ -87,6 +87,12 @@ def own_labels(prompt: Prompt) -> list[str]:
     return [*(example.specific for example in prompt.examples), *prompt.shown_labels]
 
 
+def own_texts(prompt: Prompt) -> tuple[str, ...]:
+    """What the prompt itself says, the labels that it shows aside: an answer that repeats it gives the prompt away."""
+    examples = (text for example in prompt.examples for text in (example.thread, example.post))
+    return (*_QUOTED.sub(" ", prompt.instructions).splitlines(), *examples, *(category.specific for category in prompt.categories))
+
+
 def specific_question(prompt: Prompt, unit: Mapping[str, Any]) -> str:
     """The examples with their labels, then the unit with the cue for its own."""
     shown = [f"{_post(example.thread, example.post)}\nTopic: {example.specific}\n\n" for example in prompt.examples]
@@ -119,12 +125,6 @@ def source_text(prompt: Prompt, unit: Mapping[str, Any]) -> str:
     shown = nearest_context(unit["context"], prompt.max_parents)
     texts = [plain(entry["text"], prompt.context_chars) for entry in shown]
     return " \n ".join([*texts, own_words(unit, prompt.own_chars), unit["community"] or ""])
-
-
-def harmless(text: str) -> str:
-    """Text that closes no quotation, starts no field of a prompt, and holds no token of a chat template."""
-    text = _TEMPLATE_TOKEN.sub(lambda match: f"({match[1] or match[2] or ''})", text.replace('"', "'"))
-    return _CUE.sub(r"\1\2 -", text)
 
 
 def _quoted(text: str) -> str:

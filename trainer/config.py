@@ -46,6 +46,10 @@ class ExamplesConfig(StageConfig):
     hard_negative_grade: float = Field(
         0.25, ge=0, le=1, description="Grade of a judged item (`judgements`) up to which it is a hard negative of the history that it was judged for."
     )
+    judged_positives: bool = Field(
+        False,
+        description="The item that was judged best for a unit (`judgements`) takes the place of its label, where that got a lower grade; of people to train on alone.",
+    )
     label_set: list[str] | None = Field(None, description="Teacher versions whose labels count; None takes all.")
     memory_mb: int = Field(1024, gt=0, description="MiB of histories held at once while examples are made.")
     labels_at_once: int = Field(5_000_000, gt=0, description="Labels held at once; where there are more, histories are read several times.")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lake.labels import LEVELS
 from lake.rendering import plain
+from teacher.audit.judging import JudgedFigures
 from teacher.audit.measures import MOST, PairFigures, Share, TeacherFigures
 from teacher.audit.ticks import Judged
 
@@ -11,14 +12,18 @@ MODEL_CHARS = 72
 Row = tuple[str, Sequence[str]]
 
 
-def audit_text(teachers: Sequence[TeacherFigures], pairs: Sequence[PairFigures], contents: int, interval: float) -> str:
-    """Two tables: a column for each teacher, and one for each two of them."""
+def audit_text(
+    teachers: Sequence[TeacherFigures], pairs: Sequence[PairFigures], judged: Sequence[JudgedFigures], contents: int, interval: float
+) -> str:  # fmt: skip
+    """Two tables: a column for each teacher, and one for each two of them; and where a model judged, one more of each teacher."""
     blocks = [
         f"{contents} contents; in brackets what holds the mean with a chance of {interval:.0%}, by resamples of contents.",
         _table(_of_teachers(teachers)),
     ]
     if pairs:
         blocks.append(_table(_of_pairs(pairs)))
+    if judged:
+        blocks.append(_table(_as_judged(judged)))
     return "\n\n".join(blocks)
 
 
@@ -63,6 +68,20 @@ def _of_pairs(pairs: Sequence[PairFigures]) -> list[Row]:
         ("cosine to another content's", [f"{each.cosine_of_others:.3f}" for each in pairs]),
         ("nearer than another content's", [_share(each.told_apart) for each in pairs]),
     ]
+
+
+def _as_judged(judged: Sequence[JudgedFigures]) -> list[Row]:
+    rows: list[Row] = [("as the model judges", [each.teacher_version for each in judged]), ("labelled contents", [str(each.contents) for each in judged])]
+    for name, answers in (
+        ("text says the specific label", [each.supported for each in judged]),
+        ("specific belongs to broad", [each.entailed for each in judged]),
+    ):
+        rows += [
+            (name, [_share(each.yes) for each in answers]),
+            ("  the same of another content's label", [_share(each.yes_of_others) for each in answers]),
+            ("  likelier than of another content's", [_share(each.told_apart) for each in answers]),
+        ]
+    return rows
 
 
 def _rejected(figures: TeacherFigures) -> str:

@@ -8,23 +8,26 @@ What one prompt is refused for (too long, a content filter) becomes that content
 
 import asyncio
 import logging
+import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 from openai.types import Completion as TextAnswer
 from openai.types.chat import ChatCompletion
 
-from conf.errors import TeacherError
+from conf.errors import ConfigError, TeacherError
 from conf.secrets import text_without_secrets
 from teacher.config import KEY_VARIABLE, EndpointConfig
 from teacher.engine import Completion, Decoding, Question
 from teacher.engines.tokens import PromptTokens
 
 logger = logging.getLogger(__name__)
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 TOO_LONG, FILTERED, REFUSED = "prompt: too many tokens", "prompt: refused by a content filter", "prompt: refused by the endpoint"
 _SAYS_TOO_LONG = re.compile(r"context.?(?:length|window)|maximum (?:context|model length)|too many tokens|too long|longer than", re.IGNORECASE)
@@ -48,24 +51,83 @@ class OpenAiEngine:
         """One completion a prompt, in the order of the prompts; one with a `refusal` where the endpoint refuses it. Raises TeacherError where it refuses all, or does not answer."""
         return asyncio.run(self._complete(prompts, decoding))
 
+    def likelihoods(self, texts: Sequence[tuple[str, str]]) -> list[float | None]:
+        """As `teacher.engine.Judge` has it, None where the endpoint refuses a text. Raises ConfigError where it tells no log-probabilities of prompts: vLLM's server does, most others do not."""
+        return asyncio.run(self._all(texts, self._likelihood))
+
+    def choices(self, prompts: Sequence[Question], answers: Sequence[str]) -> list[list[float] | None]:
+        """As `teacher.engine.Judge` has it, None where the endpoint refuses a prompt; an answer that is not among the likeliest tokens counts like the last of these. Raises ConfigError where it tells none."""
+
+        async def chances(client: openai.AsyncOpenAI, prompt: Question) -> list[float] | None:
+            return _of_answers(await self._likeliest(client, prompt), answers)
+
+        return asyncio.run(self._all(prompts, chances))
+
     async def _complete(self, prompts: Sequence[Question], decoding: Decoding) -> list[Completion]:
+        async def one(client: openai.AsyncOpenAI, prompt: Question) -> Completion:
+            return await self._one(client, prompt, decoding)
+
+        answers = await self._all(prompts, one)
+        if answers and all(answer.refusal for answer in answers):
+            async with openai.AsyncOpenAI(**_access(self._endpoint)) as client:
+                await self._refuses_not_all(client, prompts[0], decoding, answers[0].text)
+        return answers
+
+    async def _all(self, asked: Sequence[Asked], ask: Callable[[openai.AsyncOpenAI, Asked], Awaitable[Answer]]) -> list[Answer]:
+        """What comes of each, some of them under way at one time."""
         turns = asyncio.Semaphore(self._endpoint.requests_at_once)
         async with openai.AsyncOpenAI(**_access(self._endpoint)) as client:
 
-            async def in_turn(prompt: Question) -> Completion:
+            async def in_turn(each: Asked) -> Answer:
                 async with turns:
-                    return await self._one(client, prompt, decoding)
+                    return await ask(client, each)
 
-            asked = [asyncio.create_task(in_turn(prompt)) for prompt in prompts]
+            under_way = [asyncio.create_task(in_turn(each)) for each in asked]
             try:
-                answers = await asyncio.gather(*asked)
+                return list(await asyncio.gather(*under_way))
             finally:  # where one failed for a reason of all, the others end with it
-                for task in asked:
+                for task in under_way:
                     task.cancel()
-                await asyncio.gather(*asked, return_exceptions=True)
-            if answers and all(answer.refusal for answer in answers):
-                await self._refuses_not_all(client, prompts[0], decoding, answers[0].text)
-            return answers
+                await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _likelihood(self, client: openai.AsyncOpenAI, texts: tuple[str, str]) -> float | None:
+        before, text = texts
+        body = {**self._endpoint.body, "prompt_logprobs": 0}
+        asked = client.completions.create(model=self._model, prompt=before + text, max_tokens=1, temperature=0, extra_body=body)
+        answer = await self._told(asked)
+        told = None if answer is None else (self._only_choice(answer).model_extra or {}).get("prompt_logprobs")
+        if answer is not None and not told:
+            raise ConfigError(
+                f"{self._place} tells no log-probabilities of a prompt's tokens, by which query likelihood is judged; set teacher.judge.likelihood=null to judge by relevance alone"
+            )
+        return None if answer is None else _mean_behind(told or [], text)
+
+    async def _likeliest(self, client: openai.AsyncOpenAI, prompt: Question) -> Mapping[str, float] | None:
+        """The likeliest tokens that an answer may begin with, and their log-probabilities; None where the endpoint refuses the prompt."""
+        settings: dict[str, Any] = {"model": self._model, "max_tokens": 1, "temperature": 0, "extra_body": dict(self._endpoint.body)}
+        if isinstance(prompt, str):
+            text = await self._told(client.completions.create(prompt=prompt, logprobs=self._endpoint.top_logprobs, **settings))
+            of_text = None if text is None else self._only_choice(text).logprobs
+            found: Mapping[str, float] = of_text.top_logprobs[0] if of_text is not None and of_text.top_logprobs else {}
+        else:
+            messages: list[Any] = [*prompt]
+            text = await self._told(client.chat.completions.create(messages=messages, logprobs=True, top_logprobs=self._endpoint.top_logprobs, **settings))
+            of_chat = None if text is None else self._only_choice(text).logprobs
+            found = {each.token: each.logprob for each in of_chat.content[0].top_logprobs} if of_chat is not None and of_chat.content else {}
+        if text is not None and not found:
+            raise ConfigError(f"{self._place} tells no log-probabilities of answers, by which items are judged; ask another endpoint, or engine vllm")
+        return None if text is None else found
+
+    async def _told(self, asked: Awaitable[Answer]) -> Answer | None:
+        """What the endpoint answers; None where it refuses this one request. Raises TeacherError where it refuses all, or does not answer."""
+        try:
+            return await asked
+        except openai.APIStatusError as error:
+            if error.status_code in (400, 413, 422) and _refused(error).refusal != REFUSED:
+                return None
+            raise _failure(error, self._model, self._endpoint) from None
+        except (openai.OpenAIError, ValueError) as error:  # ValueError: what came is no JSON
+            raise _failure(error, self._model, self._endpoint) from None
 
     async def _refuses_not_all(self, client: openai.AsyncOpenAI, prompt: Question, decoding: Decoding, reason: str) -> None:
         """Raise TeacherError where harmless words are refused too: then the request is wrong and not the prompts."""
@@ -115,6 +177,31 @@ class OpenAiEngine:
         if not choices:
             raise TeacherError(f"{self._place} answers something else than a completion; is teacher.openai.base_url right (it ends in '/v1' as a rule)?")
         return choices[0]
+
+
+def _of_answers(likeliest: Mapping[str, float] | None, answers: Sequence[str]) -> list[float] | None:
+    """Of each answer the log-probability of all tokens that it, and no other, begins with; of one with none of them that of the least likely token."""
+    if likeliest is None:
+        return None
+    chances: list[list[float]] = [[] for _ in answers]
+    for token, chance in likeliest.items():
+        begun = [place for place, answer in enumerate(answers) if token.strip() and answer.lower().startswith(token.strip().lower())]
+        if len(begun) == 1:
+            chances[begun[0]].append(chance)
+    least = min(likeliest.values())
+    return [math.log(sum(map(math.exp, each))) if each else least for each in chances]
+
+
+def _mean_behind(told: Sequence[Mapping[str, Mapping[str, Any]] | None], text: str) -> float | None:
+    """Of the tokens of a prompt that write this text at its end; None where there are none."""
+    chances, letters = [], 0
+    for of_token in reversed(told):
+        if letters >= len(text) or not of_token:
+            break
+        read = next(iter(of_token.values()))
+        chances.append(float(read["logprob"]))
+        letters += len(read.get("decoded_token") or "")
+    return sum(chances) / len(chances) if chances else None
 
 
 def served_model(model: str, endpoint: EndpointConfig) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from conf.errors import ConfigError
 from lake.config import LakeConfig
 from teacher.config import TeacherConfig
-from teacher.engine import Engine
+from teacher.engine import JudgingEngine
 from teacher.engines.tokens import PromptTokens, load_tokens
 from teacher.identity import Teacher, model_folder
 
 
-def start_engine(lake: LakeConfig, config: TeacherConfig, teacher: Teacher) -> Engine:
+def start_engine(lake: LakeConfig, config: TeacherConfig, teacher: Teacher) -> JudgingEngine:
     """The engine of `teacher.engine`, with the teacher's model. Raises TeacherError, ConfigError."""
     if config.engine == "openai":
         from teacher.engines.openai_engine import OpenAiEngine

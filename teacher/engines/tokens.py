@@ -19,6 +19,16 @@ class PromptTokens:
         messages: list[Any] = [*prompt]
         return list(self._tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False, add_generation_prompt=True, enable_thinking=False))
 
+    def behind(self, before: str, text: str) -> tuple[list[int], int]:
+        """The tokens of both texts as the model reads them, and how many of them belong to the first."""
+        read = self._tokenizer(before + text, return_offsets_mapping=True)
+        ends = [end for _, end in read["offset_mapping"]]
+        return list(read["input_ids"]), next((place for place, end in enumerate(ends) if end > len(before)), len(ends))
+
+    def beginning(self, answer: str) -> int:
+        """The first token of an answer."""
+        return int(self._tokenizer.encode(answer, add_special_tokens=False)[0])
+
     def fits(self, prompt: Question, decoding: Decoding) -> bool:
         """Whether prompt and answer are together no more than the model's context."""
         return self._max_tokens is None or len(self.of(prompt)) + decoding.max_tokens <= self._max_tokens

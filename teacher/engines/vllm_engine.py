@@ -1,4 +1,4 @@
-"""The language model that writes labels: vLLM in this process, on a CPU or on GPUs (edge).
+"""The language model that writes labels, and judges items: vLLM in this process, on a CPU or on GPUs (edge).
 
 Follows https://docs.vllm.ai (0.32): `LLM.generate` for plain completions, `LLM.chat` for messages through the model's own template,
 structured outputs by xgrammar. Decoding is greedy. What a call returns depends on its prompts alone: the prefix cache is emptied first
@@ -62,9 +62,34 @@ class VllmEngine:
             stop=list(decoding.stop) or None,
             structured_outputs=StructuredOutputsParams(json=json.dumps(decoding.schema)) if decoding.schema else None,
         )
+        return [_completion(output) for output in self._in_two_parts(prompts, sampling)]
+
+    def likelihoods(self, texts: Sequence[tuple[str, str]]) -> list[float | None]:
+        """As `teacher.engine.Judge` has it. Texts that do not fit are a TeacherError."""
+        from vllm import SamplingParams
+
+        tokens = [self._tokens.behind(*each) for each in texts]
+        prompts = [{"prompt_token_ids": ids} for ids, _ in tokens]
+        outputs = self._llm.generate(prompts, SamplingParams(temperature=0, max_tokens=1, prompt_logprobs=0), use_tqdm=False) if prompts else []  # type: ignore[arg-type]
+        return [_mean(output, ids, first) for output, (ids, first) in zip(outputs, tokens, strict=True)]
+
+    def choices(self, prompts: Sequence[Question], answers: Sequence[str]) -> list[list[float] | None]:
+        """As `teacher.engine.Judge` has it. Raises TeacherError where two answers begin with the same token, or a prompt does not fit."""
+        from vllm import SamplingParams
+
+        if not prompts:
+            return []
+        first = [self._tokens.beginning(f" {answer}" if isinstance(prompts[0], str) else answer) for answer in answers]
+        if len(set(first)) < len(first):
+            raise TeacherError(f"two of the answers {', '.join(answers)} begin with the same token of this model; give them other words in the prompt file")
+        sampling = SamplingParams(temperature=0, max_tokens=1, logprob_token_ids=first)
+        chances = (output.outputs[0].logprobs[0] for output in self._in_two_parts(prompts, sampling))
+        return [[of_tokens[token].logprob for token in first] for of_tokens in chances]
+
+    def _in_two_parts(self, prompts: Sequence[Question], sampling: Any) -> list[Any]:
+        """What comes of each prompt, the first of them asked before the others: it fills the cache that is emptied for them all."""
         self._llm.reset_prefix_cache()
-        outputs = [output for part in (prompts[:1], prompts[1:]) if part for output in self._ask(part, sampling)]
-        return [_completion(output) for output in outputs]
+        return [output for part in (prompts[:1], prompts[1:]) if part for output in self._ask(part, sampling)]
 
     def _ask(self, prompts: Sequence[Question], sampling: Any) -> list[Any]:
         try:
@@ -78,6 +103,12 @@ class VllmEngine:
 def _completion(output: Any) -> Completion:
     answer = output.outputs[0]
     return Completion(answer.text, answer.finish_reason == "stop", len(output.prompt_token_ids or ()), len(answer.token_ids), output.num_cached_tokens or 0)
+
+
+def _mean(output: Any, tokens: Sequence[int], first: int) -> float | None:
+    """Of the tokens of a prompt from the first on; None where there are none."""
+    chances = [of_tokens[token].logprob for of_tokens, token in zip(output.prompt_logprobs[first:], tokens[first:], strict=True)]
+    return sum(chances) / len(chances) if chances else None
 
 
 def _set_environment(kv_cache_gigabytes: int) -> None:

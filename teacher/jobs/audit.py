@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,19 @@ from lake.models import model_folder
 from lake.units import UNITS
 from teacher import arguments as teacher_arguments
 from teacher.audit.audited import find_teachers, read_audited
+from teacher.audit.judging import JudgedFigures, judged_figures
 from teacher.audit.measures import INTERVAL, Audited, Encode, Vectors, pair_figures, teacher_figures
 from teacher.audit.page import render_page, shown_contents
 from teacher.audit.table import audit_text, ticks_text
 from teacher.audit.ticks import answer_code, judged, read_ticks
 from teacher.config import AuditConfig, TeacherConfig
+from teacher.engine import Judge
+from teacher.engines.start import start_engine
+from teacher.identity import Teacher, find_teacher
+from teacher.judgements.prompts import load_judge_prompt
 
 logger = logging.getLogger(__name__)
+StartJudge = Callable[[LakeConfig, TeacherConfig, Teacher], Judge]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,9 +38,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     run_job(teacher_arguments.audit(argv))
 
 
-def run_job(arguments: JobArguments) -> None:
+def run_job(arguments: JobArguments, start: StartJudge = start_engine) -> None:
     """Print the figures; or write the page, or count what was ticked on it."""
-    lake, config, values = arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig).audit, arguments.values
+    lake, settings, values = arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig), arguments.values
+    config = settings.audit
     tables = inputs_now(lake, reads=(LABELS, UNITS))
     teachers = find_teachers(lake, tables, values.teacher)
     if values.ticks:
@@ -46,17 +53,25 @@ def run_job(arguments: JobArguments) -> None:
         values.page.write_text(page, encoding="utf-8")
         print(values.page)
         return
-    print_figures(audited, config, values.json)
+    print_figures(audited, config, judged_labels(lake, settings, audited, units, start) if values.judge else [], values.json)
 
 
-def print_figures(audited: Audited, config: AuditConfig, as_json: bool) -> None:
-    """What can be told without a reader."""
+def print_figures(audited: Audited, config: AuditConfig, judged: Sequence[JudgedFigures], as_json: bool) -> None:
+    """What can be told without a reader, and what a model said."""
     encode = frozen_encoder(config)
     teachers, pairs = teacher_figures(audited, encode), pair_figures(audited, encode, config.same_meaning_cosine)
     if as_json:
-        print(json.dumps({"contents": len(audited.contents), "teachers": as_json_objects(teachers), "pairs": as_json_objects(pairs)}))
+        figures = {"teachers": as_json_objects(teachers), "pairs": as_json_objects(pairs), "judged": as_json_objects(judged)}
+        print(json.dumps({"contents": len(audited.contents), **figures}))
     else:
-        print(audit_text(teachers, pairs, len(audited.contents), INTERVAL))
+        print(audit_text(teachers, pairs, judged, len(audited.contents), INTERVAL))
+
+
+def judged_labels(lake: LakeConfig, config: TeacherConfig, audited: Audited, units: Mapping[str, Mapping[str, Any]], start: StartJudge) -> list[JudgedFigures]:
+    """What the model of these settings says of all labels."""
+    teacher = find_teacher(config)
+    supported, entailed = (load_judge_prompt(name, "relevance") for name in ("supported", "entailed"))
+    return judged_figures(audited, units, start(lake, config, teacher), supported, entailed, teacher.prompt.style == "chat")
 
 
 def print_ticks(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], config: AuditConfig, file: Path, as_json: bool) -> None:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from deltalake import DeltaTable
-from tqdm import tqdm
 
 from conf.arguments import JobArguments
 from conf.errors import TeacherError
-from conf.logs import NOTICE, Pace
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import RunRecord, job_run
@@ -23,6 +21,7 @@ from teacher.engine import Engine
 from teacher.engines.start import start_engine
 from teacher.identity import Teacher, find_teacher
 from teacher.labelling import ask, label_rows
+from teacher.progress import Progress
 from teacher.selected_units import SelectedPart, answered_contents, chosen_units, pending_units, selected_parts
 from teacher.selection import ContentBatch, content_batches
 from teacher.speed import LABEL_JOB, MILLISECONDS, tokens_of
@@ -96,7 +95,7 @@ def _label_batches(
     """
     reasons: Counter[str | None] = Counter()
     before, began = arrow_tables.create_table(lake, LABELS), time.monotonic()
-    with _Progress(pending) as progress:
+    with Progress(pending, "label", "unit") as progress:
         for batch in batches:
             replies = dict(zip(batch.units, ask(engine, teacher.prompt, list(batch.units.values())), strict=True))
             rows = label_rows(teacher, batch.batch_id, batch.units, replies, datetime.now(UTC))
@@ -129,28 +128,6 @@ def _check_rejects(reasons: Mapping[str | None, int], max_share: float) -> None:
             f"{rejects / contents:.0%} of {contents} selected contents came to no label, more than teacher.max_reject_share={max_share}: {common}; "
             "look at the rows of labels that have a reason, and try another teacher.prompt or teacher.model"
         )
-
-
-class _Progress:
-    """A bar on a terminal, elsewhere a log line now and then: done, total, rate."""
-
-    def __init__(self, total: int) -> None:
-        self._bar = tqdm(total=total, unit="unit", desc="label", disable=None)
-        self._total, self._done, self._since, self._pace = total, 0, time.monotonic(), Pace()
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def done(self, units: int) -> None:
-        """Count units that are committed."""
-        self._done += units
-        self._bar.update(units)
-        if self._bar.disable and (self._pace.is_due() or self._done == self._total):
-            rate = self._done / (time.monotonic() - self._since)
-            logger.log(NOTICE, "labelled %d of %d units, %.1f units/s", self._done, self._total, rate)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from lake.config import LakeConfig
 from lake.labels import LABELS, Label
 from lake.schema import rows_table
 from pipeline import cli
+from teacher import arguments
 from teacher.config import AuditConfig, TeacherConfig
+from teacher.engine import Decoding, Question
+from teacher.jobs.audit import run_job
 from teacher.jobs.label import label_units
 from teacher.selected_units import contents_asked_of_all
 
@@ -111,6 +115,42 @@ def test_contents_are_the_first_by_hash_of_those_that_all_were_asked_about(lake:
     held.clear()
     contents_asked_of_all(lake, ["all"], 1, None)
     assert sum(table.num_rows for table in held) < 60
+
+
+class WordJudge:
+    """Says Yes where half of the words of what is asked about stand in the rest of the question, of a category always; does not read of cats."""
+
+    def fits(self, prompt: Question, decoding: Decoding) -> bool:
+        return True
+
+    def likelihoods(self, texts: Sequence[tuple[str, str]]) -> list[float | None]:
+        raise AssertionError("nobody asks")
+
+    def choices(self, prompts: Sequence[Question], answers: Sequence[str]) -> list[list[float] | None]:
+        return [
+            None if "post is" in str(prompt) and "the cat" in str(prompt) else [0.0, -1.0] if self._is_right(str(prompt)) else [-1.0, 0.0] for prompt in prompts
+        ]
+
+    def _is_right(self, prompt: str) -> bool:
+        *_, query, _, item, _ = prompt.split('"')
+        words = {*item.lower().split()} - {"a", "for", "the", "of", "and", "over"}
+        return "category" in prompt or 2 * len(words & {*query.lower().replace("?", "").split()}) >= len(words)
+
+
+def test_a_model_judges_whether_labels_follow_from_their_texts(labelled: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    def audited(*words: str) -> str:
+        capsys.readouterr()
+        run_job(arguments.audit(["--lake", labelled.path, "--judge", *words]), lambda *_: WordJudge())
+        return capsys.readouterr().out
+
+    (found,) = json.loads(audited("--json"))["judged"]
+    assert (found["teacher_version"], found["contents"]) == (STRONG, 5)
+    assert found["supported"]["yes"]["mean"] == 1.0, "of the four that the model reads"
+    assert found["supported"]["yes_of_others"]["mean"] == 0.0
+    assert found["supported"]["told_apart"]["mean"] == 1.0
+    assert found["entailed"]["yes"]["mean"] == 1.0
+    assert found["entailed"]["told_apart"]["mean"] is None, "all have the same category, and nothing is another's"
+    assert "text says the specific label" in audited()
 
 
 def test_labels_of_no_unit_are_nobodys(lake: LakeConfig, capsys: pytest.CaptureFixture[str]) -> None:

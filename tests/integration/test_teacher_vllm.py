@@ -15,16 +15,18 @@ from teacher_lake import TEXTS, answers, histories, unit_row, write_histories, w
 from lake import arrow_tables
 from lake.config import LakeConfig
 from lake.job_runs import inputs_now, last_done_run
+from lake.judgements import JUDGEMENTS
 from lake.labels import LABELS
 from lake.units import SEQUENCES, UNITS
 from teacher.config import SampleConfig, TeacherConfig
-from teacher.engine import Engine
+from teacher.jobs.judge import judge_items
 from teacher.jobs.label import label_units
 from teacher.jobs.sample import forecast_sample, sample_contents
 from teacher.sample.forecast import together
 from teacher.sample.sampled import SampleForecast, pick
 from teacher.sample.sampled import forecast as sample_forecast
 from teacher.small_model import converted_folder
+from tests.planted_people import write_planted
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +36,7 @@ def label_in_a_process(lake: LakeConfig) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "teacher.jobs.label", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL)
 
 
-def not_started(*_: Any) -> Engine:
+def not_started(*_: Any) -> Any:
     raise AssertionError("the engine was started with nothing to do")
 
 
@@ -76,6 +78,24 @@ def took_what_was_forecast(lake: LakeConfig, config: TeacherConfig, forecast: Sa
     assert foretold.price(measured.costs) == pytest.approx(2 * (foretold.hours(measured.costs) or 0))
 
 
+def all_was_judged_and_a_second_run_judges_nothing(lake: LakeConfig) -> None:
+    """Each drawn unit and history has grades of all its items, the unit's own label among them."""
+    rows = written(lake, JUDGEMENTS)
+    queries = {row["query_id"] for row in rows}
+    assert len(queries) == 8
+    assert sum(query_id.startswith("history:") for query_id in queries) == 2
+    for query_id in queries:
+        grades = [row["grade"] for row in rows if row["query_id"] == query_id]
+        assert 4 <= len(grades) <= 5
+        assert 0 <= min(grades) < max(grades) <= 1
+    run = last_done_run(lake, "teacher judge")
+    assert run is not None
+    assert run.rows["specific, unit: judged with the label that is there"] == 6
+    version = arrow_tables.table_version(lake, JUDGEMENTS)
+    judge_items(lake, CONFIG, not_started)
+    assert arrow_tables.table_version(lake, JUDGEMENTS) == version
+
+
 @pytest.mark.timeout(1500)
 def test_real_labels_survive_a_kill_and_a_second_run_costs_nothing(lake: LakeConfig) -> None:
     undisturbed = lake.model_copy(update={"path": lake.path + "-undisturbed"})
@@ -89,7 +109,10 @@ def test_real_labels_survive_a_kill_and_a_second_run_costs_nothing(lake: LakeCon
     sampling = CONFIG.model_copy(update={"sample": SampleConfig(contents=40, probed_prompts=25, price_per_hour=2)})
     sample_contents(sampled, sampling)
     forecast = forecast_sample(sampled, sampling)
-    run_to_the_end(lake, undisturbed, sampled)
+    judged = lake.model_copy(update={"path": lake.path + "-judged"})
+    write_planted(judged, train=4, validation=0)
+    run_to_the_end(lake, undisturbed, sampled, judged)
+    all_was_judged_and_a_second_run_judges_nothing(judged)
     took_what_was_forecast(sampled, sampling, forecast)
     assert written(lake, LABELS) == written(undisturbed, LABELS)
 

@@ -19,6 +19,7 @@ from conf.errors import TeacherError
 from lake.config import LakeConfig
 from lake.labels import LABELS
 from teacher.config import TeacherConfig
+from teacher.engines.openai_engine import OpenAiEngine
 from teacher.engines.tokens import load_tokens
 from teacher.identity import find_teacher, model_folder
 from teacher.jobs.label import label_units
@@ -138,3 +139,22 @@ def test_a_model_that_is_not_served_is_one_sentence(lake: LakeConfig, server: st
     write_units(lake)
     with pytest.raises(TeacherError, match="has no model 'other'"):
         label_units(lake, settings(server, model="other"))
+
+
+@pytest.mark.timeout(900)
+def test_a_server_of_vllm_tells_how_likely_words_and_answers_are(server: str, folder: str) -> None:
+    config = settings(server)
+    engine = OpenAiEngine("small", config.openai, None)
+    question = "The capital of France is"
+    chances, refused = engine.choices([question, "Paris " * 5000], ["Paris", "the"])
+    assert refused is None, "it is too long"
+    assert chances is not None
+    assert chances[0] > chances[1]
+    paris, both, long = engine.likelihoods([(question, " Paris"), (question, " Paris bread"), ("Paris " * 5000, "x")])
+    (second,) = engine.likelihoods([(f"{question} Paris", " bread")])
+    assert long is None
+    assert paris == pytest.approx(chances[0], abs=0.05)
+    assert both == pytest.approx((paris + (second or 0)) / 2, abs=0.01)
+    (of_chat,) = engine.choices([[{"role": "user", "content": "Is Paris in France? Answer Yes or No."}]], ["Yes", "No"])
+    assert of_chat is not None
+    assert of_chat[0] > of_chat[1]

@@ -19,7 +19,7 @@ from trainer.examples.catalogue import NO_CATALOGUE, Catalogue
 from trainer.examples.cuts import NONE, Numbers, PersonHistory, cut_row, held_out, person_cuts
 from trainer.examples.held_out_acts import HeldOutFrom, held_out_cuts, held_out_from
 from trainer.examples.held_out_topics import NO_WORDS
-from trainer.examples.judgements import Judged, with_judgements
+from trainer.examples.judgements import Judged, with_better_labels, with_judgements
 from trainer.examples.person_labels import whole
 from trainer.topics import are_of_topics, text_keys
 
@@ -179,6 +179,8 @@ def examples_of(
         start = max(start, end - config.max_history_units)
         if judged:
             unit_ids = pc.struct_field(people.units.slice(start, end - start), "unit_id").to_pylist()
+            if config.judged_positives and part == "train":
+                row = with_better_labels(row, judged, never)
             row = with_judgements(row, unit_ids, judged, config.hard_negative_grade, frozenset() if part == "test" else never)
         _count(row, shares, counts)
         rows.append(row)

@@ -76,14 +76,14 @@ def test_a_teacher_of_rejects_alone_has_no_figures() -> None:
     assert all(math.isnan(number) for number in (figures.levels["specific"].entropy, figures.levels["specific"].of_its_text.mean))
     pairs = pair_figures(none, encode, 0.9)
     assert {pair.contents for pair in pairs} == {0}
-    assert "nan" in audit_text(teacher_figures(none, encode), pairs, 4, 0.9)
+    assert "nan" in audit_text(teacher_figures(none, encode), pairs, [], 4, 0.9)
     (told, *_) = json.loads(json.dumps(as_json_objects([figures])), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     assert told["levels"]["specific"]["of_its_text"] == {"mean": None, "low": None, "high": None}
 
 
 def test_no_name_of_a_model_steers_a_terminal_or_breaks_the_table() -> None:
     (figures,) = teacher_figures(audited(one=TOPICS), encode)
-    table = audit_text([figures.model_copy(update={"model": "my\x1b[2J\nmodel"})], [], 4, 0.9)
+    table = audit_text([figures.model_copy(update={"model": "my\x1b[2J\nmodel"})], [], [], 4, 0.9)
     assert "my [2J model" in table.splitlines()[3]
 
 
