@@ -24,6 +24,11 @@ Reads `labels`; writes `items`, whole and in one commit, where they changed. Ite
 AUDIT = """Labels of one or several teachers on the same contents, side by side: how often they are rejected, how much they tell apart, how far they agree in meaning.
 
 Reads `labels` and `units`; writes nothing. What a teacher labelled, another one labels too with 'kindred teacher label --set teacher.asked_by=VERSION'."""
+DISTIL = """A small language model that labels as a strong teacher did: it learns from the labels that `teacher.distil.teacher` gave, imported ones included.
+
+Reads `labels` and `units`; registers a model in MLflow (kindred-teacher), after it has labelled contents of people that it did not learn from into `labels`, and moves its alias where
+it agrees more with the strong teacher than the one before. Killed, it goes on from its last checkpoint; the same labels with the same settings are not learned twice.
+'kindred teacher label --set teacher.model=models:/kindred-teacher@distilled' labels with it."""
 IMPORT_ITEMS = """An app's own items, as `teacher.catalogue` in the settings describes them: a table of ids and words, CSV, JSON lines or Parquet.
 
 Reads FILE; writes `items` and `item_rejects`, of which it replaces those of this catalogue, where they changed. Items of labels and of other catalogues stay."""
@@ -92,6 +97,11 @@ def audit(argv: Sequence[str] | None = None) -> JobArguments:
     what.add_argument("--ticks", metavar="FILE", type=Path, help="count instead what was ticked on that page")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return _checked(parse_job_arguments(parser, argv), "labels", "units")
+
+
+def distil(argv: Sequence[str] | None = None) -> JobArguments:
+    """The shared arguments; there must be labels and units."""
+    return _checked(job_arguments(argv, DISTIL), "labels", "units")
 
 
 def items(argv: Sequence[str] | None = None) -> JobArguments:

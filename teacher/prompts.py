@@ -22,7 +22,7 @@ from conf.errors import ConfigError
 from conf.settings import StageConfig
 from lake.rendering import nearest_context, own_words, plain, render_unit
 
-PROMPTS = ("small", "chat")
+PROMPTS = ("small", "chat", "distilled")
 
 _TEMPLATE_TOKEN = re.compile(r"<\s*([|｜/]?[^\s<>]{0,40}?[|｜]?)\s*>|\[(/?[A-Z_]{3,20})\]")
 _CUE = re.compile(r"\b(post|thread|topic|category|specific|broad|self|parent)(\s*)[:：]", re.IGNORECASE)

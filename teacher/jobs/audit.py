@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 
 from conf.arguments import JobArguments
 from lake.config import LakeConfig
-from lake.encoder import load_model
 from lake.job_runs import Inputs, inputs_now
 from lake.labels import LABELS
-from lake.models import model_folder
 from lake.units import UNITS
 from teacher import arguments as teacher_arguments
 from teacher.audit.audited import find_teachers, read_audited
-from teacher.audit.measures import INTERVAL, Audited, Encode, Vectors, pair_figures, teacher_figures
+from teacher.audit.encoder import frozen_encoder
+from teacher.audit.measures import INTERVAL, Audited, pair_figures, teacher_figures
 from teacher.audit.page import render_page, shown_contents
 from teacher.audit.table import audit_text, ticks_text
 from teacher.audit.ticks import answer_code, judged, read_ticks
@@ -70,21 +68,6 @@ def print_ticks(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], confi
 def as_json_objects(figures: Sequence[BaseModel]) -> list[Any]:
     """Figures as JSON has them: it knows no NaN, and null stands for one."""
     return [json.loads(each.model_dump_json()) for each in figures]
-
-
-def frozen_encoder(config: AuditConfig) -> Encode:
-    """Texts -> vectors of the frozen encoder; a text that comes again is encoded once."""
-    model = load_model(str(model_folder(config.encoder)), config.device)
-    known: dict[str, Vectors] = {}
-
-    def encode(texts: Sequence[str]) -> Vectors:
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            known.update(zip(new, model.encode(new, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False), strict=True))
-        size = int(model.get_embedding_dimension() or 0)
-        return np.array([known[text] for text in texts], np.float32).reshape(len(texts), size)
-
-    return encode
 
 
 if __name__ == "__main__":
