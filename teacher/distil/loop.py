@@ -93,14 +93,14 @@ def _take_step(model: Any, optimizer: AdamW, batch: Sequence[Lesson], config: Di
     began_at = time.monotonic()
     loss = loss_sum(model, batch, accelerator) / sum(len(lesson.answer) for lesson in batch)
     loss.backward()
-    norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_gradient_norm))
-    _check_finite(number, loss=float(loss), gradient=norm)
+    norm, value = float(torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_gradient_norm)), float(loss.detach())
+    _check_finite(number, loss=value, gradient=norm)
     rate = learning_rate(number, of, config)
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
     optimizer.zero_grad()
-    return Step(number, of, float(loss), rate, norm, tokens_of_lessons(batch) / max(time.monotonic() - began_at, 1e-9))
+    return Step(number, of, value, rate, norm, tokens_of_lessons(batch) / max(time.monotonic() - began_at, 1e-9))
 
 
 def learning_rate(step: int, of: int, config: DistilConfig) -> float:
