@@ -178,6 +178,7 @@ class DistilConfig(StageConfig):
     )
     evaluation_steps: int = Field(50, gt=0, description="Steps between two looks at the held-out loss; a checkpoint is kept at each.")
     patience: int = Field(3, gt=0, description="Looks in a row that find no lower loss, after which it ends.")
+    hours: float | None = Field(None, gt=0, description="Hours of learning in one run, after which the next look is the last; None: as long as it takes.")
     seed: int = Field(0, ge=0, description="Of the order of contents.")
     registered_model: str = Field("kindred-teacher", description="Name of distilled teachers in the MLflow registry.")
     alias: str = Field("distilled", description="Alias of the best of them; it moves to one that agrees more with the strong teacher on held-out contents.")

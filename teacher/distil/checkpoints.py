@@ -56,16 +56,19 @@ class Checkpoints:
         except BlockingIOError:
             raise ConfigError(f"{folder}: another process distils the same labels with these settings; wait for it, or stop it") from None
 
-    def resume(self, model: torch.nn.Module, optimizer: Optimizer) -> Progress:
-        """Set model and optimizer to the newest checkpoint's, and say where it is; the beginning, and nothing set, where there is none."""
+    def progress(self) -> Progress:
+        """How far the newest checkpoint is; the beginning where there is none."""
         whole = self._whole()
-        if not whole:
-            return Progress()
-        newest = whole[-1]
-        _load_weights(model, newest)
-        _load_optimizer(optimizer, newest)
-        progress = Progress(**json.loads((newest / PROGRESS).read_text(encoding="utf-8")))
-        logger.info("going on after step %d", progress.step)
+        return Progress(**json.loads((whole[-1] / PROGRESS).read_text(encoding="utf-8"))) if whole else Progress()
+
+    def resume(self, model: torch.nn.Module, optimizer: Optimizer) -> Progress:
+        """Set model and optimizer to the newest checkpoint's, and say where it is; nothing is set where there is none."""
+        progress = self.progress()
+        if progress.step:
+            newest = self._of_step(progress.step)
+            _load_weights(model, newest)
+            _load_optimizer(optimizer, newest)
+            logger.info("going on after step %d", progress.step)
         return progress
 
     def save(self, model: torch.nn.Module, optimizer: Optimizer, progress: Progress) -> None:

@@ -22,7 +22,7 @@ from teacher.distil.card_text import card_text
 from teacher.distil.checkpoints import Checkpoints
 from teacher.distil.folder import FOLDER, load_base, teacher_card, write_folder
 from teacher.distil.held_out import HeldOutFigures, held_out_figures
-from teacher.distil.loop import Step, make_accelerator, train
+from teacher.distil.loop import Step, learned_until, make_accelerator, train
 from teacher.distil.plan import Plan, plan_distillation
 from teacher.distil.publishing import JOB
 from teacher.engines.start import start_engine
@@ -45,7 +45,7 @@ def distil(lake: LakeConfig, config: TeacherConfig, start: StartEngine = start_e
         return
     with job_run(lake, JOB, {"teacher": config, "inputs": plan.tables}) as record, publishing.distil_run(lake, plan, config.distil):
         record.versions_read.update(plan.tables.versions)
-        record.rows.update({"contents learned": len(plan.lessons.learned), "contents held out": len(plan.lessons.held_out)})
+        record.rows.update({"contents to learn from": len(plan.lessons.learned), "contents held out": len(plan.lessons.held_out)})
         record.dropped["contents: too many tokens"] += plan.lessons.left_out
         checkpoints = Checkpoints(work_folder(lake, plan))
         folder = checkpoints.folder / FOLDER
@@ -73,7 +73,8 @@ def train_folder(lake: LakeConfig, plan: Plan, config: TeacherConfig, checkpoint
             log.add(step)
             progress.done(step)
             record.rows["steps"] += 1
-    write_folder(folder, model, plan.folder, teacher_card(plan, config.distil, strong_model(lake, plan)))
+    contents = learned_until(plan.lessons, config.distil, checkpoints.progress().best_step or 0)
+    write_folder(folder, model, plan.folder, teacher_card(plan, config.distil, strong_model(lake, plan), contents))
     del model
     gc.collect()  # what is held of a GPU is the engine's next
 

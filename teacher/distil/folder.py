@@ -27,12 +27,12 @@ def load_base(folder: Path) -> Any:
         raise ConfigError(f"teacher.distil.base: no causal language model could be loaded from {folder} ({error})") from None
 
 
-def teacher_card(plan: Plan, config: DistilConfig, strong_model: str) -> TeacherCard:
-    """What the distilled teacher says of itself."""
+def teacher_card(plan: Plan, config: DistilConfig, strong_model: str, contents: int) -> TeacherCard:
+    """What the distilled teacher says of itself; it learned from so many contents."""
     base = public_name(config.base)
     return TeacherCard(
         name=f"{base}, distilled from {public_name(strong_model)}", prompt=plan.base.prompt, base=base, base_licence=licence_of(config.base), learned_from=plan.strong,
-        learned_from_model=strong_model, contents=len(plan.lessons.learned), held_out_share=config.held_out_share, inputs=plan.fingerprint,
+        learned_from_model=strong_model, contents=contents, held_out_share=config.held_out_share, inputs=plan.fingerprint,
     )  # fmt: skip
 
 

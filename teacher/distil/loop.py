@@ -70,13 +70,13 @@ def _processor_has_bf16() -> bool:
 def train(model: Any, lessons: Lessons, config: DistilConfig, accelerator: Accelerator, checkpoints: Checkpoints) -> Iterator[Step]:
     """Fine-tune the model in place, yielding each step as it is taken, from the newest checkpoint on; when it ends, the model is the one of the lowest held-out loss.
 
-    It ends early where `patience` looks at that loss in a row found none lower. Raises TeacherError before a step of numbers that are not finite.
+    It ends early where `patience` looks at that loss in a row found none lower, or `hours` are over. Raises TeacherError before a step of numbers that are not finite.
     """
     model.to(accelerator.device).eval()  # eval: without dropout
     steps = all_batches(lessons.learned, config.tokens_per_step, config.seed, config.epochs)
     optimizer = AdamW([each for each in model.parameters() if each.requires_grad], lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     progress = checkpoints.resume(model, optimizer)
-    watched = lessons.held_out[: config.loss_contents]
+    watched, until = lessons.held_out[: config.loss_contents], time.monotonic() + 3600 * (config.hours or math.inf)
     for number, batch in enumerate(steps[progress.step :], progress.step + 1):
         if progress.looks_without_gain >= config.patience:
             break
@@ -86,7 +86,15 @@ def train(model: Any, lessons: Lessons, config: DistilConfig, accelerator: Accel
             checkpoints.save(model, optimizer, progress)
             step = replace(step, held_out_loss=progress.newest_loss)
         yield step
+        if step.held_out_loss is not None and time.monotonic() > until:
+            break
     checkpoints.load_best(model, progress)
+
+
+def learned_until(lessons: Lessons, config: DistilConfig, step: int) -> int:
+    """How many contents a training has learned from after so many steps."""
+    steps = all_batches(lessons.learned, config.tokens_per_step, config.seed, config.epochs)
+    return len({lesson.content for batch in steps[:step] for lesson in batch})
 
 
 def _take_step(model: Any, optimizer: AdamW, batch: Sequence[Lesson], config: DistilConfig, accelerator: Accelerator, number: int, of: int) -> Step:

@@ -46,7 +46,7 @@ def distil_run(lake: LakeConfig, plan: Plan, config: DistilConfig) -> Iterator[N
     with mlflow.start_run(left, run_name=name, tags={INPUTS: plan.fingerprint, "kindred.job": JOB}):
         if left is None:
             mlflow.log_params(config.model_dump(mode="json"))
-            mlflow.log_params({"strong_teacher": plan.strong, "contents_learned": len(plan.lessons.learned), "contents_held_out": len(plan.lessons.held_out)})
+            mlflow.log_params({"strong_teacher": plan.strong, "contents_to_learn": len(plan.lessons.learned), "contents_held_out": len(plan.lessons.held_out)})
             registry.log_inputs(lake, {spec: plan.tables.version(spec) for spec in (LABELS, UNITS)})
         yield
 
