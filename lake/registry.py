@@ -1,13 +1,18 @@
-"""The MLflow tracking server and registry of a lake (edge). One place decides where they are."""
+"""The MLflow tracking server and registry of a lake (edge): encoders, and distilled teachers. One place decides where they are."""
 
+import logging
 import os
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from conf.errors import EncoderError
 from lake.config import LakeConfig
 from lake.presence import registry_file
+from lake.tables import TableSpec, table_uri
+
+logger = logging.getLogger(__name__)
 
 EXPERIMENT = "kindred"
 ENCODER_VERSION = "kindred.encoder_version"
@@ -60,6 +65,33 @@ def move_alias(lake: LakeConfig, alias: str, model_version: str) -> None:
     import mlflow
 
     mlflow.MlflowClient().set_registered_model_alias(lake.registered_model, alias, model_version)
+
+
+def log_inputs(lake: LakeConfig, versions: Mapping[TableSpec, int], context: str = "training") -> None:
+    """Note in the run that is under way the Delta tables that were read, with their versions."""
+    import mlflow
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    for spec, table_version in versions.items():
+        source = DeltaDatasetSource(path=table_uri(lake.path, spec), delta_table_version=table_version)
+        mlflow.log_input(MetaDataset(source, name=spec.name), context=context)  # type: ignore[abstract]
+        mlflow.log_param(f"{spec.name}_version", table_version)
+
+
+@contextmanager
+def quiet_mlflow() -> Iterator[None]:
+    """MLflow prints lines of its own on what it registers; they are heard with --verbose alone."""
+    from mlflow.utils.logging_utils import disable_logging, enable_logging
+
+    if logger.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    disable_logging()
+    try:
+        yield
+    finally:
+        enable_logging()
 
 
 def local_folder(uri: str) -> Path:

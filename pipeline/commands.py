@@ -46,6 +46,7 @@ COMMANDS = tuple(
         ("teacher label", "teacher.jobs.label", "units -> labels, by the teacher model", "teacher"),
         ("teacher import-labels", "teacher.jobs.import_labels", "labels made elsewhere -> labels", "teacher"),
         ("teacher audit", "teacher.jobs.audit", "labels of several teachers on the same contents, side by side", "teacher"),
+        ("teacher distil", "teacher.jobs.distil", "labels of a strong teacher -> a small one that labels like it, registered", "teacher"),
         ("teacher items", "teacher.jobs.items", "labels -> items", "teacher"),
         ("teacher import-items", "teacher.jobs.import_items", "an app's own catalogue -> items", "teacher"),
         ("teacher judge", "teacher.jobs.judge", "items near units and histories -> their grades, by the teacher model", "teacher"),

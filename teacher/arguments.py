@@ -28,6 +28,11 @@ JUDGE = """Graded relevance of items for units and histories of people to train 
 
 Reads `examples`, `items`, the vectors of `item_vectors` where they are there, and the registered encoder; writes `judgements`, of which 'kindred trainer examples' makes grades, better positives and hard
 negatives. What this teacher has judged before, with these prompts and this encoder, is not judged again; with nothing left the model is not even loaded."""
+DISTIL = """A small language model that labels as a strong teacher did: it learns from the labels that `teacher.distil.teacher` gave, imported ones included.
+
+Reads `labels` and `units`; registers a model in MLflow (kindred-teacher), after it has labelled contents of people that it did not learn from into `labels`, and moves its alias where
+it agrees more with the strong teacher than the one before. Killed, it goes on from its last checkpoint; the same labels with the same settings are not learned twice.
+'kindred teacher label --set teacher.model=models:/kindred-teacher@distilled' labels with it."""
 IMPORT_ITEMS = """An app's own items, as `teacher.catalogue` in the settings describes them: a table of ids and words, CSV, JSON lines or Parquet.
 
 Reads FILE; writes `items` and `item_rejects`, of which it replaces those of this catalogue, where they changed. Items of labels and of other catalogues stay."""
@@ -111,6 +116,11 @@ def judge(argv: Sequence[str] | None = None) -> JobArguments:
     if arguments.section("teacher", TeacherConfig).judge.encoder is None:
         require_encoder(arguments.section("lake", LakeConfig))
     return arguments
+
+
+def distil(argv: Sequence[str] | None = None) -> JobArguments:
+    """The shared arguments; there must be labels and units."""
+    return _checked(job_arguments(argv, DISTIL), "labels", "units")
 
 
 def items(argv: Sequence[str] | None = None) -> JobArguments:

@@ -173,17 +173,63 @@ class JudgeConfig(StageConfig):
         return self
 
 
+class DistilConfig(StageConfig):
+    """`teacher.distil`: a small model that learns to label as a strong teacher did."""
+
+    teacher: str | None = Field(
+        None, description="Whose labels are learned: a teacher_version, or how it begins; imported labels have one too. None: 'distil' says which there are."
+    )
+    base: str = Field(
+        "SmolLM2-135M-Instruct",
+        description="What learns: the small model out of its wheel, or a folder or hub name of any small chat model (0.1 to 0.6 billion parameters).",
+    )
+    prompt: str = Field(
+        "distilled", description="What the distilled teacher is asked: a chat prompt that comes with Kindred, or the path of one; it goes along with the model."
+    )
+    contents: int | None = Field(
+        None, gt=0, description="Contents to learn from at most, drawn by their hashes: a larger number takes all that a smaller one takes. None takes all."
+    )
+    min_contents: int = Field(200, gt=0, description="With fewer contents to learn from, or without any to hold out, nothing is trained.")
+    held_out_share: float = Field(
+        0.25,
+        gt=0,
+        lt=1,
+        description="Share of people whose contents are never learned from, by the hash that trainer.examples.test_share goes by: as large, they are the same people.",
+    )
+    held_out_contents: int = Field(
+        500, gt=1, description="Contents of theirs, at most, that the distilled teacher labels, so that it can be set beside the strong one."
+    )
+    loss_contents: int = Field(128, gt=0, description="Contents of theirs, at most, whose loss is watched while it learns.")
+    epochs: int = Field(2, gt=0, description="Times that each content is learned from, at most.")
+    tokens_per_step: int = Field(2048, gt=0, description="Tokens of a step, padding included.")
+    learning_rate: float = Field(3e-4, gt=0, description="The highest; it rises over the first steps and falls by a cosine.")
+    warmup_share: float = Field(0.05, ge=0, lt=1, description="Share of the steps over which it rises.")
+    weight_decay: float = Field(0.01, ge=0, description="Of AdamW.")
+    max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are cut to it.")
+    precision: Literal["auto", "full", "bf16"] = Field(
+        "auto",
+        description="Arithmetic of the forward pass; auto is bf16 on GPUs and on processors that have instructions for it (AVX-512 with bf16, AMX), else full.",
+    )
+    evaluation_steps: int = Field(50, gt=0, description="Steps between two looks at the held-out loss; a checkpoint is kept at each.")
+    patience: int = Field(3, gt=0, description="Looks in a row that find no lower loss, after which it ends.")
+    hours: float | None = Field(None, gt=0, description="Hours of learning in one run, after which the next look is the last; None: as long as it takes.")
+    seed: int = Field(0, ge=0, description="Of the order of contents.")
+    registered_model: str = Field("kindred-teacher", description="Name of distilled teachers in the MLflow registry.")
+    alias: str = Field("distilled", description="Alias of the best of them; it moves to one that agrees more with the strong teacher on held-out contents.")
+
+
 class TeacherConfig(StageConfig):
     """The `teacher` section."""
 
     engine: Literal["vllm", "openai"] = Field("vllm", description="Who answers: vLLM in this process, or an endpoint of OpenAI's kind, as `openai` says.")
     model: str = Field(
         "SmolLM2-135M-Instruct",
-        description="The small model out of its wheel, or a folder or hub name of any chat model; with engine openai, the model's name at the endpoint.",
+        description="The small model out of its wheel, a folder or hub name of any chat model, or a distilled one of the registry ('models:/kindred-teacher@distilled'); with engine openai, "
+        "the model's name at the endpoint.",
     )
     prompt: str | None = Field(
         None,
-        description="'small' or 'chat', the prompts that come with Kindred, or the path of a prompt file; None is chosen by the model's size, and 'chat' with engine openai.",
+        description="'small' or 'chat', prompts that come with Kindred, or the path of a prompt file; None: what a distilled model learned, else by the model's size, and 'chat' with engine openai.",
     )
     max_units: int | None = Field(
         None,
@@ -199,6 +245,7 @@ class TeacherConfig(StageConfig):
     audit: AuditConfig = Field(AuditConfig(), description="What 'kindred teacher audit' looks at.")
     sample: SampleConfig = Field(SampleConfig(), description="What 'kindred teacher sample' picks.")
     judge: JudgeConfig = Field(JudgeConfig(), description="What 'kindred teacher judge' judges.")
+    distil: DistilConfig = Field(DistilConfig(), description="What 'kindred teacher distil' trains.")
     batch_units: int = Field(64, gt=0, description="Contents labelled and committed at once, after which what prompts share is read anew; thousands on GPUs.")
     max_model_tokens: int = Field(2048, gt=0, description="Context length of the model in tokens, prompt and completion together.")
     dtype: str | None = Field(None, description="Number type of the weights in vLLM's words; None is float32 on a CPU and the model's own elsewhere.")

@@ -9,6 +9,7 @@ from conf.errors import TeacherError
 from lake.models import model_path
 from lake.rendering import RENDERING_VERSION
 from teacher.answers import ANSWERS_VERSION
+from teacher.card import read_card
 from teacher.config import TeacherConfig
 from teacher.prompts import Prompt, load_prompt
 from teacher.small_model import FILES_IN_WHEELS, converted_folder, wheel_file
@@ -34,13 +35,17 @@ class Teacher(NamedTuple):
 
 
 def find_teacher(config: TeacherConfig) -> Teacher:
-    """The teacher of these settings; its model's files must be there, or its endpoint, but nothing is loaded. Raises TeacherError, ConfigError."""
+    """The teacher of these settings; its model's files must be there, or its endpoint, but nothing is loaded. A distilled one brings its prompt. Raises TeacherError, ConfigError."""
     if config.engine == "openai":
         return _teacher_at_endpoint(config)
     weights = _files(config.model, config.vllm.get("revision"))
-    is_small = sum(path.stat().st_size for path in weights if path.suffix != ".json") < SMALL_MODEL_BYTES
-    prompt = load_prompt(config.prompt or ("small" if is_small else "chat"))
-    return _teacher(config.model, _fingerprint(weights), prompt, _decoding(config, prompt))
+    card = read_card(weights[0].parent)
+    prompt = card.prompt if card and config.prompt is None else load_prompt(config.prompt or _prompt_by_size(weights))
+    return _teacher(card.name if card else config.model, _fingerprint(weights), prompt, _decoding(config, prompt))
+
+
+def _prompt_by_size(weights: list[Path]) -> str:
+    return "small" if sum(path.stat().st_size for path in weights if path.suffix != ".json") < SMALL_MODEL_BYTES else "chat"
 
 
 def _teacher_at_endpoint(config: TeacherConfig) -> Teacher:

@@ -23,7 +23,7 @@ from conf.settings import StageConfig
 from lake.rendering import nearest_context, own_words, plain, render_unit
 from teacher.fence import harmless
 
-PROMPTS = ("small", "chat")
+PROMPTS = ("small", "chat", "distilled")
 
 _QUOTED = re.compile('"[^"]*"')
 

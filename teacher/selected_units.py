@@ -125,13 +125,15 @@ def answered_contents(lake: LakeConfig, teacher_version: str) -> dict[str, str |
     return dict(zip(rows["unit_hash"].to_pylist(), rows["reason"].to_pylist(), strict=True))
 
 
-def pending_units(lake: LakeConfig, parts: Iterator[SelectedPart], answered: Collection[str], version: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def pending_units(
+    lake: LakeConfig, parts: Iterator[SelectedPart], answered: Collection[str], version: int, columns: Sequence[str] = SHOWN_COLUMNS
+) -> Iterator[tuple[str, Mapping[str, Any]]]:  # fmt: skip
     """Each content that was not answered yet, once, with the unit that is shown for it, as the files have them; a partition's texts are read once."""
     known = set(answered)
     for part in parts:
         left = [content not in known for content in part.shown["content"].to_pylist()]
         unit_ids = part.shown["unit_id"].filter(pa.array(left, pa.bool_())).combine_chunks()
-        for rows in arrow_tables.read_batches(lake, UNITS, SHOWN_COLUMNS, part.where & ds.field("unit_id").isin(unit_ids), version) if len(unit_ids) else ():
+        for rows in arrow_tables.read_batches(lake, UNITS, columns, part.where & ds.field("unit_id").isin(unit_ids), version) if len(unit_ids) else ():
             for unit in rows.to_pylist():
                 content = unit["duplicate_group"] or unit["unit_hash"]
                 if content not in known:

@@ -30,6 +30,14 @@ def wheel_file(model: str) -> Path:
     return path
 
 
+def wheel_licence(model: str) -> str | None:
+    """What the GGUF file of a model of FILES_IN_WHEELS says of the model's licence; None where it says nothing."""
+    from gguf import GGUFReader
+
+    stated = GGUFReader(wheel_file(model)).get_field("general.license")
+    return None if stated is None else str(stated.contents())
+
+
 def converted_folder(model: str, fingerprint: str, cache_dir: str) -> Path:
     """The model's folder of safetensors in the cache, made where absent; of two processes at once one converts, the other waits.
 

@@ -13,7 +13,7 @@ from teacher.labelling import Reply
 LABEL_JOB = "teacher label"
 PROMPT_TOKENS, CACHED_TOKENS, COMPLETION_TOKENS = "prompt tokens", "prompt tokens cached", "completion tokens"
 ASKED, MILLISECONDS = "contents asked", "milliseconds of asking"
-_NO_MATTER = {"max_units", "min_units_per_person", "use_sample", "sample", "max_reject_share", "imported_ids", "imported_model", "catalogue", "judge"}
+_NO_MATTER = {"max_units", "min_units_per_person", "use_sample", "sample", "distil", "judge", "max_reject_share", "imported_ids", "imported_model", "catalogue"}
 """Settings of the teacher by which no content costs more or less."""
 
 

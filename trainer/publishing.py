@@ -1,9 +1,7 @@
 """Encoders in the MLflow registry, with their cards (edge). Follows https://mlflow.org/docs/3.x: LoggedModels, registry aliases."""
 
-import logging
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
-from mlflow.utils.logging_utils import disable_logging, enable_logging
 
 from conf.errors import EncoderError
 from lake import registry
@@ -22,8 +19,6 @@ from lake.models import public_name
 from lake.presence import has_registry
 from trainer.arguments import MODELS, is_folder
 from trainer.model_card import FOLDER, Provenance, card_text, model_description, version_description, with_section
-
-logger = logging.getLogger(__name__)
 
 TRAINED = "trained"
 """Alias of the encoder that was trained or merged last, champion or not."""
@@ -43,7 +38,7 @@ def register(lake: LakeConfig, encoder: Encoder, tags: Mapping[str, str], proven
         (folder / CARD_FILE).write_text(encoder.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(card_text(encoder, provenance, lake.registered_model, logged.model_uri), encoding="utf-8")
         mlflow.MlflowClient().log_model_artifacts(logged.model_id, place)
-    with _quiet_mlflow():
+    with registry.quiet_mlflow():
         registered = mlflow.register_model(logged.model_uri, lake.registered_model, tags={**tags, **_facts(encoder, provenance)})
     _describe(lake, str(registered.version), version_description(encoder, provenance))
     return str(registered.version)
@@ -109,19 +104,6 @@ def quote_in_card(lake: LakeConfig, section: str) -> str | None:
             (folder / card.name).write_text(with_section(card.read_text(encoding="utf-8"), section), encoding="utf-8")
             client.log_model_artifacts(model_id, place)
     return found.run_id or None
-
-
-@contextmanager
-def _quiet_mlflow() -> Iterator[None]:
-    """MLflow prints lines of its own on what it registers; they are heard with --verbose alone."""
-    if logger.isEnabledFor(logging.DEBUG):
-        yield
-        return
-    disable_logging()
-    try:
-        yield
-    finally:
-        enable_logging()
 
 
 def _signature(dimension: int) -> ModelSignature:

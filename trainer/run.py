@@ -19,7 +19,7 @@ from lake.encoder import Encoder, load_registered, read_card, registered_folder
 from lake.examples import EXAMPLES, HeldOut, Kind, topics_as_json
 from lake.job_runs import job_run
 from lake.labels import ITEMS
-from lake.models import public_name
+from lake.models import base_licence, public_name
 from lake.rendering import QueryFormat
 from trainer import publishing, tracking
 from trainer.champion import Choice, Comparison, Lead, choose_champion
@@ -45,7 +45,7 @@ from trainer.evaluation.scores import encoder_wins, plain_contest
 from trainer.examples.cuts import held_out
 from trainer.fingerprint import TRAIN, Plan
 from trainer.model_card import Provenance
-from trainer.student import base_encoder, base_licence, content_version, finish, student_encoder
+from trainer.student import base_encoder, content_version, finish, student_encoder
 from trainer.training.checkpoints import Checkpoints, checkpoints_of_run
 from trainer.training.cuts_table import read_cuts
 from trainer.training.loop import Step, train
@@ -81,7 +81,7 @@ def train_registered(lake: LakeConfig, config: TrainerConfig, plan: Plan, accele
         record.versions_read.update(plan.versions)
         record.rows.update({f"people with {source}": people for source, people in stream.people.items() if people})
         record.dropped.update({"people: no label to read": unread} if unread else {})
-        tracking.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS) if spec.name in plan.versions})
+        registry.log_inputs(lake, {spec: plan.versions[spec.name] for spec in (EXAMPLES, ITEMS) if spec.name in plan.versions})
         tuned = fine_tuned(stream, config, plan, accelerator, checkpoints)
         assert tuned is not None  # on the main process
         questions = read_validation_questions(lake, config, plan)

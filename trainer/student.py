@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import nn
@@ -15,8 +14,8 @@ from transformers.utils import is_flash_attn_2_available
 from conf.errors import ConfigError
 from lake.encoder import Encoder, EncoderCard, encoder_version, load_model, save_encoder
 from lake.examples import KINDS, Side
-from lake.models import local_model_folder, model_path
-from lake.rendering import RENDERING_VERSION, plain
+from lake.models import model_path
+from lake.rendering import RENDERING_VERSION
 from trainer.adapters import add_adapters, merge_adapters
 from trainer.config import TrainingConfig
 from trainer.fingerprint import uses_bf16
@@ -59,30 +58,6 @@ def base_of(encoder: Encoder, device: str | None = None) -> Encoder:
 
 def _poolings(model: SentenceTransformer) -> list[Any]:
     return [module for module in model if isinstance(module, Pooling)]
-
-
-def base_licence(name: str) -> str | None:
-    """What the base's own folder says of its licence: `license` of its README, else the first words of a licence file; None where it says nothing or is not here."""
-    folder = local_model_folder(name)
-    if folder is None:
-        return None
-    return _licence_of_readme(folder / "README.md") or next(filter(None, map(_first_line, sorted(folder.glob("LICEN[CS]E*")))), None)
-
-
-def _licence_of_readme(readme: Path) -> str | None:
-    """`license` of the front matter, with the name and link that a licence of one's own has."""
-    try:
-        before, front_matter, _ = readme.read_text(encoding="utf-8").split("---\n", 2)
-        stated = None if before.strip() else yaml.safe_load(front_matter)
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-    words = [stated.get(key) for key in ("license", "license_name", "license_link")] if isinstance(stated, dict) else []
-    return ", ".join(str(word) for word in words if word) or None
-
-
-def _first_line(path: Path) -> str | None:
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((plain(line, 200) for line in lines if line.strip()), None)
 
 
 def student_encoder(config: TrainingConfig, device: str | None = None) -> Encoder:

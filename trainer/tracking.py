@@ -14,15 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import mlflow
-from mlflow.data.delta_dataset_source import DeltaDatasetSource
-from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import ViewType
 from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.exceptions import MlflowException
 
 from lake import registry
-from lake.config import LakeConfig
-from lake.tables import TableSpec, table_uri
 from trainer.config import TrainerConfig, TrainingConfig
 from trainer.fingerprint import ABLATE, EVALUATE, MERGE, TRAIN
 
@@ -174,14 +170,6 @@ def log_evaluation(result: Mapping[str, Any]) -> None:
 def log_shown_people(people: Sequence[Mapping[str, Any]]) -> None:
     """Keep the people who may be looked at with the evaluation's run: pseudonyms, and words of theirs."""
     mlflow.log_dict({"people": list(people)}, _PEOPLE_FILE)
-
-
-def log_inputs(lake: LakeConfig, versions: Mapping[TableSpec, int], context: str = "training") -> None:
-    """Note the Delta tables that were read, with their versions."""
-    for spec, table_version in versions.items():
-        source = DeltaDatasetSource(path=table_uri(lake.path, spec), delta_table_version=table_version)
-        mlflow.log_input(MetaDataset(source, name=spec.name), context=context)  # type: ignore[abstract]
-        mlflow.log_param(f"{spec.name}_version", table_version)
 
 
 def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:

@@ -49,9 +49,17 @@ def read_audited(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], cont
         raise ContractError(
             f"labels: no unit of the lake was labelled {asked}; let another teacher label what one has: 'kindred teacher label --set teacher.asked_by={teachers[0]}'"
         )
-    where = ds.field("unit_hash").isin(pa.array(chosen, pa.string())) & ds.field("teacher_version").isin(pa.array(teachers, pa.string()))
-    rows = [Label(**row) for row in arrow_tables.read(lake, LABELS, where=where, version=tables.version(LABELS)).to_pylist()]
-    answers = {version: {row.unit_hash: row for row in rows if row.teacher_version == version} for version in teachers}
     shown = {content: units[content] for content in chosen}
-    texts = [render_unit(unit) for unit in shown.values()]
-    return Audited(chosen, texts, [unit["community"] for unit in shown.values()], answers), shown
+    return audited_units(shown, answers_of(lake, tables, teachers, chosen)), shown
+
+
+def answers_of(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], contents: Sequence[str]) -> dict[str, dict[str, Label]]:
+    """What each of these teachers said of those of these contents that it was asked about."""
+    where = ds.field("unit_hash").isin(pa.array(contents, pa.string())) & ds.field("teacher_version").isin(pa.array(teachers, pa.string()))
+    rows = [Label(**row) for row in arrow_tables.read(lake, LABELS, where=where, version=tables.version(LABELS)).to_pylist()]
+    return {version: {row.unit_hash: row for row in rows if row.teacher_version == version} for version in teachers}
+
+
+def audited_units(units: Mapping[str, Mapping[str, Any]], answers: Mapping[str, Mapping[str, Label]]) -> Audited:
+    """Contents, each with the unit that it is shown by, as an audit looks at them; every teacher was asked about all of them."""
+    return Audited([*units], [render_unit(unit) for unit in units.values()], [unit["community"] for unit in units.values()], answers)

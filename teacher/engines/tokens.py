@@ -29,6 +29,15 @@ class PromptTokens:
         """The first token of an answer."""
         return int(self._tokenizer.encode(answer, add_special_tokens=False)[0])
 
+    def of_answer(self, answer: str) -> list[int]:
+        """The tokens that a model writes to answer so, the sign of the end behind them."""
+        return [*self._tokenizer.encode(answer, add_special_tokens=False), self._tokenizer.eos_token_id]
+
+    @property
+    def knows_messages(self) -> bool:
+        """Whether the model has a template of its own for messages, and a sign by which it ends an answer."""
+        return bool(self._tokenizer.chat_template) and self._tokenizer.eos_token_id is not None
+
     def fits(self, prompt: Question, decoding: Decoding) -> bool:
         """Whether prompt and answer are together no more than the model's context."""
         return self._max_tokens is None or len(self.of(prompt)) + decoding.max_tokens <= self._max_tokens

@@ -6,20 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 
 from conf.arguments import JobArguments
 from lake.config import LakeConfig
-from lake.encoder import load_model
 from lake.job_runs import Inputs, inputs_now
 from lake.labels import LABELS
-from lake.models import model_folder
 from lake.units import UNITS
 from teacher import arguments as teacher_arguments
 from teacher.audit.audited import find_teachers, read_audited
+from teacher.audit.encoder import frozen_encoder
 from teacher.audit.judging import JudgedFigures, judged_figures
-from teacher.audit.measures import INTERVAL, Audited, Encode, Vectors, pair_figures, teacher_figures
+from teacher.audit.measures import INTERVAL, Audited, pair_figures, teacher_figures
 from teacher.audit.page import render_page, shown_contents
 from teacher.audit.table import audit_text, ticks_text
 from teacher.audit.ticks import answer_code, judged, read_ticks
@@ -28,6 +26,7 @@ from teacher.engine import Judge
 from teacher.engines.start import start_engine
 from teacher.identity import Teacher, find_teacher
 from teacher.judgements.prompts import load_judge_prompt
+from teacher.registered import with_model_here
 
 logger = logging.getLogger(__name__)
 StartJudge = Callable[[LakeConfig, TeacherConfig, Teacher], Judge]
@@ -69,9 +68,10 @@ def print_figures(audited: Audited, config: AuditConfig, judged: Sequence[Judged
 
 def judged_labels(lake: LakeConfig, config: TeacherConfig, audited: Audited, units: Mapping[str, Mapping[str, Any]], start: StartJudge) -> list[JudgedFigures]:
     """What the model of these settings says of all labels."""
-    teacher = find_teacher(config)
+    here = with_model_here(lake, config)
+    teacher = find_teacher(here)
     supported, entailed = (load_judge_prompt(name, "relevance") for name in ("supported", "entailed"))
-    return judged_figures(audited, units, start(lake, config, teacher), supported, entailed, teacher.prompt.style == "chat")
+    return judged_figures(audited, units, start(lake, here, teacher), supported, entailed, teacher.prompt.style == "chat")
 
 
 def print_ticks(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], config: AuditConfig, file: Path, as_json: bool) -> None:
@@ -85,21 +85,6 @@ def print_ticks(lake: LakeConfig, tables: Inputs, teachers: Sequence[str], confi
 def as_json_objects(figures: Sequence[BaseModel]) -> list[Any]:
     """Figures as JSON has them: it knows no NaN, and null stands for one."""
     return [json.loads(each.model_dump_json()) for each in figures]
-
-
-def frozen_encoder(config: AuditConfig) -> Encode:
-    """Texts -> vectors of the frozen encoder; a text that comes again is encoded once."""
-    model = load_model(str(model_folder(config.encoder)), config.device)
-    known: dict[str, Vectors] = {}
-
-    def encode(texts: Sequence[str]) -> Vectors:
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            known.update(zip(new, model.encode(new, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False), strict=True))
-        size = int(model.get_embedding_dimension() or 0)
-        return np.array([known[text] for text in texts], np.float32).reshape(len(texts), size)
-
-    return encode
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from teacher.judgements.prompts import load_judge_prompt
 from teacher.judgements.queries import Query, drawn_queries
 from teacher.judgements.replaced import replaced_counts, replaced_text
 from teacher.progress import Progress
+from teacher.registered import with_model_here
 
 logger = logging.getLogger(__name__)
 JOB = "teacher judge"
@@ -50,7 +51,8 @@ def judge_items(lake: LakeConfig, config: TeacherConfig, start: StartJudge = sta
 
     A kill loses the queries at hand and no others. Raises TeacherError, EncoderError, ConfigError where the model, the encoder or a prompt cannot be loaded.
     """
-    judging, teacher = config.judge, find_teacher(config)
+    here = with_model_here(lake, config)
+    judging, teacher = config.judge, find_teacher(here)
     encoder = finding_encoder(lake, judging)
     by = judged_by(judging, teacher, encoder)
     tables = inputs_now(lake, reads=(EXAMPLES, ITEMS), optional=(ITEM_VECTORS,))
@@ -62,7 +64,7 @@ def judge_items(lake: LakeConfig, config: TeacherConfig, start: StartJudge = sta
         record.dropped["judged before"] += len(queries) - len(pending)
         if pending:
             logger.info("%d units and histories to judge, by %s, prompts %s", len(pending), teacher.model, by.prompt_version)
-            _judge_batches(lake, judging, by, start(lake, config, teacher), _asked(lake, judging, encoder, tables, pending), len(pending), record)
+            _judge_batches(lake, judging, by, start(lake, here, teacher), _asked(lake, judging, encoder, tables, pending), len(pending), record)
         record.wrote(JUDGEMENTS, arrow_tables.create_table(lake, JUDGEMENTS).version())
         counts = replaced_counts(queries, _rows_of(lake, queries), judging.levels)
         record.rows.update(counts)

@@ -22,7 +22,8 @@ from teacher.engines.start import start_engine
 from teacher.identity import Teacher, find_teacher
 from teacher.labelling import ask, label_rows
 from teacher.progress import Progress
-from teacher.selected_units import SelectedPart, answered_contents, chosen_units, pending_units, selected_parts
+from teacher.registered import with_model_here
+from teacher.selected_units import ChosenContents, SelectedPart, answered_contents, chosen_units, pending_units, selected_parts
 from teacher.selection import ContentBatch, content_batches
 from teacher.speed import LABEL_JOB, MILLISECONDS, tokens_of
 
@@ -42,29 +43,30 @@ def run_job(arguments: JobArguments) -> None:
     label_units(arguments.section("lake", LakeConfig), arguments.section("teacher", TeacherConfig))
 
 
-def label_units(lake: LakeConfig, config: TeacherConfig, start: StartEngine = start_engine) -> None:
-    """Append what comes of every selected content that this teacher has not answered yet.
+def label_units(lake: LakeConfig, config: TeacherConfig, start: StartEngine = start_engine, contents: ChosenContents | None = None) -> None:
+    """Append what comes of every selected content that this teacher has not answered yet: of `contents`, if given, else of those that the settings select.
 
     A kill loses the batch at hand and no other. Raises TeacherError where the model cannot be loaded, or too many of the selected contents came to nothing, whichever run asked.
     """
-    teacher = find_teacher(config)
+    here = with_model_here(lake, config)
+    teacher = find_teacher(here)
     with job_run(lake, JOB, {"teacher": config}) as record:
         record.read(UNITS, arrow_tables.open_table(lake, UNITS).version())
         record.read(IDENTITIES, arrow_tables.table_version(lake, IDENTITIES))
         answered = answered_contents(lake, teacher.version)
         version = record.versions_read[UNITS.name]
-        sample = arrow_tables.table_version(lake, LABEL_SAMPLE) if config.use_sample else None
+        sample = arrow_tables.table_version(lake, LABEL_SAMPLE) if config.use_sample and contents is None else None
         record.read(LABEL_SAMPLE, sample)
         if sample is not None:
             logger.info("the contents of label_sample alone are labelled, whatever teacher.max_units says (teacher.use_sample)")
-        chosen = chosen_units(lake, config, version, sample)
+        chosen = contents or chosen_units(lake, config, version, sample)
         left_out = "units: beyond max_units" if sample is None else "units: not in the sample"
         pending, reasons = _plan(selected_parts(lake, chosen, version), answered, left_out, record)
         if pending:
             logger.info("teacher %s: %d contents, %s, prompt %s", teacher.version, pending, teacher.model, teacher.prompt.name)
             units = pending_units(lake, selected_parts(lake, chosen, version), answered, version)
             batches = content_batches(units, config.batch_units, teacher.version)
-            found = _label_batches(lake, start(lake, config, teacher), teacher, batches, pending, record)
+            found = _label_batches(lake, start(lake, here, teacher), teacher, batches, pending, record)
             record.dropped["units: content of another unit"] += pending - found.total()
             reasons += found
         record.wrote(LABELS, arrow_tables.create_table(lake, LABELS).version())

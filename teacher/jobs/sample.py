@@ -17,6 +17,7 @@ from lake.units import IDENTITIES, SEQUENCES, UNITS
 from teacher import arguments as teacher_arguments
 from teacher.config import TeacherConfig
 from teacher.identity import find_teacher
+from teacher.registered import with_model_here
 from teacher.sample.forecast import together
 from teacher.sample.forecast_table import forecast_object, forecast_table
 from teacher.sample.picking import SAMPLING_VERSION, sample_table
@@ -63,7 +64,7 @@ def forecast_sample(lake: LakeConfig, config: TeacherConfig) -> SampleForecast:
     """What labelling the sample of the budget would take, what this teacher has labelled before left out. Writes nothing. Raises ConfigError without a budget."""
     tables = _tables(lake)
     chosen = pick(lake, config.sample, tables, _contents_of_budget(lake, config, tables)).chosen
-    answered = pa.array(list(answered_contents(lake, find_teacher(config).version)), pa.string())
+    answered = pa.array(list(answered_contents(lake, find_teacher(with_model_here(lake, config)).version)), pa.string())
     pending = chosen.filter(pc.invert(pc.is_in(chosen["content"], answered)))
     found = forecast(lake, config, tables, pending)
     before = chosen.num_rows - pending.num_rows

@@ -16,6 +16,7 @@ from lake.units import SEQUENCES, UNITS
 from teacher.config import SampleConfig, TeacherConfig
 from teacher.engines.start import prompt_tokens
 from teacher.identity import find_teacher
+from teacher.registered import with_model_here
 from teacher.sample.forecast import Costs, Forecast, answer_tokens, forecasts, probed, tokens_of_units, with_cached_share
 from teacher.sample.histories import histories, languages_of
 from teacher.sample.picking import SAMPLING_VERSION, Budget, Languages, Pool, Strata, Windows, candidates_of, combinations, eligible_units, people_of
@@ -62,8 +63,9 @@ def sample_version(config: SampleConfig) -> str:
 
 def forecast(lake: LakeConfig, config: TeacherConfig, tables: Inputs, chosen: pa.Table) -> SampleForecast:
     """What labelling these contents would take. Raises ConfigError where the model's tokenizer is not at hand."""
-    teacher, measured, probes = find_teacher(config), last_speed(lake, config), probed(chosen, config.sample.probed_prompts)
-    tokens = prompt_tokens(lake, config, teacher)
+    here, measured, probes = with_model_here(lake, config), last_speed(lake, config), probed(chosen, config.sample.probed_prompts)
+    teacher = find_teacher(here)
+    tokens = prompt_tokens(lake, here, teacher)
     written = measured.completion_tokens if measured else answer_tokens(tokens, teacher.prompt)
     units = _units(lake, probes["unit_id"].combine_chunks(), tables.version(UNITS))
     probes = probes.filter(pc.is_in(probes["unit_id"], pa.array(list(units), pa.string())))

@@ -303,7 +303,7 @@ def log_result(lake: LakeConfig, config: TrainerConfig, read: Inputs, tags: dict
         include={"encoder_version", "base_version", "base_model", "max_tokens", "people", "queries", "title_people", "held_out_acts", "catalogue_people"}
     )
     with tracking.evaluation_run({**facts, **config.evaluation.model_dump()}, tags):
-        tracking.log_inputs(lake, {spec: read.version(spec) for spec in (EXAMPLES, ITEMS) if spec.name in read.versions}, context="evaluation")
+        registry.log_inputs(lake, {spec: read.version(spec) for spec in (EXAMPLES, ITEMS) if spec.name in read.versions}, context="evaluation")
         tracking.log_metrics(flat_numbers(result))
         tracking.log_evaluation(result.model_dump())
         tracking.log_shown_people([person.model_dump(mode="json") for person in shown])

@@ -10,7 +10,7 @@ from lake import registry
 from lake.config import LakeConfig
 from lake.encoder import Encoder, encoder_version, load_encoder, read_card
 from lake.job_runs import Inputs, job_run
-from lake.models import local_model_folder, public_name
+from lake.models import base_licence, local_model_folder, public_name
 from trainer import arguments as trainer_arguments
 from trainer import publishing, tracking
 from trainer.config import TrainerConfig
@@ -18,7 +18,7 @@ from trainer.evaluation.probe import probe_scores
 from trainer.fingerprint import MERGE
 from trainer.merging import MERGING_VERSION, Part, merge, merged_card, shares_of
 from trainer.model_card import MergedPart, Provenance
-from trainer.student import base_licence, base_of
+from trainer.student import base_of
 
 logger = logging.getLogger(__name__)
 

@@ -12,13 +12,12 @@ import yaml
 
 from lake.encoder import Encoder, EncoderCard
 from lake.examples import HeldOut
-from lake.models import public_name
+from lake.models import base_licence, public_name
 from lake.rendering import RENDERING_VERSION, QueryFormat
 from trainer.champion import Comparison, Lead
 from trainer.evaluation.metrics import Estimate
 from trainer.evaluation.probe import ProbeScores
 from trainer.model_card import FOLDER, MergedPart, Provenance, card_text, version_description
-from trainer.student import base_licence
 
 SHARES = HeldOut(validation_share=0.15, test_share=0.25)
 

@@ -1,0 +1,96 @@
+"""Distilled teachers in MLflow: the run that made one, its files and card, and the alias of the best (edge). Follows https://mlflow.org/docs/3.x: LoggedModels, registry aliases."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+
+from lake import registry
+from lake.config import LakeConfig
+from lake.labels import LABELS
+from lake.units import UNITS
+from teacher.config import DistilConfig
+from teacher.distil.folder import FOLDER
+from teacher.distil.loop import Step
+from teacher.distil.plan import Plan
+
+JOB = "teacher distil"
+INPUTS, TEACHER_VERSION = "kindred.inputs", "kindred.teacher_version"
+"""Tags: the fingerprint of what decided the weights, of a run and of a registered version; and as whom its labels stand in `labels`."""
+
+
+def teachers_of(lake: LakeConfig, config: DistilConfig) -> LakeConfig:
+    """The lake's settings with the registered model of teachers in the place of the encoder's."""
+    return lake.model_copy(update={"registered_model": config.registered_model, "encoder_alias": config.alias})
+
+
+def best_version(lake: LakeConfig, config: DistilConfig) -> tuple[str, str] | None:
+    """Number of the version that the alias names, and as whom it labels; None where it names nothing."""
+    try:
+        found = mlflow.MlflowClient().get_model_version_by_alias(config.registered_model, config.alias)
+    except MlflowException:
+        return None
+    return str(found.version), str(found.tags.get(TEACHER_VERSION, ""))
+
+
+@contextmanager
+def distil_run(lake: LakeConfig, plan: Plan, config: DistilConfig) -> Iterator[None]:
+    """An MLflow run with settings and table versions; the newest one of these inputs goes on if it did not finish."""
+    left = _unfinished_run(plan.fingerprint)
+    name = f"distil {plan.base.model} from {plan.strong[:24]}"
+    with mlflow.start_run(left, run_name=name, tags={INPUTS: plan.fingerprint, "kindred.job": JOB}):
+        if left is None:
+            mlflow.log_params(config.model_dump(mode="json"))
+            mlflow.log_params({"strong_teacher": plan.strong, "contents_to_learn": len(plan.lessons.learned), "contents_held_out": len(plan.lessons.held_out)})
+            registry.log_inputs(lake, {spec: plan.tables.version(spec) for spec in (LABELS, UNITS)})
+        yield
+
+
+def step_log() -> "StepLog":
+    """Where the steps of the run that is under way are logged."""
+    run = mlflow.active_run()
+    assert run is not None
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")
+    return StepLog(max((metric.step for metric in history), default=0))
+
+
+class StepLog:
+    """Logs steps, each once: those between its last checkpoint and its end a killed run takes again."""
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+
+    def add(self, step: Step) -> None:
+        """Log the numbers of a step, unless they were."""
+        if step.number > self._last:
+            mlflow.log_metrics(step.metrics(), step=step.number)
+
+
+def register(lake: LakeConfig, folder: Path, config: DistilConfig, tags: Mapping[str, Any], card: str, metrics: Mapping[str, float]) -> str:
+    """A new version of the registered teacher out of its folder, with its card (Markdown); no alias points to it yet."""
+    mlflow.log_metrics({f"held_out.{name}": value for name, value in metrics.items() if value == value})
+    client = mlflow.MlflowClient()
+    run = mlflow.active_run()
+    assert run is not None
+    logged = mlflow.initialize_logged_model(name=FOLDER, source_run_id=run.info.run_id, model_type="teacher")
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "README.md").write_text(card, encoding="utf-8")
+        client.log_model_artifacts(logged.model_id, place)
+    client.log_model_artifacts(logged.model_id, str(folder))
+    mlflow.finalize_logged_model(logged.model_id, "READY")
+    with registry.quiet_mlflow():
+        registered = mlflow.register_model(f"models:/{logged.model_id}", config.registered_model, tags={name: str(value) for name, value in tags.items()})
+    return str(registered.version)
+
+
+def _unfinished_run(fingerprint: str) -> str | None:
+    experiment = mlflow.get_experiment_by_name(registry.EXPERIMENT)
+    assert experiment is not None
+    wanted = f"tags.`kindred.job` = '{JOB}' and tags.`{INPUTS}` = '{fingerprint}' and attributes.status != 'FINISHED'"
+    found = mlflow.MlflowClient().search_runs([experiment.experiment_id], wanted, ViewType.ACTIVE_ONLY)
+    return str(found[0].info.run_id) if found else None
