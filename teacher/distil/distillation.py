@@ -37,22 +37,21 @@ logger = logging.getLogger(__name__)
 def distil(lake: LakeConfig, config: TeacherConfig, start: StartEngine = start_engine) -> None:
     """Train, label what is held out, register, and move the alias where it is better: in this order, each gone on with after a kill. Raises ConfigError, ContractError, TeacherError."""
     plan = plan_distillation(lake, config)
+    checkpoints = Checkpoints(work_folder(lake, plan))
     registry.connect(lake)
-    teachers = publishing.teachers_of(lake, config.distil)
-    found = registry.find_version(teachers, publishing.INPUTS, plan.fingerprint)
-    if found is not None:
+    found = publishing.version_of(lake, config.distil, plan.fingerprint)
+    if found is not None and publishing.is_finished(plan.fingerprint):
         logger.info("%s: version %s of %s learned these labels with these settings, nothing to do", JOB, found, config.distil.registered_model)
-        return
-    with job_run(lake, JOB, {"teacher": config, "inputs": plan.tables}) as record, publishing.distil_run(lake, plan, config.distil):
-        record.versions_read.update(plan.tables.versions)
-        record.rows.update({"contents to learn from": len(plan.lessons.learned), "contents held out": len(plan.lessons.held_out)})
-        record.dropped["contents: too many tokens"] += plan.lessons.left_out
-        checkpoints = Checkpoints(work_folder(lake, plan))
-        folder = checkpoints.folder / FOLDER
-        if not folder.is_dir():
-            train_folder(lake, plan, config, checkpoints, folder, record)
-        publish(lake, plan, config, folder, start)
-        checkpoints.remove()
+    else:
+        with job_run(lake, JOB, {"teacher": config, "inputs": plan.tables}) as record, publishing.distil_run(lake, plan, config.distil):
+            record.versions_read.update(plan.tables.versions)
+            record.rows.update({"contents to learn from": len(plan.lessons.learned), "contents held out": len(plan.lessons.held_out)})
+            record.dropped["contents: too many tokens"] += plan.lessons.left_out
+            folder = checkpoints.folder / FOLDER
+            if not folder.is_dir():
+                train_folder(lake, plan, config, checkpoints, folder, record)
+            publish(lake, plan, config, folder, start)
+    checkpoints.remove()
 
 
 def work_folder(lake: LakeConfig, plan: Plan) -> Path:
@@ -90,17 +89,18 @@ def publish(lake: LakeConfig, plan: Plan, config: TeacherConfig, folder: Path, s
     distil, card = config.distil, read_card(folder)
     assert card is not None, f"{folder / CARD_FILE} was written with the weights"
     version, figures = look_at(lake, plan, config, str(folder), start)
-    before = publishing.best_version(lake, distil)
-    best = None if before is None else look_at(lake, plan, config, f"models:/{distil.registered_model}/{before[0]}", start)[1]
-    number = publishing.register(
-        lake, folder, distil, tags_of(plan, card, version, figures), card_text(card, version, figures, distil.registered_model), figures.metrics()
-    )
+    before = publishing.best_version(distil)
+    best = None if before is None else look_at(lake, plan, config, f"models:/{distil.registered_model}/{before}", start)[1]
+    number = publishing.version_of(lake, distil, plan.fingerprint)  # of a run that was killed right after it was registered
+    if number is None:
+        card_words = card_text(card, version, figures, distil.registered_model)
+        number = publishing.register(folder, distil, tags_of(plan, card, version, figures), card_words, figures.metrics())
     is_better = best is None or figures.agreement > best.agreement
     if is_better:
         registry.move_alias(publishing.teachers_of(lake, distil), distil.alias, number)
     logger.log(
         NOTICE, "%s version %s, teacher_version %s: agrees with the strong teacher by %.3f on %d held-out contents%s; '%s' names %s",
-        distil.registered_model, number, version, figures.agreement, figures.contents, "" if best is None else f", version {(before or ('',))[0]} by {best.agreement:.3f}",
+        distil.registered_model, number, version, figures.agreement, figures.contents, "" if best is None else f", version {before} by {best.agreement:.3f}",
         distil.alias, "it" if is_better else "the other still",
     )  # fmt: skip
 
@@ -117,12 +117,8 @@ def look_at(lake: LakeConfig, plan: Plan, config: TeacherConfig, model: str, sta
 def tags_of(plan: Plan, card: TeacherCard, version: str, figures: HeldOutFigures) -> dict[str, str]:
     """Tags by which versions can be found."""
     facts = {
-        "base": card.base,
-        "learned_from": plan.strong,
-        "prompt_version": card.prompt.prompt_version,
-        "contents": card.contents,
-        "agreement": f"{figures.agreement:.4f}",
-    }
+        "base": card.base, "learned_from": plan.strong, "prompt_version": card.prompt.prompt_version, "contents": card.contents, "agreement": f"{figures.agreement:.4f}",
+    }  # fmt: skip
     return {publishing.INPUTS: plan.fingerprint, publishing.TEACHER_VERSION: version} | {f"kindred.{name}": str(value) for name, value in facts.items()}
 
 

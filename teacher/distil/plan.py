@@ -1,5 +1,6 @@
 """What a distillation trains, and on what: the base, the strong teacher, the lessons, and the fingerprint of all that decides its weights."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from teacher.distil.lessons import Lessons, read_lessons
 from teacher.distil.loop import uses_bf16
 from teacher.engines.tokens import load_tokens
 from teacher.identity import Teacher, find_teacher, model_folder
+
+logger = logging.getLogger(__name__)
 
 DISTIL_VERSION = "1"
 """Changes with the code that trains: other weights of the same labels."""
@@ -49,6 +52,7 @@ def plan_distillation(lake: LakeConfig, config: TeacherConfig) -> Plan:
         )
     if not tokens.knows_messages:
         raise ConfigError(f"teacher.distil.base: {distil.base!r} has no chat template, or no sign that ends an answer; take an instruct model")
+    logger.info("reading what teacher %s labelled", strong)
     lessons = read_lessons(lake, tables, strong, distil, base.prompt, tokens)
     settings = distil.model_dump(mode="json", exclude=_DECIDE_NO_WEIGHTS)
     settings |= {"precision": "bf16" if uses_bf16(distil) else "full", "base": base.fingerprint, "lessons": lessons.fingerprint, "strong": strong}

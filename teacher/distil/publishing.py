@@ -29,19 +29,28 @@ def teachers_of(lake: LakeConfig, config: DistilConfig) -> LakeConfig:
     return lake.model_copy(update={"registered_model": config.registered_model, "encoder_alias": config.alias})
 
 
-def best_version(lake: LakeConfig, config: DistilConfig) -> tuple[str, str] | None:
-    """Number of the version that the alias names, and as whom it labels; None where it names nothing."""
+def version_of(lake: LakeConfig, config: DistilConfig, fingerprint: str) -> str | None:
+    """Number of the registered version with these inputs; None where there is none."""
+    return registry.find_version(teachers_of(lake, config), INPUTS, fingerprint)
+
+
+def best_version(config: DistilConfig) -> str | None:
+    """Number of the version that the alias names; None where it names nothing."""
     try:
-        found = mlflow.MlflowClient().get_model_version_by_alias(config.registered_model, config.alias)
+        return str(mlflow.MlflowClient().get_model_version_by_alias(config.registered_model, config.alias).version)
     except MlflowException:
         return None
-    return str(found.version), str(found.tags.get(TEACHER_VERSION, ""))
+
+
+def is_finished(fingerprint: str) -> bool:
+    """Whether a run of these inputs did everything, the alias included."""
+    return bool(_runs(fingerprint, "= 'FINISHED'"))
 
 
 @contextmanager
 def distil_run(lake: LakeConfig, plan: Plan, config: DistilConfig) -> Iterator[None]:
     """An MLflow run with settings and table versions; the newest one of these inputs goes on if it did not finish."""
-    left = _unfinished_run(plan.fingerprint)
+    left = next((str(run.info.run_id) for run in _runs(plan.fingerprint, "!= 'FINISHED'")), None)
     name = f"distil {plan.base.model} from {plan.strong[:24]}"
     with mlflow.start_run(left, run_name=name, tags={INPUTS: plan.fingerprint, "kindred.job": JOB}):
         if left is None:
@@ -71,7 +80,7 @@ class StepLog:
             mlflow.log_metrics(step.metrics(), step=step.number)
 
 
-def register(lake: LakeConfig, folder: Path, config: DistilConfig, tags: Mapping[str, Any], card: str, metrics: Mapping[str, float]) -> str:
+def register(folder: Path, config: DistilConfig, tags: Mapping[str, Any], card: str, metrics: Mapping[str, float]) -> str:
     """A new version of the registered teacher out of its folder, with its card (Markdown); no alias points to it yet."""
     mlflow.log_metrics({f"held_out.{name}": value for name, value in metrics.items() if value == value})
     client = mlflow.MlflowClient()
@@ -88,9 +97,9 @@ def register(lake: LakeConfig, folder: Path, config: DistilConfig, tags: Mapping
     return str(registered.version)
 
 
-def _unfinished_run(fingerprint: str) -> str | None:
+def _runs(fingerprint: str, status: str) -> list[Any]:
+    """Runs of these inputs whose status is so, newest first."""
     experiment = mlflow.get_experiment_by_name(registry.EXPERIMENT)
     assert experiment is not None
-    wanted = f"tags.`kindred.job` = '{JOB}' and tags.`{INPUTS}` = '{fingerprint}' and attributes.status != 'FINISHED'"
-    found = mlflow.MlflowClient().search_runs([experiment.experiment_id], wanted, ViewType.ACTIVE_ONLY)
-    return str(found[0].info.run_id) if found else None
+    wanted = f"tags.`kindred.job` = '{JOB}' and tags.`{INPUTS}` = '{fingerprint}' and attributes.status {status}"
+    return list(mlflow.MlflowClient().search_runs([experiment.experiment_id], wanted, ViewType.ACTIVE_ONLY))

@@ -115,6 +115,10 @@ def not_started(*_: Any) -> Any:
     raise AssertionError("the engine was started with nothing to do")
 
 
+def killed(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def weights(model: Any) -> dict[str, torch.Tensor]:
     return {name: each.detach().clone() for name, each in model.named_parameters()}
 
@@ -163,7 +167,9 @@ def written_by(lake: LakeConfig) -> dict[str, str]:
     return {row["unit_hash"]: row["user_id"] for row in rows}
 
 
-def test_a_distilled_teacher_is_registered_with_its_card_and_labels_by_its_name(lake: LakeConfig, base: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_distilled_teacher_is_registered_with_its_card_and_labels_by_its_name(
+    lake: LakeConfig, base: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
     write_labelled(lake)
     config = settings(base)
     with pytest.raises(KeyboardInterrupt):
@@ -174,7 +180,11 @@ def test_a_distilled_teacher_is_registered_with_its_card_and_labels_by_its_name(
     assert [metric.step for metric in history] == list(range(1, len(history) + 1))
 
     engine = JsonEngine()
-    distil(lake, config, lambda *_: engine)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(registry, "move_alias", killed)
+        distil(lake, config, lambda *_: engine)
+    distil(lake, config, not_started)  # registered already: the alias alone was missing
+    assert [version.version for version in mlflow.search_model_versions(filter_string="name = 'kindred-teacher'")] in ([1], ["1"])
     (run,) = mlflow.search_runs(output_format="list")
     assert run.info.status == "FINISHED"
     assert len(mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")) == len(history), "it was not trained again"
