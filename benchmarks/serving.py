@@ -82,7 +82,7 @@ def fill(store: VectorStore, name: str, vectors: np.ndarray, import_folder: str 
                 files.write(batch)
             files.close()
             store.bulk_import(name, files.names, len(vectors), 120)
-    store.seal(name)
+    store.seal(name, 120)
 
 
 def people_of(vectors: np.ndarray) -> Iterator[list[dict[str, object]]]:

@@ -55,7 +55,7 @@ class ServingConfig(StageConfig):
         None, description="Folder, or URI in the object store, of a Milvus server's own files, into which 'serving load' writes Parquet for the server to import; None inserts rows. "
         "In a store by the lake's storage_options, and in the server's own bucket.",
     )  # fmt: skip
-    import_minutes: float = Field(120, gt=0, description="How long one import may take before the load fails.")
+    build_minutes: float = Field(120, gt=0, description="How long a server may take to import a collection, and to build its index, before the load fails.")
     recall_sample: int = Field(
         50, ge=0, description="Vectors of a fresh load whose nearest rows are looked for before the alias moves, and compared with all rows."
     )

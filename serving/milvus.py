@@ -88,13 +88,13 @@ class VectorStore:
                 while (state := server.get_bulk_insert_state(task, self._timeout)).state != BulkInsertState.ImportCompleted:
                     if state.state in (BulkInsertState.ImportFailed, BulkInsertState.ImportFailedAndCleaned):
                         raise VectorStoreError(f"{self.place}: cannot import {state.files} into {name}: {state.failed_reason}")
-                    self._wait(name, until)
-        while self.count(name) < rows:  # what is imported is seen a while after it is written
-            self._wait(name, until)
+                    self._wait(f"{name}: {state.files} are not imported yet", until)
+        while (found := self.count(name)) < rows:  # what is imported is seen a while after it is written
+            self._wait(f"{name}: {found} of {rows} imported rows are there", until)
 
-    def _wait(self, name: str, until: float) -> None:
+    def _wait(self, what_for: str, until: float) -> None:
         if time.monotonic() > until:
-            raise VectorStoreError(f"{self.place}: the import into {name} takes longer than serving.import_minutes; raise it, or look what the server is at")
+            raise VectorStoreError(f"{self.place}: {what_for}, after serving.build_minutes; raise it, or look what the server is at")
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def delete(self, name: str, where: str) -> None:
@@ -103,11 +103,26 @@ class VectorStore:
             self._client.delete(name, filter=where, timeout=self._timeout)
             self._client.flush(name, timeout=self._timeout)
 
-    def seal(self, name: str) -> None:
-        """Make all rows durable and searchable."""
+    def seal(self, name: str, minutes: float) -> None:
+        """Make all rows durable and searchable by their index. Raises VectorStoreError where a server takes longer to build it.
+
+        Until it is built a server searches what it has by a provisional index, which under filters finds a fraction, and it goes on with that until the collection is brought into memory again.
+        """
         with self._naming(f"flush {name}"):
             self._client.flush(name, timeout=self._timeout)
+        if not self.is_lite:
+            until = time.monotonic() + 60 * minutes
+            while rows := self._rows_without_index(name):
+                self._wait(f"{name}: {rows} rows have no index yet", until)
+            with self._naming(f"release {name}"):
+                self._client.release_collection(name, timeout=self._timeout)
         self.make_searchable(name)
+
+    def _rows_without_index(self, name: str) -> int:
+        """Of all its vectors together."""
+        with self._naming(f"look at the indexes of {name}"):
+            indexes = self._client.list_indexes(name)
+            return sum(int(self._client.describe_index(name, index, timeout=self._timeout).get("pending_index_rows", 0)) for index in indexes)
 
     def make_searchable(self, name: str) -> None:
         """Bring a collection into memory; at once where it is there. Milvus Lite needs it each time that it is opened."""

@@ -74,8 +74,17 @@ def _forwarded(path: Path) -> Iterator[int]:
     try:
         yield listening.getsockname()[1]
     finally:
+        asyncio.run_coroutine_threadsafe(_end_others(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
+
+
+async def _end_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, other_end: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:

@@ -137,7 +137,7 @@ def fill(
             done += len(batch)
             if pace.is_due():
                 logger.log(NOTICE, "%s: %d of %d rows", name, done, rows)
-    store.seal(name)
+    store.seal(name, config.build_minutes)
     check_collection(store, collection, name, rows, sample, checks, config.min_recall)
     record.rows[collection.alias] = rows
 
@@ -154,7 +154,7 @@ def _taking_rows(
     with import_files(lake, folder, collection, name) as files:
         yield files.write
         files.close()
-        store.bulk_import(name, files.names, rows, config.import_minutes)
+        store.bulk_import(name, files.names, rows, config.build_minutes)
 
 
 def _import_folder(store: VectorStore, config: ServingConfig) -> str | None:
