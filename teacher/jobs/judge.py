@@ -1,9 +1,8 @@
 """Entry point of `kindred teacher judge`."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -62,9 +61,11 @@ def judge_items(lake: LakeConfig, config: TeacherConfig, start: StartJudge = sta
         judged = judged_queries(lake, by)
         pending = [query for query in queries if query.query_id not in judged]
         record.dropped["judged before"] += len(queries) - len(pending)
-        if pending:
-            logger.info("%d units and histories to judge, by %s, prompts %s", len(pending), teacher.model, by.prompt_version)
-            _judge_batches(lake, judging, by, start(lake, here, teacher), _asked(lake, judging, encoder, tables, pending), len(pending), record)
+        asked = _asked(lake, judging, encoder, tables, pending) if pending else []  # before the model takes the GPU
+        record.dropped["queries: nothing to read, or no two items"] += len(pending) - len(asked)
+        if asked:
+            logger.info("%d units and histories to judge, by %s, prompts %s", len(asked), teacher.model, by.prompt_version)
+            _judge_batches(lake, judging, by, start(lake, here, teacher), asked, record)
         record.wrote(JUDGEMENTS, arrow_tables.create_table(lake, JUDGEMENTS).version())
         counts = replaced_counts(queries, _rows_of(lake, queries), judging.levels)
         record.rows.update(counts)
@@ -89,28 +90,27 @@ def judged_queries(lake: LakeConfig, by: JudgedBy) -> set[str]:
     return set(arrow_tables.read(lake, JUDGEMENTS, ("query_id",), where)["query_id"].unique().to_pylist())
 
 
-def _asked(lake: LakeConfig, config: JudgeConfig, encoder: Encoder, tables: Inputs, pending: Sequence[Query]) -> Iterator[list[Candidates]]:
+def _asked(lake: LakeConfig, config: JudgeConfig, encoder: Encoder, tables: Inputs, pending: Sequence[Query]) -> list[list[Candidates]]:
     """The items that are judged for each query, at all levels, in the order of the queries; those that have nothing to read, or no two items, are left out."""
     readable, vectors = query_vectors(encoder, pending)
     of_levels = [found_items(lake, encoder, tables, level, readable, vectors, config.neighbours) for level in config.levels]
-    for of_query in zip(*of_levels, strict=True):
-        if found := [candidates for candidates in of_query if len(candidates.item_ids) > 1]:
-            yield found
+    by_query = ([candidates for candidates in of_query if len(candidates.item_ids) > 1] for of_query in zip(*of_levels, strict=True))
+    return [found for found in by_query if found]
 
 
 def _judge_batches(
-    lake: LakeConfig, config: JudgeConfig, by: JudgedBy, model: Judge, asked: Iterator[list[Candidates]], pending: int, record: RunRecord
+    lake: LakeConfig, config: JudgeConfig, by: JudgedBy, model: Judge, asked: Sequence[list[Candidates]], record: RunRecord
 ) -> None:  # fmt: skip
     """Judge and commit batch after batch; what an older run, another teacher or another encoder made of a query gives way to it in the same commit."""
-    with Progress(pending, "judge", "query") as progress:
-        while batch := list(islice(asked, config.batch_queries)):
+    with Progress(len(asked), "judge", "query") as progress:
+        for start in range(0, len(asked), config.batch_queries):
+            batch = asked[start : start + config.batch_queries]
             rows = judgements_of(model, by, [candidates for of_query in batch for candidates in of_query], datetime.now(UTC))
             arrow_tables.replace_groups(lake, JUDGEMENTS, "query_id", rows)
             judged = len({row.query_id for row in rows})
             record.rows.update({"queries judged": judged, "judgements": len(rows)})
             record.dropped["queries: not read by the model"] += len(batch) - judged
             progress.done(len(batch))
-    record.dropped["queries: nothing to read, or no two items"] += pending - record.rows["queries judged"] - record.dropped["queries: not read by the model"]
 
 
 def _rows_of(lake: LakeConfig, queries: Sequence[Query]) -> list[dict[str, object]]:
