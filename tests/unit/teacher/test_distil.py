@@ -64,7 +64,7 @@ def test_looks_without_gain_are_counted_since_the_lowest_loss() -> None:
 
 def test_an_answer_is_the_json_that_the_schema_of_label_lets_a_model_write() -> None:
     text = answer_text({"broad": "Züge", "specific": 'Wiring a "DCC" decoder'})
-    assert text == '{"specific": "Wiring a \\"DCC\\" decoder", "broad": "Züge"}'
+    assert text == '{"specific":"Wiring a \\"DCC\\" decoder","broad":"Züge"}'
     assert list(json.loads(text)) == ["specific", "broad"]
 
 
