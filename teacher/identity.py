@@ -20,7 +20,7 @@ SMALL_MODEL_BYTES = 2_000_000_000
 _SLICES, _SLICE_BYTES = 32, 1 << 16
 _SETTINGS_THAT_CHANGE_ANSWERS = (
     "dtype", "quantization", "quantization_config", "kv_cache_dtype", "calculate_kv_scales", "hf_overrides", "revision", "tokenizer", "tokenizer_revision",
-    "rope_scaling", "speculative_config",
+    "rope_scaling", "speculative_config", "structured_outputs_config",
 )  # fmt: skip
 
 

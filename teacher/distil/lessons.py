@@ -79,8 +79,12 @@ def _lesson(content: str, unit: Mapping[str, Any], answer: str, prompt: Prompt, 
 
 
 def answer_text(labels: Mapping[str, str]) -> str:
-    """Both labels in the JSON that the schema of `label` makes a model write: in the order of LEVELS, and no white space but one after each comma and colon."""
-    return json.dumps({level: labels[level] for level in LEVELS}, ensure_ascii=False)
+    """Both labels in the JSON that the schema of `label` makes a model write: in the order of LEVELS, without white space, which vLLM is told to leave out.
+
+    A model that learned it with a space after each colon, which is another token, writes no label where it is held to none. Double quotes become single ones: the grammar of a text of limited
+    length (xgrammar) knows no escapes.
+    """
+    return json.dumps({level: labels[level].replace('"', "'") for level in LEVELS}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _answers(lake: LakeConfig, tables: Inputs, strong: str) -> dict[str, str]:

@@ -3,12 +3,16 @@
 import json
 
 import pytest
+import xgrammar
+from xgrammar.testing import _is_grammar_accept_string
 
 from teacher.config import DistilConfig
 from teacher.distil.batches import all_batches, epoch_batches
 from teacher.distil.checkpoints import Progress
 from teacher.distil.lessons import Lesson, Lessons, answer_text
 from teacher.distil.loop import IGNORED, learning_rate, padded
+from teacher.labelling import first_decoding
+from teacher.prompts import load_prompt
 
 
 def lesson(number: int, question: int, answer: int = 2) -> Lesson:
@@ -64,8 +68,13 @@ def test_looks_without_gain_are_counted_since_the_lowest_loss() -> None:
 
 def test_an_answer_is_the_json_that_the_schema_of_label_lets_a_model_write() -> None:
     text = answer_text({"broad": "Züge", "specific": 'Wiring a "DCC" decoder'})
-    assert text == '{"specific": "Wiring a \\"DCC\\" decoder", "broad": "Züge"}'
+    assert text == '{"specific":"Wiring a \'DCC\' decoder","broad":"Züge"}'
     assert list(json.loads(text)) == ["specific", "broad"]
+    schema = json.dumps(first_decoding(load_prompt("distilled")).schema)
+    of_vllm = xgrammar.Grammar.from_json_schema(schema, any_whitespace=False, separators=(",", ":"))  # what its disable_any_whitespace comes to
+    assert _is_grammar_accept_string(of_vllm, text)
+    assert not _is_grammar_accept_string(of_vllm, json.dumps(json.loads(text))), "a space is another token, which a model that learned it misses"
+    assert _is_grammar_accept_string(xgrammar.Grammar.from_json_schema(schema, any_whitespace=True), text)
 
 
 def test_lessons_are_known_by_all_that_they_teach() -> None:
