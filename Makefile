@@ -1,9 +1,10 @@
 # make setup   everything the project needs, into .venv (and a Java 17/21 where there is none)
-# make test    lint, types, the import rule and all tests
+# make test    lint, types, the import rule and all tests, the tests in two processes (PROCESSES=1 for one after another)
 # make demo    the whole path on a small generated archive, in a few minutes
 
 VENV := .venv
 DEMO ?= .demo
+PROCESSES ?= 2
 UV_VERSION := 0.13.9
 
 .PHONY: setup test check demo lock clean
@@ -40,7 +41,7 @@ check: setup
 	$(VENV)/bin/lint-imports
 
 test: check
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n $(PROCESSES) --dist loadfile
 
 demo: setup
 	$(VENV)/bin/python -m pipeline.demo --dir $(DEMO)

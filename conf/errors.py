@@ -17,6 +17,10 @@ class ConfigError(KindredError):
     """A setting that is unknown, wrong, or does not fit the lake at hand."""
 
 
+class NoNamesError(ConfigError):
+    """A name that cannot be looked up here: the pseudonym key of the lake is absent or another one, or the lake has nothing of the platform."""
+
+
 class ContractError(KindredError):
     """A table whose rows or columns are not what its row model says."""
 

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from conf.errors import ConfigError, ContractError, EncoderError
+from conf.errors import ConfigError, ContractError, EncoderError, NoNamesError
 from conf.mistakes import did_you_mean
 from lake.acts import ACTS
 from lake.catalog import TABLES
 from lake.config import LakeConfig
-from lake.pseudonyms import KEY_ID_PROPERTY, check_key_id
+from lake.pseudonyms import KEY_ID_PROPERTY, check_key_id, load_key, pseudonym
 from lake.tables import TableSpec, table_uri
 from lake.units import UNITS
 
@@ -115,3 +115,14 @@ def check_platform(lake: LakeConfig, name: str, installed: Iterable[str] = ()) -
     installed_are = f"; installed are {', '.join(sorted(others))}" if others else ""
     in_lake = f"; the lake has {', '.join(sorted(here))}" if here else ""
     raise ConfigError(f"no accounts of a platform {name!r}{installed_are}{in_lake}{did_you_mean(name, here | others)}")
+
+
+def user_id_of_name(lake: LakeConfig, platform: str, name: str) -> str:
+    """The `user_id` of an account's name. Raises NoNamesError without the key, where the lake was made with another one, or has nothing of the platform."""
+    try:
+        check_platform(lake, platform)
+        key = load_key(lake.pseudonym_key_file)
+        check_lake_key(lake, key)
+    except ConfigError as error:
+        raise NoNamesError(str(error)) from None
+    return pseudonym(key, platform, name)

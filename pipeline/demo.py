@@ -21,6 +21,7 @@ from pipeline import run
 from pipeline.archive_generator import write_archive
 from pipeline.cli import report_errors
 from pipeline.commands import find_command
+from serving.config import ServingConfig
 from trainer.ablation import Outcome, ablation_table
 from trainer.evaluation.comparison import EvaluationResult
 
@@ -38,6 +39,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     show_answers(shared)
     show_person(LakeConfig(path=str(folder / "lake")), shared)
     print(f"The encoder on one page, for a browser:\n  {printed('trainer report', *shared)}")
+    print(f"These people in a browser, at {explorer_address()} while it runs:\n  .venv/bin/kindred serving serve --lake {folder / 'lake'}")
+
+
+def explorer_address() -> str:
+    """Where the service shows its page unless settings say otherwise."""
+    config = ServingConfig()
+    return f"http://{config.host}:{config.port}/"
 
 
 def show_answers(shared: list[str]) -> None:

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def requested(arguments: JobArguments) -> Request:
     """What is to be forgotten. Raises ConfigError where that is nothing, a line of the list says nothing, or a name has no pseudonym here."""
-    from serving.arguments import user_id_of_name
+    from serving.arguments import user_id_of_account
 
     given = {kind: list(getattr(arguments.values, kind)) for kind in ("user", "name", "unit")}
     if arguments.values.file:
@@ -72,7 +72,7 @@ def requested(arguments: JobArguments) -> Request:
             raise ConfigError(f"--{kind} {subject!r}: no id and no name; expected one without control characters")
         if kind == "unit" and ":" not in subject:
             raise ConfigError(f"--unit {subject}: expected a unit_id, e.g. reddit:t1_c0ffee")
-    users = frozenset(given["user"]) | {user_id_of_name(arguments, name) for name in given["name"]}
+    users = frozenset(given["user"]) | {user_id_of_account(arguments, name) for name in given["name"]}
     names = frozenset(name.partition(":")[2] for name in given["name"])
     return Request(users, names, frozenset(given["unit"]), tuple(arguments.values.text))
 

@@ -79,12 +79,15 @@ def recommend(argv: Sequence[str] | None = None) -> JobArguments:
         help="rank by how likely the person does an item next, which popular ones are, or by likeness alone (default: likely)",
     )  # fmt: skip
     parser.add_argument("--new", action="store_true", help="leave out what the person's own units are labelled with")
+    parser.add_argument("--as-of", metavar="TIME", help="what would have been recommended then, e.g. 2024-01-31T00:00:00Z; told beside it what was done later")
     _add_output(parser)
     arguments = _asking(parse_job_arguments(parser, argv))
     from serving.questions import Recommendations
 
     values = arguments.values
-    return _with_question(arguments, Recommendations, user=_user(arguments), level=values.level, sources=values.source, by=values.by, only_new=values.new)
+    return _with_question(
+        arguments, Recommendations, user=_user(arguments), level=values.level, sources=values.source, by=values.by, only_new=values.new, as_of=values.as_of
+    )
 
 
 def audience(argv: Sequence[str] | None = None) -> JobArguments:
@@ -104,20 +107,15 @@ def serve(argv: Sequence[str] | None = None) -> JobArguments:
     return _checked(job_arguments(argv, SERVE), needs_encoder=True, needs_index=True)
 
 
-def user_id_of_name(arguments: JobArguments, platform_and_name: str) -> str:
+def user_id_of_account(arguments: JobArguments, platform_and_name: str) -> str:
     """The `user_id` of 'PLATFORM:NAME'. Raises ConfigError without the key, where the lake was made with another one, or has nothing of the platform."""
     from lake.config import LakeConfig
-    from lake.presence import check_lake_key, check_platform
-    from lake.pseudonyms import load_key, pseudonym
+    from lake.presence import user_id_of_name
 
     platform, colon, name = platform_and_name.partition(":")
     if not (platform and colon and name):
         raise ConfigError(f"--name {platform_and_name}: expected PLATFORM:NAME, e.g. reddit:some_name")
-    lake = arguments.section("lake", LakeConfig)
-    check_platform(lake, platform)
-    key = load_key(lake.pseudonym_key_file)
-    check_lake_key(lake, key)
-    return pseudonym(key, platform, name)
+    return user_id_of_name(arguments.section("lake", LakeConfig), platform, name)
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -160,7 +158,7 @@ def _asking(arguments: JobArguments, needs_encoder: bool = False) -> JobArgument
 def _user(arguments: JobArguments) -> str:
     """--user, or the id that --name stands for."""
     values = arguments.values
-    return str(values.user) if values.user is not None else user_id_of_name(arguments, values.name)
+    return str(values.user) if values.user is not None else user_id_of_account(arguments, values.name)
 
 
 def _with_question(arguments: JobArguments, kind: "type[BaseModel]", **what: object) -> JobArguments:

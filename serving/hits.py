@@ -41,6 +41,30 @@ class SimilarPerson(PersonHit):
     shared: list[Topic]
 
 
+class Person(Hit):
+    """One person of the index."""
+
+    person_id: str
+    user_ids: list[str]
+    platforms: list[str]
+    communities: list[str]
+    unit_count: int
+    last_at: datetime
+
+
+class Act(Hit):
+    """One act of a person. `title` is what the thread or thing is called; labels are null where no teacher read it."""
+
+    unit_id: str
+    created_at: datetime
+    platform: str
+    community: str | None
+    action: str
+    title: str | None
+    specific: str | None
+    broad: str | None
+
+
 class ItemHit(Hit):
     """An item near a text. `score` is a cosine; `level` and `label_count` are null for an app's own item."""
 
@@ -54,9 +78,10 @@ class ItemHit(Hit):
 
 class Recommendation(ItemHit):
     """An item for a person. `score` is what it is ranked by: alike, the cosine; likely, that and the logarithm of `label_count` by what the encoder's card says that it weighs.
-    `known`: one of the person's own labels."""
+    `known`: one of the person's own labels. `later`: one that the person's units were first labelled with after the moment that was asked about; null where none was."""
 
     known: bool
+    later: bool | None = None
 
 
 class LabelledUnit(Hit):

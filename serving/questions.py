@@ -22,6 +22,7 @@ Scope = Literal["people", "items", "histories", "metrics"]
 """What a token may do: be told of people in the lake, look for items, have histories of its own encoded, read the metrics."""
 MAX_LIMIT, MAX_OFFSET = 1000, 10_000
 MAX_ACTS = 5000
+MAX_UNITS = 100_000_000
 Asked = TypeVar("Asked", bound=BaseModel)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -129,6 +130,11 @@ class Recommendations(ByUser, ItemFilter, Question):
 
     by: Ranking = Field("likely", description="Rank by how likely the person does an item next, which popular ones are, or by likeness alone.")
     only_new: bool = Field(False, description="Leave out what the person's own units are labelled with.")
+    as_of: AwareDatetime | None = Field(
+        None,
+        description="A moment of the past, with a time zone: the history up to it is encoded anew, `known` is what was labelled by then, and `later` what was after it. "
+        "The encoder may have learnt from what came after.",
+    )
 
 
 class Audience(PeopleFilter, Question):
@@ -154,6 +160,37 @@ class FindItems(ItemFilter, Question):
     scopes: ClassVar[tuple[Scope, ...]] = ("items",)
 
     text: Words = Field(description="Read as a label of the level that is looked for.")
+
+
+class FindPerson(BaseModel):
+    """One person of the index: by an id, or by the name of an account, for which the service needs the lake's pseudonym key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: ClassVar[str] = "/v1/people/find"
+    scopes: ClassVar[tuple[Scope, ...]] = ("people",)
+
+    user: Name | None = Field(None, description="A person_id, or any user_id of the person.")
+    platform: Name | None = Field(None, description="With `name`: where the account is, e.g. 'reddit'.")
+    name: Annotated[str, StringConstraints(min_length=1, max_length=256), Storable] | None = Field(
+        None, description="The account's name, in place of `user`; case does not matter."
+    )
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        if (self.user is None) == (self.name is None) or (self.platform is None) != (self.name is None):
+            raise ValueError("expected either user, or platform and name")
+        return self
+
+
+class HistoryOfPerson(ByUser):
+    """What a person did, newest first, with the labels of each act that has some; without the person's words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: ClassVar[str] = "/v1/people/history"
+    scopes: ClassVar[tuple[Scope, ...]] = ("people",)
+
+    limit: int | None = Field(None, ge=1, le=MAX_LIMIT, description="How many acts; serving.top_k where it is not said.")
+    offset: int = Field(0, ge=0, le=MAX_UNITS, description="How many of the newest acts are passed over.")
 
 
 class Why(ByUser, Question):

@@ -8,7 +8,7 @@ from typing import Any
 from conf.errors import NothingLoadedError, UnknownIdError, VectorStoreError
 from serving import filters
 from serving.collections import ITEMS, LIKELY, USERS, VECTOR, CollectionSpec, LoadName, likely_query, parse_name
-from serving.hits import ItemHit, PersonHit, Ranking, Recommendation, SimilarPerson, Topic
+from serving.hits import ItemHit, Person, PersonHit, Ranking, Recommendation, SimilarPerson, Topic
 from serving.milvus import MAX_HITS, VectorStore
 
 TOPICS_LOOKED_AT = 50
@@ -52,7 +52,14 @@ class Index:
 
     def person(self, identifier: str) -> Entity:
         """The person with this `person_id`, or with this among their `user_ids`; with vector. Raises UnknownIdError where there is none."""
-        fields = (*USER_FIELDS, VECTOR)
+        return self._person(identifier, (*USER_FIELDS, VECTOR))
+
+    def described(self, identifier: str) -> Person:
+        """What the index says of a person, found as `person` finds one. Raises UnknownIdError."""
+        found = self._person(identifier, (*USER_FIELDS, "user_ids", "platforms"))
+        return Person(**{**found, "last_at": datetime.fromtimestamp(found["last_at"], UTC)})
+
+    def _person(self, identifier: str, fields: Sequence[str]) -> Entity:
         for where in (filters.equals("person_id", identifier), filters.contains("user_ids", identifier)):
             found = self._store.find(self.users, where, fields, 1)
             if found:
@@ -87,14 +94,17 @@ class Index:
         """The items nearest to the vector of a text, or of a history, best first."""
         return [ItemHit(**_item_fields(hit)) for hit in page.near_enough(self._items(vector, where, by, page.limit, page.offset))]
 
-    def recommend(self, vector: Vector, page: Page, where: str, by: Ranking, known: Collection[str] = (), only_new: bool = False) -> list[Recommendation]:
-        """Items for a person's vector, best first. `known` are `item_id`s that the person's own units are labelled with; Milvus looks at MAX_HITS items at most."""
+    def recommend(
+        self, vector: Vector, page: Page, where: str, by: Ranking, known: Collection[str] = (), only_new: bool = False, later: Collection[str] | None = None
+    ) -> list[Recommendation]:  # fmt: skip
+        """Items for a person's vector, best first. `known` are `item_id`s that the person's own units are labelled with, `later` those that they were after the moment that is asked
+        about, if one is; Milvus looks at MAX_HITS items at most."""
         if only_new:
             looked_at = self._items(vector, where, by, min(page.offset + page.limit + len(known), MAX_HITS))
             hits = page.of([hit for hit in looked_at if hit["item_id"] not in known])
         else:
             hits = page.near_enough(self._items(vector, where, by, page.limit, page.offset))
-        return [Recommendation(**_item_fields(hit), known=hit["item_id"] in known) for hit in hits]
+        return [Recommendation(**_item_fields(hit), known=(item := hit["item_id"]) in known, later=None if later is None else item in later) for hit in hits]
 
     def _people(self, vector: Vector, page: Page, where: str, fields: Sequence[str]) -> list[Entity]:
         return page.near_enough(self._store.search(self.users, [vector], page.limit, where, fields, offset=page.offset)[0])

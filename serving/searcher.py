@@ -1,21 +1,24 @@
 """Answers to questions, out of one open load and its encoder: the same for the command line and for the service."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 
-from conf.errors import ArchiveError, VectorStoreError
+from conf.errors import ArchiveError, UnreadableHistoryError, VectorStoreError
 from lake.config import LakeConfig
 from lake.encoder import load_registered
 from lake.labels import Level
+from lake.presence import user_id_of_name
 from serving import filters, questions
 from serving.collections import VECTOR
 from serving.config import ServingConfig
-from serving.hits import HistoryVector, Hit, ItemHit, PersonHit, Reason, Recommendation, SimilarPerson
+from serving.hits import Act, HistoryVector, Hit, ItemHit, Person, PersonHit, Reason, Recommendation, SimilarPerson
 from serving.milvus import open_store
-from serving.people import known_items, labelled_units
+from serving.people import first_times, labelled_units, newest_acts, newest_units
 from serving.reasons import nearest_reasons
 from serving.search import Index, Page
 
@@ -30,11 +33,11 @@ class TextEncoder(Protocol):
     def encode_items(self, texts: Sequence[str], level: Level | None) -> np.ndarray:
         """Vectors (N, D) of items' words."""
 
-    def encode_history(self, units: Sequence[dict[str, Any]]) -> tuple[np.ndarray, int]:
+    def encode_history(self, units: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, int]:
         """Vector (D,) of a history, oldest first, and of how many of its newest units it was made. Raises UnreadableHistoryError where it reads none."""
 
 
-HistoryParser = Callable[[questions.Archive], Sequence[dict[str, Any]]]
+HistoryParser = Callable[[questions.Archive], Sequence[Mapping[str, Any]]]
 """Units of the person whose history a platform's files hold, oldest first. Raises ArchiveError where they cannot be read."""
 
 
@@ -55,8 +58,22 @@ class Searcher:
     def recommendations(self, asked: questions.Recommendations) -> list[Recommendation]:
         """Items for a person, best first, told whether the person did them already. Raises UnknownIdError."""
         person = self.index.person(asked.user)
-        known = known_items(self._lake, person["person_id"])
-        return self.index.recommend(person[VECTOR], self._page(asked), asked.expression(), asked.by, known, asked.only_new)
+        items = first_times(self._lake, person["person_id"])
+        if asked.as_of is None:
+            return self.index.recommend(person[VECTOR], self._page(asked), asked.expression(), asked.by, items, asked.only_new)
+        known = {item for item, at in items.items() if at <= asked.as_of}
+        vector = self._vector_then(person["person_id"], asked.as_of)
+        return self.index.recommend(vector, self._page(asked), asked.expression(), asked.by, known, asked.only_new, items.keys() - known)
+
+    def find_person(self, asked: questions.FindPerson) -> Person:
+        """One person of the index. Raises UnknownIdError, and NoNamesError where names cannot be looked up."""
+        user = asked.user if asked.name is None else user_id_of_name(self._lake, asked.platform or "", asked.name)
+        return self.index.described(user or "")
+
+    def history_of_person(self, asked: questions.HistoryOfPerson) -> list[Act]:
+        """What a person did, newest first. Raises UnknownIdError."""
+        person = self.index.person(asked.user)
+        return newest_acts(self._lake, person["person_id"], asked.offset, asked.limit or self._config.top_k)
 
     def audience(self, asked: questions.Audience) -> list[PersonHit]:
         """The people nearest to a text or item, best first. Raises UnknownIdError."""
@@ -92,6 +109,13 @@ class Searcher:
     def _page(self, asked: questions.Question) -> Page:
         return Page(asked.limit or self._config.top_k, asked.offset, asked.min_score)
 
+    def _vector_then(self, person_id: str, moment: datetime) -> list[float]:
+        """The vector of what a person had done by then. Raises UnreadableHistoryError where that is nothing."""
+        units = list(islice(newest_units(self._lake, person_id, moment), questions.MAX_ACTS))[::-1]
+        if not units:
+            raise UnreadableHistoryError("nothing was done by then")
+        return self._fitting_encoder().encode_history(units)[0].tolist()
+
     def _text(self, text: str, level: Level | None) -> list[float]:
         return self._fitting_encoder().encode_items([text], level)[0].tolist()
 
@@ -126,6 +150,8 @@ class Answer:
 ANSWERS = (
     Answer(questions.SimilarUsers, SimilarPerson, Searcher.similar_users),
     Answer(questions.Recommendations, Recommendation, Searcher.recommendations),
+    Answer(questions.FindPerson, Person, Searcher.find_person, is_list=False),
+    Answer(questions.HistoryOfPerson, Act, Searcher.history_of_person),
     Answer(questions.Audience, PersonHit, Searcher.audience),
     Answer(questions.FindItems, ItemHit, Searcher.find_items),
     Answer(questions.Why, Reason, Searcher.why),
@@ -137,7 +163,8 @@ ANSWERS = (
 
 def answer_here(lake: LakeConfig, config: ServingConfig, question: questions.Question) -> Any:
     """The answer to one question, in this process. Raises UnknownIdError, EncoderError and VectorStoreError."""
-    encoder = load_registered(lake, config.device) if getattr(question, "text", None) is not None else None  # before others have to wait for Milvus Lite
+    reads = getattr(question, "text", None) is not None or getattr(question, "as_of", None) is not None
+    encoder = load_registered(lake, config.device) if reads else None  # before others have to wait for Milvus Lite
     with open_store(lake, config) as store:
         searcher = Searcher(lake, config, Index(store), lambda: encoder or load_registered(lake, config.device))
         (answer,) = (answer for answer in ANSWERS if answer.question is type(question))

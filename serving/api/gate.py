@@ -2,7 +2,7 @@
 
 import ipaddress
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,10 +18,13 @@ OPEN_PATHS = frozenset({"/health", "/ready", "/openapi.json"})
 class Gate:
     """Middleware: without tokens, requests to this machine's own names alone; with them, those whose token has the scopes of the route. A client may ask so often.
 
-    `scopes` are those of each path. Of a request that is let in, `state.client` is the token's name, or '-'.
+    `scopes` are those of each path, and anybody may have the open ones. Of a request that is let in, `state.client` is the token's name, or '-'.
     """
 
-    def __init__(self, app: ASGIApp, scopes: Mapping[str, Sequence[TokenScope]], tokens: Tokens | None, own_names: frozenset[str], rates: Rates) -> None:
+    def __init__(
+        self, app: ASGIApp, scopes: Mapping[str, Sequence[TokenScope]], open_paths: Collection[str], tokens: Tokens | None, own_names: frozenset[str], rates: Rates
+    ) -> None:  # fmt: skip
+        self._open_paths = frozenset(open_paths)
         self._app, self._scopes, self._tokens, self._own_names, self._rates = app, scopes, tokens, own_names, rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,7 +33,7 @@ class Gate:
             headers = Headers(scope=scope)
             if self._tokens is None and _name_of_host(headers.get("host", "")) not in self._own_names:
                 raise Refusal(403, "wrong_host", "this service answers to its own names alone")
-            if scope["path"] not in OPEN_PATHS:
+            if scope["path"] not in self._open_paths:
                 scopes = self._scopes.get(scope["path"])
                 client = "-" if self._tokens is None else _admitted(self._tokens, headers.get("authorization", ""), scopes or ())
                 if scopes is None:  # not left to the router, to which '/metrics' with a line break behind it is '/metrics'

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from conf.errors import ArchiveError, EncoderError, UnknownIdError, UnreadableHistoryError, VectorStoreError
+from conf.errors import ArchiveError, EncoderError, NoNamesError, UnknownIdError, UnreadableHistoryError, VectorStoreError
 from lake.rendering import plain
 
 REQUEST_ID = "X-Request-ID"
@@ -70,10 +70,14 @@ def refusal_of(error: Exception, retry_seconds: float) -> Refusal | None:
         return Refusal(error.status_code, _CODES.get(error.status_code, "refused"), _SENTENCES.get(error.status_code, "refused"), error.headers)
     if isinstance(error, UnknownIdError):
         return Refusal(404, "unknown_id", "the index has no such person or item")
+    if isinstance(error, NoNamesError):
+        return Refusal(
+            422, "no_names", "names of this platform cannot be looked up here: the lake has none of it, or the service lacks the lake's pseudonym key"
+        )
     if isinstance(error, ArchiveError):
         return Refusal(422, "unreadable_archive", error.public)
     if isinstance(error, UnreadableHistoryError):
-        return Refusal(422, "unreadable_history", "the encoder reads labels, and no act of this history has one")
+        return Refusal(422, "unreadable_history", "there is nothing in this history that the encoder reads")
     if isinstance(error, Busy):
         return Refusal(503, "busy", "too many requests wait for the encoder; ask again", retry)
     if isinstance(error, VectorStoreError | NotServing):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,7 +30,7 @@ class SharedEncoder:
         with self._my_turn():
             return self._encoder.encode_items(texts, level)
 
-    def encode_history(self, units: Sequence[dict[str, Any]]) -> tuple[np.ndarray, int]:
+    def encode_history(self, units: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, int]:
         """Vector (D,) of a history, and of how many of its newest units it was made."""
         with self._my_turn():
             return self._encoder.encode_history(units)

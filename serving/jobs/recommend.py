@@ -9,7 +9,7 @@ from serving.queries import Columns, answer_and_print
 
 COLUMNS: Columns = {
     "score": lambda hit: f"{hit.score:.3f}",
-    "": lambda hit: "known" if hit.known else "new",
+    "": lambda hit: "known" if hit.known else "done later" if hit.later else "new",
     "item": lambda hit: hit.text,
     "labels": lambda hit: hit.label_count,
 }

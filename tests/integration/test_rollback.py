@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from serving_lake import PEOPLE, all_chunks, chunks, copied_lake, loaded_lake, register_base_encoder, unit, write_sequences
+from serving_lake import PEOPLE, all_chunks, chunks, copied_lake, register_base_encoder, unit, write_sequences
 
 from conf.errors import EncoderError, VectorStoreError
 from lake.config import LakeConfig
@@ -18,12 +18,6 @@ from serving.milvus import open_store
 
 CONFIG = ServingConfig()
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory, key_file: str) -> LakeConfig:
-    """A loaded lake that nobody changes."""
-    return loaded_lake(tmp_path_factory.mktemp("loaded"), key_file)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,12 +9,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving_lake import PEOPLE, TOPICS, all_chunks, chunks, copied_lake, history, loaded_lake, person_id, register_base_encoder, unit, write_sequences
+from running_service import Running, serving
+from serving_lake import PEOPLE, TOPICS, all_chunks, chunks, copied_lake, history, person_id, register_base_encoder, unit, write_sequences
 
 from lake import arrow_tables
 from lake.config import LakeConfig
@@ -32,8 +30,6 @@ from serving.config import ServingConfig
 from serving.erasing import erase_from_index
 from serving.jobs import embed, load
 
-ROOT = Path(__file__).parents[2]
-JSON = {"Content-Type": "application/json"}
 LITE_AS_SERVER = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -49,82 +45,10 @@ server.wait_for_termination()
 """
 
 
-class Running:
-    """A service in a process of its own."""
-
-    def __init__(self, process: subprocess.Popen, port: int, log: Path) -> None:
-        self.process, self.port, self.log = process, port, log
-
-    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any, dict[str, str]]:
-        """Status, answer and headers; a body that is no bytes goes as JSON."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-            connection.request(method, path, sent, JSON | (headers or {}))
-            response = connection.getresponse()
-            said = response.read()
-            is_json = response.headers.get("Content-Type", "").startswith("application/json")
-            return response.status, json.loads(said) if is_json else said.decode(), {name.lower(): value for name, value in response.headers.items()}
-        finally:
-            connection.close()
-
-    def hits(self, path: str, **question: Any) -> list[dict[str, Any]]:
-        status, answer, _ = self.request("POST", f"/v1/{path}", question)
-        assert status == 200, answer
-        hits: list[dict[str, Any]] = answer["hits"]
-        return hits
-
-    def until(self, path: str, status: int, seconds: float = 120) -> Any:
-        """The answer once it has a status."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                found, answer, _ = self.request("GET", path)
-                if found == status:
-                    return answer
-            except OSError:
-                pass
-            time.sleep(0.1)
-        raise AssertionError(f"no {status} of {path}: {self.log.read_text()[-3000:]}")
-
-    def lines(self) -> list[dict[str, Any]]:
-        """What it has logged."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-
-
-@contextmanager
-def serving(lake: LakeConfig, log: Path, *settings: str) -> Iterator[Running]:
-    """A service of a lake, ended by its process id."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    words = [f"serving.port={port}", "serving.refresh_seconds=0.2", "serving.request_seconds=2", "serving.requests_per_minute=1000000", *settings]
-    command = [sys.executable, "-m", "pipeline.cli", "serving", "serve", "--lake", lake.path, *(part for word in words for part in ("--set", word))]
-    places = log.with_name(f"{log.name}-places")
-    places.mkdir()
-    with log.open("w") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stderr=errors, env={**os.environ, "TMPDIR": str(places)})
-    try:
-        running = Running(process, port, log)
-        running.until("/health", 200)
-        yield running
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, log.read_text()[-3000:]
-        assert list(places.iterdir()) == [], "copies of an index"
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, key_file: str) -> LakeConfig:
+def made(loaded: LakeConfig) -> LakeConfig:
     """A loaded lake."""
-    return loaded_lake(tmp_path_factory.mktemp("made"), key_file)
-
-
-@pytest.fixture(scope="module")
-def service(made: LakeConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service that tests ask alone."""
-    with serving(made, tmp_path_factory.mktemp("service") / "log") as running:
-        running.until("/ready", 200)
-        yield running
+    return loaded
 
 
 def acts_of(name: str) -> list[dict[str, Any]]:
@@ -264,6 +188,15 @@ HOSTILE: dict[str, tuple[str, Any, int, str]] = {
     "an id that is a number": ("similar-users", {"user": 1}, 422, "user"),
     "unknown level": ("recommendations", {"user": "a", "level": "middling"}, 422, "level"),
     "unknown item": ("why", {"user": person_id("baker"), "item_id": "x"}, 404, ""),
+    "an account by halves": ("people/find", {"platform": "reddit"}, 422, "body"),
+    "an account and an id": ("people/find", {"user": "a", "platform": "reddit", "name": "b"}, 422, "body"),
+    "nobody to find": ("people/find", {"user": "nobody"}, 404, ""),
+    "a name nobody has": ("people/find", {"platform": "reddit", "name": "\u202estars\x00"}, 404, ""),
+    "a history of nobody": ("people/history", {"user": "nobody"}, 404, ""),
+    "a history from far back": ("people/history", {"user": person_id("baker"), "offset": 100_000_000}, 200, ""),
+    "a history of too much": ("people/history", {"user": person_id("baker"), "limit": 1001}, 422, "limit"),
+    "as of no zone": ("recommendations", {"user": person_id("baker"), "as_of": "2023-01-01T00:00:00"}, 422, "as_of"),
+    "as of before all": ("recommendations", {"user": person_id("baker"), "as_of": "1970-01-01T00:00:00Z"}, 422, ""),
     "no acts": ("histories/vector", {"acts": []}, 422, "acts"),
     "an act of nothing": ("histories/vector", {"acts": [{"text": " "}]}, 422, "acts.0"),
     "an act of half a character": ("histories/vector", b'{"acts": [{"text": "a\\ud800"}]}', 422, "acts.0.text"),
@@ -347,7 +280,7 @@ def test_the_description_names_every_route(service: Running) -> None:
     paths = service.request("GET", "/openapi.json")[1]["paths"]
     assert {path for path in paths if path.startswith("/v1/")} == {
         "/v1/similar-users", "/v1/recommendations", "/v1/audience", "/v1/items/search", "/v1/why", "/v1/histories/vector", "/v1/histories/recommendations",
-        "/v1/histories/similar-users",
+        "/v1/histories/similar-users", "/v1/people/find", "/v1/people/history",
     }  # fmt: skip
     assert "UniversalAct" in json.dumps(paths["/v1/histories/vector"]) or "VectorOfHistory" in json.dumps(paths["/v1/histories/vector"])
 

@@ -22,7 +22,6 @@ from serving_lake import (
     chunks,
     copied_lake,
     history,
-    loaded_lake,
     person_id,
     register_base_encoder,
     unit,
@@ -60,10 +59,10 @@ IN_BUCKETS = [sum(sequence_bucket(person_id(name), 2) == bucket for name in PEOP
 """People of each bucket."""
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, key_file: str) -> LakeConfig:
+@pytest.fixture
+def served(loaded: LakeConfig) -> LakeConfig:
     """A loaded lake that tests read alone."""
-    return loaded_lake(tmp_path_factory.mktemp("served"), key_file)
+    return loaded
 
 
 @pytest.fixture

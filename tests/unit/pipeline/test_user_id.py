@@ -10,7 +10,7 @@ from lake.config import LakeConfig
 from lake.pseudonyms import KEY_ID_PROPERTY, KEY_VARIABLE, pseudonym
 from lake.schema import rows_table
 from pipeline import cli
-from serving.arguments import user_id_of_name
+from serving.arguments import user_id_of_account
 from tests.etl_rows import act
 
 
@@ -65,8 +65,8 @@ def test_serving_takes_the_names_of_what_the_lake_holds(lake: LakeConfig, monkey
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     arguments = job_arguments(["--lake", lake.path, "--set", f"lake.pseudonym_key_file={lake.pseudonym_key_file}"], "a query")
     expected = pseudonym(bytes.fromhex("11" * 32), "teashop", "some:name")
-    assert user_id_of_name(arguments, "teashop:Some:Name") == expected, "a lake without acts takes any platform"
+    assert user_id_of_account(arguments, "teashop:Some:Name") == expected, "a lake without acts takes any platform"
     write_acts(lake, "teashop", "reddit")
-    assert user_id_of_name(arguments, "teashop:Some:Name") == expected
+    assert user_id_of_account(arguments, "teashop:Some:Name") == expected
     with pytest.raises(ConfigError, match=r"no accounts of a platform 'redit'; the lake has reddit, teashop; did you mean 'reddit'\?"):
-        user_id_of_name(arguments, "redit:some_name")
+        user_id_of_account(arguments, "redit:some_name")
