@@ -4,7 +4,7 @@ Tasks follow https://spark.apache.org/docs/latest/configuration.html#custom-reso
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +22,8 @@ from serving.vector_tables import BucketChange
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-Changes = Callable[[TableSpec, Mapping[int, int]], Iterator[BucketChange]]
-"""A table, its buckets and the bytes of files that each is read from -> what becomes of each, in any order."""
+Changes = Callable[[TableSpec, Mapping[int, int]], Generator[BucketChange, None, None]]
+"""A table, its buckets and the bytes of files that each is read from -> what becomes of each, in any order. Who stops before the end closes it, and what is still at work ends."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def changes_in_tasks(spark: "SparkSession", sources: Sources, at_work: EncoderAt
     """
     of_tasks = replace(sources, lake=at_work.lake)
 
-    def changes(spec: TableSpec, sizes: Mapping[int, int]) -> Iterator[BucketChange]:
+    def changes(spec: TableSpec, sizes: Mapping[int, int]) -> Generator[BucketChange, None, None]:
         tag, context = uuid.uuid4().hex, spark.sparkContext
         at_once = ThreadPoolExecutor(
             max(1, min(len(sizes), 2 * context.defaultParallelism))

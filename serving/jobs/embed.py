@@ -4,7 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 from conf.arguments import JobArguments
@@ -108,12 +108,13 @@ def bring_up_to_date(sources: Sources, spec: TableSpec, kept: Collection[str], c
     prepare(lake, spec)
     counts: Counter[str] = Counter()
     clock, pace = time.monotonic(), Pace()
-    for done, change in enumerate(changes(spec, sizes), start=1):
-        commit(lake, spec, change)
-        counts.update(change.counts)
-        if pace.is_due():
-            rate = counts["encoded"] / (time.monotonic() - clock)
-            logger.log(NOTICE, "%s: %d of %d buckets, %d encoded, %.1f encoded/s", spec.name, done, len(sizes), counts["encoded"], rate)
+    with closing(changes(spec, sizes)) as made:
+        for done, change in enumerate(made, start=1):
+            commit(lake, spec, change)
+            counts.update(change.counts)
+            if pace.is_due():
+                rate = counts["encoded"] / (time.monotonic() - clock)
+                logger.log(NOTICE, "%s: %d of %d buckets, %d encoded, %.1f encoded/s", spec.name, done, len(sizes), counts["encoded"], rate)
     counts["removed"] += remove_buckets(lake, spec, sizes.keys(), version)
     for old in remove_encoders(lake, spec, {version, *kept}):
         logger.info("%s: the vectors of encoder %s are removed, which was embedded too long ago", spec.name, old)

@@ -106,7 +106,7 @@ def test_in_a_moved_lake_vectors_and_index_stand_as_they_are(
     version = arrow_tables.table_version(lake, USER_VECTORS)
     with open_store(lake, ServingConfig()) as store:
         collections = store.names()
-    monkeypatch.setattr("serving.jobs.embed.load_encoder", lambda *_: pytest.fail("vectors are made again"))
+    monkeypatch.setattr("serving.runners.load_encoder", lambda *_: pytest.fail("vectors are made again"))
     embed(lake, ServingConfig())
     load(lake, ServingConfig())
     with open_store(lake, ServingConfig()) as store:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import random
 import signal
 import subprocess
 import sys
@@ -566,6 +567,23 @@ def test_an_encoder_that_reads_labels_gets_those_of_person_labels(
         ContractError, match=f"this encoder reads histories as '{query_format}', and nobody has labels; label units, then run 'kindred trainer examples'"
     ):
         embed.embed(lake, CONFIG)
+
+
+def test_texts_have_the_vectors_of_the_library_whatever_goes_through_the_model_together() -> None:
+    chosen = random.Random(3)
+    texts = [" ".join(chosen.choices([topic for topic, _ in TOPICS.values()], k=chosen.randint(1, 12))) for _ in range(8)]
+    card = EncoderCard(base_model="m", rendering_version=RENDERING_VERSION, max_tokens=64, prompts={"query": "query: "})
+    model = load_model(model_path("all-MiniLM-L6-v2"), "cpu")
+    model.max_seq_length = card.max_tokens
+    expected = model.encode(texts, prompt="query: ", normalize_embeddings=True)
+    for tokens_at_once in (1, 100, None):
+        found = Encoder(model, card, "v", tokens_at_once).encode_texts(texts, "query")
+        assert found.dtype == np.float32
+        assert np.abs(found - expected).max() < 1e-5
+    short = Encoder(model, card, "v", bf16=True).encode_texts(texts, "query")
+    assert short.dtype == np.float32
+    assert 0 < np.abs(short - expected).max() < 0.01
+    assert Encoder(model, card, "v").encode_texts([], "query").shape == (0, 384)
 
 
 def test_a_history_without_labels_is_no_empty_text(tmp_path: Path) -> None:
