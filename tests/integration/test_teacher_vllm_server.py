@@ -157,4 +157,5 @@ def test_a_server_of_vllm_tells_how_likely_words_and_answers_are(server: str, fo
     assert both == pytest.approx((paris + (second or 0)) / 2, abs=0.01)
     (of_chat,) = engine.choices([[{"role": "user", "content": "Is Paris in France? Answer Yes or No."}]], ["Yes", "No"])
     assert of_chat is not None
-    assert of_chat[0] > of_chat[1]
+    assert len(of_chat) == 2
+    assert max(of_chat) < 0
