@@ -6,10 +6,10 @@ Follows https://delta-io.github.io/delta-rs/ (deltalake 1.x). Every write is one
 import inspect
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote, unquote
 
 import pyarrow as pa
@@ -28,9 +28,10 @@ from lake.store_files import table_file_system
 from lake.table_files import TableFiles, WrittenFile
 from lake.tables import Row, TableSpec, table_uri
 
+Made = TypeVar("Made")
 BATCH_ROWS = 8192
-APPEND_ATTEMPTS = 10
-"""Of one append: each that fails does so because another writer came first, a column or a batch at a time."""
+COMMIT_ATTEMPTS = 10
+"""Of one commit: each that fails does so because another writer came first, a column or a batch at a time."""
 REPLACED = "kindred.replaced"
 """Application transaction of every commit that replaces all rows: of two that began at one version delta-rs lets one through, and not both of their rows."""
 PART_REPLACED = "kindred.part_replaced"
@@ -101,13 +102,15 @@ def append(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], tr
 
     With a transaction (application id, version) the append happens once: a second call with the same pair writes nothing, be it at the same moment.
     """
-    for attempt in range(APPEND_ATTEMPTS):
-        try:
-            return _append_once(lake, spec, rows, transaction)
-        except CommitFailedError:  # another committed the same, or gave the table its later columns, since it was opened: nothing of this stands in it
-            if attempt == APPEND_ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+    return _until_committed(lambda: _append_once(lake, spec, rows, transaction))
+
+
+def _until_committed(attempt: Callable[[], Made]) -> Made:
+    """What an attempt gives that opens a table and commits to it, made anew where another has written since it opened it: nothing of that one stands in the table."""
+    for _ in range(COMMIT_ATTEMPTS - 1):
+        with suppress(CommitFailedError):
+            return attempt()
+    return attempt()
 
 
 def _append_once(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row], transaction: tuple[str, int] | None) -> int:
@@ -192,13 +195,7 @@ def merge(lake: LakeConfig, spec: TableSpec, rows: pa.Table | Sequence[Row]) -> 
 
 def replace_groups(lake: LakeConfig, spec: TableSpec, column: str, rows: pa.Table | Sequence[Row]) -> int:
     """Let the rows with a value of a column (strings, one of the key) be all that the table has with it, in one commit, and return the table's version."""
-    for attempt in range(APPEND_ATTEMPTS):
-        try:
-            return _replace_groups_once(lake, spec, column, rows)
-        except CommitFailedError:  # another committed meanwhile: nothing of this stands in the table
-            if attempt == APPEND_ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+    return _until_committed(lambda: _replace_groups_once(lake, spec, column, rows))
 
 
 def _replace_groups_once(lake: LakeConfig, spec: TableSpec, column: str, rows: pa.Table | Sequence[Row]) -> int:
@@ -262,17 +259,17 @@ def replace_partitions(
 
     Raises ContractError where those hold other files than were `seen` when this began: another has written there meanwhile, and both would stand in it.
     """
-    for attempt in range(APPEND_ATTEMPTS):
-        table = open_table(lake, spec)
-        if {file["path"] for file in files_of_partitions(table, of)} != {*seen}:
-            where = ", ".join(f"{column} {value}" for column, value in of.items())
-            raise ContractError(f"{spec.name}: somebody else has written {where} meanwhile, and nothing that this run made of it stands there; run it again")
-        try:
-            _commit_files(table, spec, added, (PART_REPLACED, table.version()), removed)
-            return
-        except CommitFailedError:  # another has written since the table was opened, here or elsewhere
-            if attempt == APPEND_ATTEMPTS - 1:
-                raise
+    _until_committed(lambda: _replace_partitions_once(lake, spec, of, seen, added, removed))
+
+
+def _replace_partitions_once(
+    lake: LakeConfig, spec: TableSpec, of: Mapping[str, str], seen: Collection[str], added: Sequence[WrittenFile], removed: Collection[str]
+) -> None:  # fmt: skip
+    table = open_table(lake, spec)
+    if {file["path"] for file in files_of_partitions(table, of)} != {*seen}:
+        where = ", ".join(f"{column} {value}" for column, value in of.items())
+        raise ContractError(f"{spec.name}: somebody else has written {where} meanwhile, and nothing that this run made of it stands there; run it again")
+    _commit_files(table, spec, added, (PART_REPLACED, table.version()), removed)
 
 
 def files_of_partitions(table: DeltaTable, of: Mapping[str, str]) -> list[dict[str, Any]]:
